@@ -1,0 +1,121 @@
+# criod.  GNU make.  Each folder's build.mk lists its programs:
+#
+#	PROGRAMS += NAME
+#	NAME_OUT = libexec/criod/NAME	# below $(B)
+#	NAME_SRCS = folder/a.c ...	# its own, beside $(NAME_LIBS)'s
+#	NAME_LIBS = lib imsg proto	# internal libraries, see lib/build.mk
+#	NAME_PKGS = libevent_core ...	# pkg-config names
+#	NAME_LDFLAGS =			# -static for monitor and pause
+#	NAME_CALLS = folder/NAME.calls	# system call table; may be empty
+#	NAME_DEFS =
+
+VERSION = 0.1.0
+prefix ?= /usr
+sysconfdir ?= /etc
+B ?= build
+CC ?= gcc
+CLANG ?= clang
+
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wconversion \
+	-Wswitch-enum -Wimplicit-fallthrough
+WERROR ?= -Werror
+HARDEN = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	-fstack-clash-protection -fPIE
+LDHARDEN = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Ulinux -I. -I$(B)/gen \
+	-DCRIOD_VERSION='"$(VERSION)"' -DCRIOD_PREFIX='"$(prefix)"' \
+	-DCRIOD_SYSCONFDIR='"$(sysconfdir)"'
+ALL_CFLAGS = $(BASE_CFLAGS) $(HARDEN) $(CFLAGS)
+
+all: programs
+
+PROGRAMS =
+include lib/build.mk
+include $(wildcard parent/build.mk criod/build.mk streamd/build.mk \
+	imaged/build.mk netd/build.mk execd/build.mk criodctl/build.mk)
+include $(wildcard regress/build.mk contrib/build.mk)
+
+# regress/unit/FOLDER/tests.mk: TESTS += t_NAME, with t_NAME_SRCS (the test
+# and the sources under test), _LIBS and _PKGS as for programs.
+# regress/fuzz/fuzz.mk: FUZZERS += fuzz_NAME, likewise.
+TESTS =
+FUZZERS =
+include $(wildcard regress/unit/*/tests.mk regress/fuzz/*.mk)
+
+objs = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(B)/gen/%,$(1))) \
+	$(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter $(B)/gen/%,$(1)))
+libsrcs = $(foreach l,$(1),$(LIB_$(l)_SRCS))
+pkgcflags = $(if $(1),$(shell pkg-config --cflags $(1)))
+pkglibs = $(if $(1),$(shell pkg-config $(2) --libs $(1)))
+
+define program
+$(1)_ALLSRCS = $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) \
+	$$(if $$($(1)_CALLS),$(B)/gen/filter/$(1).c)
+$(B)/$$($(1)_OUT): $$(call objs,$$($(1)_ALLSRCS))
+	@mkdir -p $$(@D)
+	$(CC) $(HARDEN) $(CFLAGS) $$(if $$(filter -static,$$($(1)_LDFLAGS)),-static-pie -Wl$$(comma)-z$$(comma)relro$$(comma)-z$$(comma)now,$(LDHARDEN)) $(LDFLAGS) -o $$@ $$^ \
+	    $$(call pkglibs,$$($(1)_PKGS),$$(if $$(filter -static,$$($(1)_LDFLAGS)),--static)) $$($(1)_LDADD)
+programs: $(B)/$$($(1)_OUT)
+ifneq ($$($(1)_CALLS),)
+$(B)/gen/filter/$(1).c: lib/mkfilter.c $$($(1)_CALLS)
+	@mkdir -p $$(@D) $(B)/tool
+	$(CC) $(BASE_CFLAGS) -DCALLS_FILE='"$$($(1)_CALLS)"' -o $(B)/tool/mkfilter-$(1) lib/mkfilter.c -lseccomp
+	$(B)/tool/mkfilter-$(1) $(1) >$$@.tmp && mv $$@.tmp $$@
+endif
+endef
+comma := ,
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+define test
+$(1)_ALLSRCS = $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) \
+	$$(if $$($(1)_CALLS),$(B)/gen/filter/$(1).c)
+$(B)/regress/$(1): $$(call objs,$$($(1)_ALLSRCS))
+	@mkdir -p $$(@D)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ \
+	    $$(call pkglibs,$$($(1)_PKGS) cmocka) $$($(1)_LDADD)
+tests: $(B)/regress/$(1)
+endef
+$(foreach t,$(TESTS),$(eval $(call test,$(t))))
+
+# The fuzz targets build whole from source: clang, its own object files.
+FUZZ_CFLAGS = $(BASE_CFLAGS) -g -O1 -w \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+define fuzzer
+$(B)/fuzz/$(1): $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) | $(PROTO_H)
+	@mkdir -p $$(@D)
+	$(CLANG) $(FUZZ_CFLAGS) $$(call pkgcflags,$$($(1)_PKGS)) -o $$@ \
+	    $$(filter %.c,$$^) $$(call pkglibs,$$($(1)_PKGS)) $$($(1)_LDADD)
+fuzzers: $(B)/fuzz/$(1)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+
+unit: tests
+	regress/run-unit $(B)/regress $(TESTS)
+
+$(B)/gen/filter_names.c: lib/mknames.c
+	@mkdir -p $(@D) $(B)/tool
+	$(CC) $(BASE_CFLAGS) -o $(B)/tool/mknames lib/mknames.c -lseccomp
+	$(B)/tool/mknames >$@.tmp && mv $@.tmp $@
+
+PROTO_H = $(B)/gen/proto/cri.pb-c.h $(B)/gen/proto/msg.pb-c.h
+$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(B)/gen proto/$*.proto
+$(B)/gen/proto/msg.pb-c.c: proto/cri.proto
+
+# Generated code builds without -Werror.
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $<
+$(B)/obj/%.o: %.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all programs tests fuzzers unit clean
+.DELETE_ON_ERROR:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

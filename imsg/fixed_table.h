@@ -1,0 +1,135 @@
+/*
+ * The fixed-size messages: what a process may take that must not parse
+ * anything.  FIXED(NAME, FIELDS) makes struct fixed_NAME and its codec.
+ * Field kinds: U32, U64, I64, STR (size with its NUL; zero-filled after it),
+ * ARR64 (array of u64, count), no others.  Multi-byte values travel little-endian.
+ * This file is included several times with different macros: no guard.
+ */
+
+#define FIXED_FIELDS_none(U32, U64, I64, STR, ARR64) U32(zero)
+
+/* A link to a peer; the descriptor is one end of a socketpair. */
+#define FIXED_FIELDS_link(U32, U64, I64, STR, ARR64) U32(role)
+
+/* A peer broke the protocol. */
+#define FIXED_FIELDS_peer_bad(U32, U64, I64, STR, ARR64) U32(role)
+
+/* The id of the request that is no longer wanted. */
+#define FIXED_FIELDS_cancel(U32, U64, I64, STR, ARR64) U32(request)
+
+/* What kind of file the parent is asked to open again: criod.File.Kind. */
+#define FIXED_FIELDS_scan(U32, U64, I64, STR, ARR64) U32(kind)
+
+/* op: 0 unpack a blob into layer, 1 remove what layer holds. */
+#define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64)                   \
+	U64(layer) U32(op)
+
+/*
+ * imaged to unpack, with the blob.  compression: 0 none, 1 gzip, 2 zstd.
+ * diff_id is the sha256 of the uncompressed tar, in hexadecimal.
+ */
+#define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
+	U32(compression) U64(blob_size) STR(diff_id, 65) U64(max_bytes)        \
+	U64(max_entries)
+
+#define FIXED_FIELDS_unpack_done(U32, U64, I64, STR, ARR64)                    \
+	U64(bytes) U64(inodes) STR(diff_id, 65)
+
+/* A launcher's or monitor's "no": code is enum cerr_code. */
+#define FIXED_FIELDS_fail(U32, U64, I64, STR, ARR64) U32(code) STR(text, 1024)
+
+/* flags: POD_NS_* of execd/pod_ns.h.  sysctls come as L_POD_SYSCTL before. */
+#define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
+	STR(pod, 65) U32(flags) U64(shm_size) STR(hostname, 65)                \
+	STR(cgroup, 1024)
+
+#define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
+	STR(pod, 65) STR(name, 128) STR(value, 1024)
+
+#define FIXED_FIELDS_pod(U32, U64, I64, STR, ARR64) STR(pod, 65)
+
+/* pause_pid is 0 when the pod has no pause process. */
+#define FIXED_FIELDS_pod_made(U32, U64, I64, STR, ARR64) U32(pause_pid)
+
+/* which: 0 resolv.conf, 1 hostname, 2 hosts; contents in a sealed memfd. */
+#define FIXED_FIELDS_pod_file(U32, U64, I64, STR, ARR64)                       \
+	STR(pod, 65) U32(which)
+
+/* layers are layer numbers, lowest first; nlayers at most 128. */
+#define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
+	STR(ctr, 65) U32(nlayers) ARR64(layers, 128)
+
+#define FIXED_FIELDS_rootfs_dir(U32, U64, I64, STR, ARR64)                     \
+	STR(ctr, 65) STR(path, 4096)
+
+/*
+ * runtime: index into the runtimes the launcher was started with.
+ * flags: CTR_FLAG_* of execd/ctr_flags.h.  cgroup is where the runtime puts
+ * the container, for verification and for OOM counts.
+ */
+#define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
+	STR(ctr, 65) STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)    \
+	STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid)                \
+	U64(caps) I64(oom_score_adj)
+
+#define FIXED_FIELDS_ctr_created(U32, U64, I64, STR, ARR64)                    \
+	U32(pid) U64(start_time)
+
+#define FIXED_FIELDS_ctr(U32, U64, I64, STR, ARR64)                            \
+	STR(ctr, 65) U32(runtime)
+
+#define FIXED_FIELDS_ctr_signal(U32, U64, I64, STR, ARR64)                     \
+	STR(ctr, 65) U32(runtime) U32(signal)
+
+#define FIXED_FIELDS_ctr_log(U32, U64, I64, STR, ARR64)                        \
+	STR(ctr, 65) STR(log_dir, 4096) STR(log_name, 256)
+
+/* With process.json (sealed memfd), standard output and error. */
+#define FIXED_FIELDS_exec(U32, U64, I64, STR, ARR64)                           \
+	STR(ctr, 65) STR(exec, 65) U32(runtime) U64(timeout_ms)
+
+#define FIXED_FIELDS_exec_done(U32, U64, I64, STR, ARR64)                      \
+	U32(exit_code) U32(timed_out)
+
+#define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
+
+/* With stdin (sealed memfd), stdout and stderr (pipes) of the plugin. */
+#define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
+	STR(plugin, 64) STR(command, 16) STR(pod, 65) STR(ifname, 16)          \
+	STR(args, 1024) U32(has_netns) U64(timeout_ms)
+
+#define FIXED_FIELDS_plugin_done(U32, U64, I64, STR, ARR64)                    \
+	U32(exit_code) U32(timed_out)
+
+/* A monitor's greeting; state: 0 created or running, 2 exited. */
+#define FIXED_FIELDS_mon_state(U32, U64, I64, STR, ARR64)                      \
+	U32(version) U32(state) U32(exit_code) I64(finished_at) U32(oom)
+
+#define FIXED_TABLE(FIXED)                                                     \
+	FIXED(none)                                                            \
+	FIXED(link)                                                            \
+	FIXED(peer_bad)                                                        \
+	FIXED(cancel)                                                          \
+	FIXED(scan)                                                            \
+	FIXED(unpack_spawn)                                                    \
+	FIXED(unpack_layer)                                                    \
+	FIXED(unpack_done)                                                     \
+	FIXED(fail)                                                            \
+	FIXED(pod_make)                                                        \
+	FIXED(pod_sysctl)                                                      \
+	FIXED(pod)                                                             \
+	FIXED(pod_made)                                                        \
+	FIXED(pod_file)                                                        \
+	FIXED(rootfs)                                                          \
+	FIXED(rootfs_dir)                                                      \
+	FIXED(ctr_create)                                                      \
+	FIXED(ctr_created)                                                     \
+	FIXED(ctr)                                                             \
+	FIXED(ctr_signal)                                                      \
+	FIXED(ctr_log)                                                         \
+	FIXED(exec)                                                            \
+	FIXED(exec_done)                                                       \
+	FIXED(runtime)                                                         \
+	FIXED(plugin_run)                                                      \
+	FIXED(plugin_done)                                                     \
+	FIXED(mon_state)

@@ -1,0 +1,27 @@
+#ifndef CRIOD_IMSG_ROLE_H
+#define CRIOD_IMSG_ROLE_H
+
+/* The processes that talk to each other, one bit each. */
+
+enum role {
+	ROLE_PARENT = 0x001,
+	ROLE_FRONT = 0x002,
+	ROLE_STREAMD = 0x004,
+	ROLE_IMAGED = 0x008,
+	ROLE_UNPACK = 0x010,
+	ROLE_NETD = 0x020,
+	ROLE_NETLAUNCH = 0x040,
+	ROLE_EXECD = 0x080,
+	ROLE_EXECLAUNCH = 0x100,
+	ROLE_MONITOR = 0x200,
+	ROLE_CTL = 0x400, /* criodctl, over the control socket */
+};
+
+#define ROLE_HELPERS                                                           \
+	(ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_UNPACK | ROLE_NETD |   \
+	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH)
+
+/* "imaged"; "unknown" for what is not exactly one role. */
+const char *role_name(enum role role);
+
+#endif

@@ -1,0 +1,15 @@
+# The internal libraries: names that a program may put in NAME_LIBS.
+LIB_base_SRCS = lib/cerr.c lib/fdio.c lib/id.c lib/log.c lib/mono.c \
+	lib/record.c
+# needs libcap-ng and the program's own filter
+LIB_confine_SRCS = lib/confine.c lib/filter.c $(B)/gen/filter_names.c
+# messages for processes that parse nothing
+LIB_fixed_SRCS = imsg/codec.c imsg/fixed.c imsg/msg.c imsg/wire.c
+# links on libevent_core
+LIB_link_SRCS = imsg/link.c
+# protobuf bodies; needs libprotobuf-c
+LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
+	$(B)/gen/proto/msg.pb-c.c
+# a helper's main(); helperboot for those that take protobuf
+LIB_helper_SRCS = imsg/helper.c
+LIB_helperboot_SRCS = imsg/helper.c imsg/helper_boot.c

@@ -1,0 +1,77 @@
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <linux/seccomp.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/filter.h"
+
+extern const struct filter_name filter_names[]; /* made by lib/mknames */
+extern const size_t filter_nnames;
+
+static const char *filter_role;
+
+const char *
+filter_call_name(int nr)
+{
+	for (size_t i = 0; i < filter_nnames; i++) {
+		if (filter_names[i].nr == nr)
+			return filter_names[i].name;
+	}
+	return "unknown";
+}
+
+static size_t
+filter_append(char *line, size_t n, size_t size, const char *s)
+{
+	while (*s != '\0' && n + 1 < size)
+		line[n++] = *s++;
+	return n;
+}
+
+/*
+ * Runs with SIGSYS blocked, so that the repeated call is not delivered here
+ * again: the kernel resets a blocked, forced SIGSYS to its default and kills.
+ */
+static void
+filter_violation(int sig, siginfo_t *si, void *uctx)
+{
+	char line[160];
+	size_t n = 0;
+
+	(void)sig;
+	(void)uctx;
+	n = filter_append(line, n, sizeof(line), filter_role);
+	n = filter_append(line, n, sizeof(line),
+	    ": killed: system call not in its table: ");
+	n = filter_append(line, n, sizeof(line),
+	    filter_call_name(si->si_syscall));
+	n = filter_append(line, n, sizeof(line), "\n");
+	if (write(STDERR_FILENO, line, n) == -1)
+		errno = 0;
+	(void)syscall(si->si_syscall, -1, -1, -1, -1, -1, -1);
+	_exit(128 + SIGSYS);
+}
+
+int
+filter_install(const struct filter *f)
+{
+	struct sigaction sa;
+	struct sock_fprog prog;
+
+	filter_role = f->role;
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_sigaction = filter_violation;
+	sa.sa_flags = SA_SIGINFO;
+	if (sigaction(SIGSYS, &sa, NULL) == -1)
+		return -1;
+	memset(&prog, 0, sizeof(prog));
+	prog.len = f->len;
+	/* The kernel copies the program; it takes a pointer to non-const. */
+	memcpy(&prog.filter, &f->code, sizeof(prog.filter));
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
