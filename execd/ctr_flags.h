@@ -1,0 +1,35 @@
+#ifndef CRIOD_EXECD_CTR_FLAGS_H
+#define CRIOD_EXECD_CTR_FLAGS_H
+
+/*
+ * struct fixed_ctr_create's flags: what the launcher and the monitor need to
+ * know of a container without reading its config.json.  The first three say
+ * how the monitor handles standard input and output, the others what the
+ * launcher is to find in /proc once the container runs.
+ */
+
+#define CTR_FLAG_TTY	    0x0001U
+#define CTR_FLAG_STDIN	    0x0002U /* keep standard input open */
+#define CTR_FLAG_STDIN_ONCE 0x0004U /* close it after the first attach */
+#define CTR_FLAG_PRIVILEGED 0x0010U
+#define CTR_FLAG_READONLY   0x0020U /* read-only root file system */
+#define CTR_FLAG_SECCOMP    0x0040U /* a seccomp filter must be installed */
+#define CTR_FLAG_NNP	    0x0080U /* no_new_privs must be set */
+#define CTR_FLAG_HOST_NET   0x0100U /* the host's network namespace */
+#define CTR_FLAG_HOST_IPC   0x0200U
+#define CTR_FLAG_HOST_PID   0x0400U /* kill what is left in its cgroup */
+#define CTR_FLAG_POD_PID    0x0800U /* the pod's pinned PID namespace */
+#define CTR_FLAG_TARGET_PID 0x1000U /* another container's PID namespace */
+
+/* struct fixed_mon_state's state */
+#define MON_STATE_ALIVE	 0U /* created or running */
+#define MON_STATE_EXITED 2U
+
+#define MON_VERSION 1U
+
+/* A record of a container's end: how the monitor writes CTR/exit.
+ * lib/record.h around a struct fixed_mon_state as fixed_encode writes it. */
+#define CTR_EXIT_FILE	 "exit"
+#define CTR_MONITOR_SOCK "monitor.sock"
+
+#endif
