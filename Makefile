@@ -24,7 +24,7 @@ WERROR ?= -Werror
 HARDEN = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fPIE
 LDHARDEN = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Ulinux -I. -I$(B)/gen \
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Ulinux -I. -isystem $(B)/gen \
 	-DCRIOD_VERSION='"$(VERSION)"' -DCRIOD_PREFIX='"$(prefix)"' \
 	-DCRIOD_SYSCONFDIR='"$(sysconfdir)"'
 ALL_CFLAGS = $(BASE_CFLAGS) $(HARDEN) $(CFLAGS)

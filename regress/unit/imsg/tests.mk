@@ -1,0 +1,10 @@
+TESTS += t_matrix t_wire t_fixed t_link
+t_matrix_SRCS = regress/unit/imsg/t_matrix.c
+t_matrix_LIBS = base fixed
+t_wire_SRCS = regress/unit/imsg/t_wire.c
+t_wire_LIBS = base fixed
+t_fixed_SRCS = regress/unit/imsg/t_fixed.c
+t_fixed_LIBS = base fixed
+t_link_SRCS = regress/unit/imsg/t_link.c
+t_link_LIBS = base fixed link proto
+t_link_PKGS = libevent_core libprotobuf-c
