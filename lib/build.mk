@@ -13,3 +13,5 @@ LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
 # a helper's main(); helperboot for those that take protobuf
 LIB_helper_SRCS = imsg/helper.c
 LIB_helperboot_SRCS = imsg/helper.c imsg/helper_boot.c
+# bounded JSON; needs jansson
+LIB_json_SRCS = lib/json.c
