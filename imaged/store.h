@@ -1,0 +1,191 @@
+#ifndef CRIOD_IMAGED_STORE_H
+#define CRIOD_IMAGED_STORE_H
+
+/*
+ * The image store: the catalogue (SQLite), the layers' directories and who
+ * holds them.  Everything in one process and one thread; what takes time (a
+ * layer being unpacked or removed by the unpack program) ends in a callback
+ * from the event loop.
+ *
+ * A layer is found by its diff_id, the sha256 of its uncompressed tar, 64
+ * lower-case hexadecimal digits without a prefix.  Its number names its
+ * directory, layer/N/fs, and is never given to another layer that was part of
+ * an image.
+ *
+ * A layer lives as long as an image of the catalogue has it or somebody
+ * holds it.  store_layer_find and store_layer_unpack give one hold each;
+ * store_layer_drop gives it back.  A layer without an image and without a hold
+ * stays for STORE_IDLE_MS, for a pull that is tried again, or until space is
+ * needed.
+ *
+ * An image is its config's digest, "sha256:HEX".  Its names are canonical
+ * references, "HOST[:PORT]/PATH:TAG" or "HOST[:PORT]/PATH@sha256:HEX", as
+ * imaged's reference module prints them.  A name belongs to one image.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cerr.h"
+
+struct event_base;
+struct link;
+struct store;
+struct store_unpack;
+
+#define STORE_LAYERS_MAX 128 /* of an image; what execd's message carries */
+#define STORE_CONFIG_MAX (4U * 1024 * 1024)
+#define STORE_NAMES_MAX	 64 /* at one commit */
+#define STORE_IDLE_MS	 (10 * 60 * 1000)
+#define STORE_HEX_SIZE	 65 /* a sha256 in hexadecimal and NUL */
+
+struct store_def {
+	struct event_base *base;
+	struct link *parent; /* for UNPACK_SPAWN */
+	const char *root;    /* "" in imaged, whose root the store is */
+	const char *image_directory; /* host path, for ImageFsInfo */
+	const char *const *pinned;   /* patterns: exact, "x*", "*x*" */
+	size_t npinned;
+	unsigned int unpack_max; /* at once; 0: STORE_UNPACK_MAX */
+};
+#define STORE_UNPACK_MAX 2
+
+/*
+ * Opens or makes the catalogue and compares it with layer/: images whose
+ * layers are missing are dropped, directories without a row are removed once
+ * store_start was called and it is known what containers hold.  A damaged
+ * catalogue is put aside (catalogue.db.bad) and an empty one made.
+ * Borrows *def and what it points to, for the life of the store.
+ */
+struct store *store_open(const struct store_def *def, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* Links work from now on (helper_def.start). */
+void store_start(struct store *s);
+void store_free(struct store *s); /* callbacks are not called any more */
+
+/* ---- layers ---- */
+
+enum store_compression {
+	STORE_PLAIN = 0,
+	STORE_GZIP = 1,
+	STORE_ZSTD = 2,
+};
+
+/* The layer's number with one hold, or 0 if it is not there. */
+uint64_t store_layer_find(struct store *s, const char *diff_id);
+/* Gives one hold back. */
+void store_layer_drop(struct store *s, uint64_t layer);
+
+/*
+ * The end: layer is complete, synced and held once for the caller; or err
+ * is set and layer is 0.
+ */
+typedef void (*store_layer_fn)(void *arg, const struct cerr *err,
+    uint64_t layer);
+
+/*
+ * Unpacks a verified blob of blob_size bytes, at offset 0 of blob_fd (taken
+ * in every case).  If the layer is there or is being unpacked, this call just
+ * joins.  fn is called once, from the loop, unless cancelled.  At most
+ * unpack_max are at work at a time, the others wait.  Never NULL.
+ */
+struct store_unpack *store_layer_unpack(struct store *s, int blob_fd,
+    enum store_compression compression, uint64_t blob_size,
+    const char *diff_id, store_layer_fn fn, void *arg);
+/* fn is not called; the work ends when nobody else waits for it. */
+void store_unpack_cancel(struct store_unpack *u);
+
+/* ---- images ---- */
+
+/* A new image, or new names for one that is there; all borrowed. */
+struct store_new_image {
+	const char *id; /* "sha256:HEX" of config */
+	const uint8_t *config;
+	size_t config_len;
+	const char *manifest_digest; /* "sha256:HEX" of manifest */
+	const uint8_t *manifest;
+	size_t manifest_len;
+	const char *const *names; /* tags and digests, canonical */
+	size_t nnames;
+	const uint64_t *layers; /* held by the caller, lowest first */
+	size_t nlayers;
+};
+
+/*
+ * One transaction, durable when it returns 0.  Names that another image had
+ * move to this one.  The caller keeps its holds and drops them after.
+ * INVALID_ARGUMENT for what no image may be (no layers, too many, a config
+ * that is not one), RESOURCE_EXHAUSTED when the disk is full.
+ */
+int store_image_commit(struct store *s, const struct store_new_image *image,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/* What is known of an image.  Owned by the store; valid until its next change. */
+struct store_image {
+	const char *id;
+	const char *const *tags; /* canonical names with a tag */
+	size_t ntags;
+	const char *const *digests; /* canonical names with a digest */
+	size_t ndigests;
+	const uint64_t *layers; /* lowest first, each once */
+	size_t nlayers;
+	uint64_t size; /* bytes; never 0 */
+	const char *user; /* of the config, as it is; may be empty */
+	bool pinned;
+};
+
+/*
+ * By id ("sha256:HEX", HEX, or the beginning of HEX that only one has) or by
+ * name, canonical.  NULL if there is none.
+ */
+const struct store_image *store_image_find(struct store *s, const char *what);
+/* In order of id; NULL after the last. */
+const struct store_image *store_image_at(struct store *s, size_t index);
+
+/*
+ * *config is owned by the caller and has a NUL behind it.  NOT_FOUND if the
+ * image is gone.
+ */
+int store_image_config(struct store *s, const char *id, uint8_t **config,
+    size_t *len, struct cerr *err) __attribute__((warn_unused_result));
+
+/*
+ * Removes an image with all its names, by id; layers that no other image
+ * has are removed too.  OK if there is none.  FAILED_PRECONDITION, naming the
+ * container, while one holds a lease.  fn is called once, from the loop, when
+ * the image is out of the catalogue and its space was given back or will be.
+ * While it is not known what containers hold (see store_lease_begin) it
+ * waits.
+ */
+typedef void (*store_done_fn)(void *arg, const struct cerr *err);
+void store_image_remove(struct store *s, const char *id, store_done_fn fn,
+    void *arg);
+
+/* ---- leases: containers that use an image ---- */
+
+/* FAILED_PRECONDITION if the container holds another image. */
+int store_lease_get(struct store *s, const char *container, const char *id,
+    struct cerr *err) __attribute__((warn_unused_result));
+void store_lease_put(struct store *s, const char *container);
+/*
+ * execd (re)connected: it tells with LEASE_HAVE what its containers hold, and
+ * ends with a LEASE_HAVE without container (store_lease_end).  Leases not told
+ * by then are dropped.  Without that end, removals go on after
+ * STORE_SETTLE_MS and nothing is dropped.
+ */
+void store_lease_begin(struct store *s);
+void store_lease_have(struct store *s, const char *container, const char *id);
+void store_lease_end(struct store *s);
+#define STORE_SETTLE_MS 3000
+
+/* ---- usage ---- */
+
+struct store_usage {
+	const char *directory; /* host path */
+	uint64_t bytes, inodes;
+};
+
+void store_usage(struct store *s, struct store_usage *u);
+
+#endif
