@@ -27,8 +27,12 @@
 
 #define MON_VERSION 1U
 
-/* A record of a container's end: how the monitor writes CTR/exit.
- * lib/record.h around a struct fixed_mon_state as fixed_encode writes it. */
+/*
+ * A container's end, in its bundle: lib/record.h's format around a struct
+ * fixed_mon_state as fixed_encode writes it.  The file is made readable to
+ * execd, of exactly that size and all zero, before the container exists; the
+ * monitor writes it with one pwrite.
+ */
 #define CTR_EXIT_FILE	 "exit"
 #define CTR_MONITOR_SOCK "monitor.sock"
 

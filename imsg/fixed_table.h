@@ -51,7 +51,10 @@
 /* pause_pid is 0 when the pod has no pause process. */
 #define FIXED_FIELDS_pod_made(U32, U64, I64, STR, ARR64) U32(pause_pid)
 
-/* which: 0 resolv.conf, 1 hostname, 2 hosts; contents in a sealed memfd. */
+/*
+ * which: POD_FILE_* of execd/pod_ns.h; contents in a sealed memfd, which is
+ * empty to ask for a copy of the host's file.  Sent after L_POD_MADE.
+ */
 #define FIXED_FIELDS_pod_file(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65) U32(which)
 
@@ -59,13 +62,16 @@
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
 	STR(ctr, 65) U32(nlayers) ARR64(layers, 128)
 
+/* path is absolute and lexically clean; the launcher resolves its symbolic
+ * links inside the root file system. */
 #define FIXED_FIELDS_rootfs_dir(U32, U64, I64, STR, ARR64)                     \
 	STR(ctr, 65) STR(path, 4096)
 
 /*
  * runtime: index into the runtimes the launcher was started with.
  * flags: CTR_FLAG_* of execd/ctr_flags.h.  cgroup is where the runtime puts
- * the container, for verification and for OOM counts.
+ * the container, for verification and for OOM counts.  log_dir is absolute;
+ * empty: no log.  caps is the bounding set to find, bits 1 << CAP_*.
  */
 #define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
 	STR(ctr, 65) STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)    \
@@ -91,7 +97,20 @@
 #define FIXED_FIELDS_exec_done(U32, U64, I64, STR, ARR64)                      \
 	U32(exit_code) U32(timed_out)
 
+/*
+ * L_FEATURES_ARE carries a sealed memfd: what "RUNTIME --version" printed, a
+ * NUL, and what "RUNTIME features" printed (nothing if it has no such
+ * command).  FAIL only if the first cannot be run.
+ */
 #define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
+
+/*
+ * A path of the host.  L_HOST_PATH: the source of a bind mount; if nothing is
+ * there, a directory is made (0755, with its parents).  L_DEVICES: a device
+ * node, or a directory to walk; L_DEVICES_ARE carries a sealed memfd made by
+ * devlist_make of execd/devlist.h.
+ */
+#define FIXED_FIELDS_host_path(U32, U64, I64, STR, ARR64) STR(path, 4096)
 
 /* With stdin (sealed memfd), stdout and stderr (pipes) of the plugin. */
 #define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
@@ -130,6 +149,7 @@
 	FIXED(exec)                                                            \
 	FIXED(exec_done)                                                       \
 	FIXED(runtime)                                                         \
+	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \
 	FIXED(mon_state)
