@@ -1,0 +1,13 @@
+#ifndef CRIOD_CRIODCTL_CRIODCTL_H
+#define CRIOD_CRIODCTL_CRIODCTL_H
+
+/* The commands.  argv[0] is the command's last word.  Return exit codes. */
+
+struct ctl;
+
+int status_main(struct ctl *ctl, int argc, char **argv);
+int image_import_main(struct ctl *ctl, int argc, char **argv);
+int pod_remove_main(struct ctl *ctl, int argc, char **argv);
+int run_main(struct ctl *ctl, int argc, char **argv);
+
+#endif

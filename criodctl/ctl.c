@@ -1,0 +1,182 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imsg/codec.h"
+#include "imsg/wire.h"
+#include "lib/fdio.h"
+#include "proto/msg.pb-c.h"
+
+#include "criodctl/ctl.h"
+
+struct ctl {
+	int fd;
+	uint32_t next_id;
+};
+
+int
+ctl_connect(const char *path, struct ctl **ctl, struct cerr *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	CLEANUP_FD int fd = -1;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "socket path is too long: %s", path);
+	memcpy(sun.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd == -1 ||
+	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+		return cerr_errno(err, "connect to criod at %s", path);
+	*ctl = calloc(1, sizeof(**ctl));
+	if (*ctl == NULL)
+		return cerr_errno(err, "calloc");
+	(*ctl)->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+void
+ctl_free(struct ctl *ctl)
+{
+	if (ctl == NULL)
+		return;
+	(void)close(ctl->fd);
+	free(ctl);
+}
+
+static int
+ctl_send(struct ctl *ctl, enum msg_type type, uint32_t id, const void *body,
+    int fd, struct cerr *err)
+{
+	struct wire_msg m = { .type = type, .id = id };
+	int rc;
+
+	if (codec_pack(&codec_pb, type, body, &m.data, &m.len) == -1)
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED, "no memory");
+	if (m.len > msg_info(type)->max) {
+		wire_clear(&m);
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "request is too large");
+	}
+	if (fd != -1) {
+		m.fds[0] = fd;
+		m.nfds = 1;
+	}
+	rc = wire_send(ctl->fd, &m);
+	if (rc == -1)
+		(void)cerr_errno(err, "send to criod");
+	wire_clear(&m);
+	return rc;
+}
+
+/* The reply to id; *body is owned by the caller (codec_free). */
+static int
+ctl_receive(struct ctl *ctl, enum msg_type request, void **body,
+    struct cerr *err)
+{
+	enum msg_type want = msg_info(request)->reply;
+	struct wire_msg m;
+	int got = wire_recv(ctl->fd, &m, msg_info(want)->max);
+	void *b = NULL;
+
+	if (got != 1)
+		return cerr_set(err, CERR_UNAVAILABLE, "criod went away");
+	if (msg_check(&m, ROLE_FRONT, ROLE_CTL, MSG_STATE_RUN) == NULL &&
+	    msg_answers(request, (enum msg_type)m.type))
+		b = codec_unpack(&codec_pb, (enum msg_type)m.type, m.data,
+		    m.len);
+	if (b == NULL) {
+		wire_clear(&m);
+		return cerr_set(err, CERR_INTERNAL, "criod's answer is odd");
+	}
+	if (m.type != want) {
+		codec_pb.error_get(b, err);
+		codec_free(&codec_pb, (enum msg_type)m.type, b);
+		wire_clear(&m);
+		return -1;
+	}
+	wire_clear(&m);
+	*body = b;
+	return 0;
+}
+
+static int
+ctl_ask(struct ctl *ctl, enum msg_type type, const void *request, void **body,
+    struct cerr *err)
+{
+	if (ctl_send(ctl, type, ++ctl->next_id, request, -1, err) == -1)
+		return -1;
+	return ctl_receive(ctl, type, body, err);
+}
+
+int
+ctl_call(struct ctl *ctl, const char *method, const ProtobufCMessage *request,
+    const ProtobufCMessageDescriptor *desc, ProtobufCMessage **response,
+    struct cerr *err)
+{
+	Criod__CtlCall call = CRIOD__CTL_CALL__INIT;
+	CLEANUP_FREE uint8_t *packed = NULL;
+	CLEANUP_FREE char *path = NULL;
+	ProtobufCMessage *msg;
+	Criod__CtlReply *reply;
+	void *body;
+
+	call.request.len = protobuf_c_message_get_packed_size(request);
+	packed = malloc(call.request.len + 1);
+	if (packed == NULL || asprintf(&path, "/runtime.v1.%s", method) == -1)
+		return cerr_errno(err, "malloc");
+	(void)protobuf_c_message_pack(request, packed);
+	call.request.data = packed;
+	call.path = path;
+	if (ctl_ask(ctl, MSG_CTL_CALL, &call, &body, err) == -1)
+		return -1;
+	reply = body;
+	msg = protobuf_c_message_unpack(desc, NULL, reply->response.len,
+	    reply->response.data);
+	codec_free(&codec_pb, MSG_CTL_REPLY, body);
+	if (msg == NULL)
+		return cerr_set(err, CERR_INTERNAL, "%s: malformed response",
+		    method);
+	if (response != NULL)
+		*response = msg;
+	else
+		protobuf_c_message_free_unpacked(msg, NULL);
+	return 0;
+}
+
+int
+ctl_blob(struct ctl *ctl, const char *digest, int fd, struct cerr *err)
+{
+	Criod__ImgBlob blob = CRIOD__IMG_BLOB__INIT;
+	char copy[256];
+
+	(void)snprintf(copy, sizeof(copy), "%s", digest);
+	blob.digest = copy;
+	return ctl_send(ctl, MSG_IMG_BLOB, 0, &blob, fd, err);
+}
+
+int
+ctl_import(struct ctl *ctl, const char *reference, const char *digest,
+    char **image_ref, struct cerr *err)
+{
+	Criod__ImgImport import = CRIOD__IMG_IMPORT__INIT;
+	CLEANUP_FREE char *ref = strdup(reference);
+	CLEANUP_FREE char *dig = strdup(digest);
+	Runtime__V1__PullImageResponse *pulled;
+	void *body;
+
+	import.reference = ref;
+	import.manifest_digest = dig;
+	if (ctl_ask(ctl, MSG_IMG_IMPORT, &import, &body, err) == -1)
+		return -1;
+	pulled = body;
+	*image_ref = strdup(pulled->image_ref);
+	codec_free(&codec_pb, MSG_IMG_IMPORTED, body);
+	return *image_ref == NULL ? cerr_errno(err, "strdup") : 0;
+}

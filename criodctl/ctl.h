@@ -1,0 +1,38 @@
+#ifndef CRIOD_CRIODCTL_CTL_H
+#define CRIOD_CRIODCTL_CTL_H
+
+/*
+ * The control socket: one request at a time, blocking.  CRI methods are
+ * called by their gRPC path, with protobuf-c messages.
+ */
+
+#include <protobuf-c/protobuf-c.h>
+
+#include <stdint.h>
+
+#include "lib/cerr.h"
+
+struct ctl;
+
+/* -1 with err set if nobody listens at path.  *ctl is owned by the caller. */
+int ctl_connect(const char *path, struct ctl **ctl, struct cerr *err)
+    __attribute__((warn_unused_result));
+void ctl_free(struct ctl *ctl);
+
+/*
+ * Calls "/runtime.v1.SERVICE/METHOD".  *response is of type desc, owned by
+ * the caller (protobuf_c_message_free_unpacked).  May be NULL.
+ */
+int ctl_call(struct ctl *ctl, const char *method,
+    const ProtobufCMessage *request, const ProtobufCMessageDescriptor *desc,
+    ProtobufCMessage **response, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* Gives a blob; takes fd. */
+int ctl_blob(struct ctl *ctl, const char *digest, int fd, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* Imports what the blobs given before make up; image_ref is owned. */
+int ctl_import(struct ctl *ctl, const char *reference, const char *digest,
+    char **image_ref, struct cerr *err) __attribute__((warn_unused_result));
+
+#endif

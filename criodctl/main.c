@@ -1,0 +1,87 @@
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "criodctl/criodctl.h"
+#include "criodctl/ctl.h"
+#include "lib/log.h"
+
+#define CRIODCTL_SOCKET "/run/criod/control.sock"
+
+static const struct {
+	const char *words[2];
+	int (*fn)(struct ctl *, int, char **);
+	const char *usage;
+} commands[] = {
+	{ { "status", NULL }, status_main, "status" },
+	{ { "image", "import" }, image_import_main,
+	    "image import [-t REFERENCE] PATH" },
+	{ { "pod", "remove" }, pod_remove_main, "pod remove -a | POD ..." },
+	{ { "run", NULL }, run_main, "run [-H] IMAGE [COMMAND [ARG ...]]" },
+};
+
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void __attribute__((noreturn))
+usage(void)
+{
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		fprintf(stderr, "%s criodctl [-s SOCKET] %s\n",
+		    i == 0 ? "usage:" : "      ", commands[i].usage);
+	exit(2);
+}
+
+/* How many of argv's words name the command; 0 if they do not. */
+static int
+match(size_t i, int argc, char **argv)
+{
+	int words = commands[i].words[1] == NULL ? 1 : 2;
+
+	if (argc < words)
+		return 0;
+	for (int w = 0; w < words; w++) {
+		if (strcmp(argv[w], commands[i].words[w]) != 0)
+			return 0;
+	}
+	return words;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *path = CRIODCTL_SOCKET;
+	struct ctl *ctl;
+	struct cerr err;
+	int c, rc;
+
+	log_init("criodctl");
+	while ((c = getopt(argc, argv, "+s:V")) != -1) {
+		switch (c) {
+		case 's':
+			path = optarg;
+			break;
+		case 'V':
+			puts("criodctl " CRIOD_VERSION);
+			return 0;
+		default:
+			usage();
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	for (size_t i = 0; i < NCOMMANDS; i++) {
+		int words = match(i, argc, argv);
+
+		if (words == 0)
+			continue;
+		if (ctl_connect(path, &ctl, &err) == -1)
+			errx(1, "%s", err.text);
+		optind = 1;
+		rc = commands[i].fn(ctl, argc - words + 1, argv + words - 1);
+		ctl_free(ctl);
+		return rc;
+	}
+	usage();
+}
