@@ -112,13 +112,19 @@
  */
 #define FIXED_FIELDS_host_path(U32, U64, I64, STR, ARR64) STR(path, 4096)
 
-/* With stdin (sealed memfd), stdout and stderr (pipes) of the plugin. */
+/*
+ * With stdin (sealed memfd), stdout and stderr (pipes) of the plugin.
+ * netns: NETNS_* of netd/plugin.h.
+ */
 #define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
 	STR(plugin, 64) STR(command, 16) STR(pod, 65) STR(ifname, 16)          \
-	STR(args, 1024) U32(has_netns) U64(timeout_ms)
+	STR(args, 1024) U32(netns) U64(timeout_ms)
 
 #define FIXED_FIELDS_plugin_done(U32, U64, I64, STR, ARR64)                    \
 	U32(exit_code) U32(timed_out)
+
+/* Is there such a plugin?  PLUGIN_DONE with 0, or FAIL. */
+#define FIXED_FIELDS_plugin_find(U32, U64, I64, STR, ARR64) STR(plugin, 64)
 
 /* A monitor's greeting; state: 0 created or running, 2 exited. */
 #define FIXED_FIELDS_mon_state(U32, U64, I64, STR, ARR64)                      \
@@ -152,4 +158,5 @@
 	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \
+	FIXED(plugin_find)                                                     \
 	FIXED(mon_state)

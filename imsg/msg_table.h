@@ -108,6 +108,7 @@ MSG(NET_GC, ROLE_FRONT, ROLE_NETD, RUN, P(criod, net_gc), 4 * MSG_MIB, 0, 0, NET
 
 /* netd with its launcher */
 MSG(PLUGIN_RUN, ROLE_NETD, ROLE_NETLAUNCH, RUN, F(plugin_run), 2 * MSG_KIB, 3, 3, PLUGIN_DONE)
+MSG(PLUGIN_FIND, ROLE_NETD, ROLE_NETLAUNCH, RUN, F(plugin_find), 128, 0, 0, PLUGIN_DONE)
 MSG(PLUGIN_DONE, ROLE_NETLAUNCH, ROLE_NETD, RUN, F(plugin_done), 16, 0, 0, NONE)
 
 /* execd with its launcher */
