@@ -113,9 +113,65 @@ $(B)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -MMD -MP -c -o $@ $<
 
+# ---- installing ----
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+
+install: programs
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/libexec/criod \
+	    $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \
+	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) \
+	    $(DESTDIR)$(sysconfdir)/criod
+	install -m 755 $(B)/sbin/criod $(B)/sbin/criodctl \
+	    $(DESTDIR)$(prefix)/sbin
+	install -m 755 $(B)/libexec/criod/* $(DESTDIR)$(prefix)/libexec/criod
+	install -m 644 criod.conf.5 $(DESTDIR)$(mandir)/man5
+	install -m 644 criod.8 criodctl.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 contrib/criod.service $(DESTDIR)$(unitdir)
+	install -m 644 contrib/criod.sysusers \
+	    $(DESTDIR)$(sysusersdir)/criod.conf
+	[ -n "$(DESTDIR)" ] || contrib/add-users
+
+# ---- trying and testing ----
+# As root on Debian 12; each installs the packages it needs.
+demo:
+	contrib/install-deps build run
+	$(MAKE) programs
+	contrib/add-users
+	contrib/demo
+
+regress:
+	contrib/install-deps regress
+	regress/run
+
+bench:
+	contrib/install-deps bench
+	$(MAKE) programs
+	contrib/add-users
+	regress/bench/bench
+
+lint:
+	regress/lint/lint
+
+FUZZ_SECONDS ?= 30
+fuzz: fuzzers
+	regress/fuzz/run $(B)/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+# ASan and UBSan, without the system call filters (they would forbid what
+# the sanitizers do).
+asan:
+	$(MAKE) B=$(B)/asan CFLAGS="-fsanitize=address,undefined \
+	    -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+	    -DCRIOD_SANDBOX_OFF -U_FORTIFY_SOURCE" programs tests
+
+valgrind: tests
+	regress/run-unit -v $(B)/regress $(TESTS)
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all programs tests fuzzers unit clean
+.PHONY: all programs tests fuzzers unit clean install demo regress bench \
+	lint fuzz asan valgrind
 .DELETE_ON_ERROR:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
