@@ -66,9 +66,13 @@ devlist_fill(FILE *out, const char *path, struct cerr *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) == -1 && (errno == ENOENT || errno == ENOTDIR))
+	int found = stat(path, &st);
+
+	if (found == -1 && (errno == ENOENT || errno == ENOTDIR))
 		return cerr_set(err, CERR_NOT_FOUND, "device %s: not there",
 		    path);
+	if (found == -1)
+		return cerr_errno(err, "device %s", path);
 	if (devlist_type(st.st_mode) != '\0') {
 		devlist_print(out, path, &st);
 		return 0;

@@ -1,0 +1,72 @@
+#ifndef CRIOD_EXECD_POLICY_H
+#define CRIOD_EXECD_POLICY_H
+
+/*
+ * What execd accepts from a front that may be compromised: grammar of every
+ * name and path, and that a container asks for no more than its pod was made
+ * with.  All checks run before anything is made.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/cerr.h"
+#include "proto/msg.pb-c.h"
+
+#define POLICY_PATH_MAX	 4096 /* with its NUL */
+#define POLICY_NAME_MAX	 256
+#define POLICY_HOSTNAME	 65
+#define POLICY_SYSCTL	 128
+#define POLICY_CGROUP	 1024
+
+/* What a pod was made with. */
+struct policy_pod {
+	unsigned int namespaces; /* POD_NS_* */
+	bool host_pid;
+	bool privileged;
+};
+
+/* The pod's facts from its configuration.  -1: it must not be made. */
+int policy_check_pod(const Runtime__V1__PodSandboxConfig *c,
+    struct policy_pod *out, struct cerr *err)
+    __attribute__((warn_unused_result));
+int policy_check_ctr(const struct policy_pod *pod,
+    const Runtime__V1__ContainerConfig *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * name becomes its path below /proc/sys ("net/ipv4/ip_forward").  Only those
+ * that a namespace of the pod's own keeps apart are allowed.
+ */
+int policy_check_sysctl(const char *name, const char *value,
+    unsigned int namespaces, char path[POLICY_SYSCTL], struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * An absolute path without control bytes, "." and "..", empty components;
+ * what the client sent is made so lexically.  field names it in errors.
+ */
+int policy_clean_path(const char *field, const char *path,
+    char out[POLICY_PATH_MAX], struct cerr *err)
+    __attribute__((warn_unused_result));
+/* The same, but a path that would change is refused. */
+int policy_check_path(const char *field, const char *path, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* Where the log goes; both empty if nowhere. */
+int policy_log_path(const Runtime__V1__PodSandboxConfig *pod,
+    const Runtime__V1__ContainerConfig *c, char dir[POLICY_PATH_MAX],
+    char name[POLICY_NAME_MAX], struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * cgroup_parent of the request: "/a/b" for cgroupfs, "a-b.slice" for systemd
+ * (its last component counts).  def is used if it is empty.
+ */
+int policy_cgroup_parent(const char *parent, const char *def, bool systemd,
+    char out[POLICY_CGROUP], struct cerr *err)
+    __attribute__((warn_unused_result));
+
+bool policy_hostname_valid(const char *s);
+
+#endif
