@@ -126,9 +126,13 @@
 /* Is there such a plugin?  PLUGIN_DONE with 0, or FAIL. */
 #define FIXED_FIELDS_plugin_find(U32, U64, I64, STR, ARR64) STR(plugin, 64)
 
-/* A monitor's greeting; state: 0 created or running, 2 exited. */
+/*
+ * A monitor's greeting; state: 0 created or running, 2 exited.  log_lost: log
+ * lines that could not be written.
+ */
 #define FIXED_FIELDS_mon_state(U32, U64, I64, STR, ARR64)                      \
-	U32(version) U32(state) U32(exit_code) I64(finished_at) U32(oom)
+	U32(version) U32(state) U32(exit_code) I64(finished_at) U32(oom)       \
+	U64(log_lost)
 
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \

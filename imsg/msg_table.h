@@ -28,6 +28,15 @@ MSG(ERROR, MSG_ROLES_ANY, MSG_ROLES_ANY, ANY, P(criod, error), 2 * MSG_KIB, 0, 0
 MSG(FAIL, MSG_ROLES_ANY, MSG_ROLES_ANY, ANY, F(fail), 2 * MSG_KIB, 0, 0, NONE)
 MSG(CANCEL, MSG_ROLES_ANY, MSG_ROLES_ANY, RUN, F(cancel), 16, 0, 0, NONE)
 
+/*
+ * execd with a monitor.  A monitor may be older than the daemon: the types up
+ * to here keep their numbers, and their bodies their layout.
+ */
+MSG(MON_STATE, ROLE_MONITOR, ROLE_EXECD, RUN, F(mon_state), 64, 0, 0, NONE)
+MSG(MON_LOG, ROLE_EXECD, ROLE_MONITOR, RUN, F(none), 16, 1, 1, MON_OK)
+MSG(MON_QUIT, ROLE_EXECD, ROLE_MONITOR, RUN, F(none), 16, 0, 0, MON_OK)
+MSG(MON_OK, ROLE_MONITOR, ROLE_EXECD, RUN, F(none), 16, 0, 0, NONE)
+
 /* parent with each */
 MSG(BOOT, ROLE_PARENT, ROLE_HELPERS, BOOT, P(criod, boot), 4 * MSG_MIB, 0, 1, NONE)
 MSG(START, ROLE_PARENT, ROLE_HELPERS, BOOT, F(none), 16, 0, 0, NONE)
@@ -136,9 +145,3 @@ MSG(L_HOST_PATH, ROLE_EXECD, ROLE_EXECLAUNCH, RUN, F(host_path), 8 * MSG_KIB, 0,
 MSG(L_DEVICES, ROLE_EXECD, ROLE_EXECLAUNCH, RUN, F(host_path), 8 * MSG_KIB, 0, 0, L_DEVICES_ARE)
 MSG(L_DEVICES_ARE, ROLE_EXECLAUNCH, ROLE_EXECD, RUN, F(none), 16, 1, 1, NONE)
 MSG(L_OK, ROLE_EXECLAUNCH, ROLE_EXECD, RUN, F(none), 16, 0, 0, NONE)
-
-/* execd with a monitor */
-MSG(MON_STATE, ROLE_MONITOR, ROLE_EXECD, RUN, F(mon_state), 64, 0, 0, NONE)
-MSG(MON_LOG, ROLE_EXECD, ROLE_MONITOR, RUN, F(none), 16, 1, 1, MON_OK)
-MSG(MON_QUIT, ROLE_EXECD, ROLE_MONITOR, RUN, F(none), 16, 0, 0, MON_OK)
-MSG(MON_OK, ROLE_MONITOR, ROLE_EXECD, RUN, F(none), 16, 0, 0, NONE)

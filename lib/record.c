@@ -11,45 +11,19 @@
 #include "lib/fdio.h"
 #include "lib/record.h"
 
-#define RECORD_MAGIC  "criod"
-#define RECORD_HEADER 16 /* magic 5, version 1, zero 2, length 4, crc 4 */
-
-/* CRC-32 of ISO 3309, bit by bit: records are small. */
-static uint32_t
-record_crc(const uint8_t *p, size_t len)
-{
-	uint32_t crc = 0xffffffff;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= p[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
-static void
-record_put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
 static uint32_t
 record_get32(const uint8_t *p)
 {
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	    (uint32_t)p[3] << 24;
+	       (uint32_t)p[3] << 24;
 }
 
 static int
 record_fill(int fd, const void *buf, size_t len, bool sync)
 {
-	uint8_t header[RECORD_HEADER] = RECORD_MAGIC;
+	uint8_t header[RECORD_HEADER];
 
-	header[5] = RECORD_VERSION;
-	record_put32(header + 8, (uint32_t)len);
-	record_put32(header + 12, record_crc(buf, len));
+	record_header(header, buf, len);
 	if (fdio_write_all(fd, header, sizeof(header)) == -1 ||
 	    fdio_write_all(fd, buf, len) == -1)
 		return -1;
@@ -87,7 +61,7 @@ static int
 record_check(const uint8_t *header, const char *name, uint32_t *len,
     struct cerr *err)
 {
-	if (memcmp(header, RECORD_MAGIC, 5) != 0)
+	if (memcmp(header, RECORD_MAGIC, sizeof(RECORD_MAGIC) - 1) != 0)
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
 	if (header[5] > RECORD_VERSION)
@@ -104,8 +78,8 @@ int
 record_read(int dirfd, const char *name, uint8_t **buf, size_t *len,
     struct cerr *err)
 {
-	CLEANUP_FD int fd = openat(dirfd, name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP_FD int fd =
+	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	CLEANUP_FREE uint8_t *data = NULL;
 	uint8_t header[RECORD_HEADER];
 	uint32_t want = 0;

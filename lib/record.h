@@ -15,6 +15,12 @@
 
 #define RECORD_VERSION 1
 #define RECORD_MAX     (4U * 1024 * 1024)
+#define RECORD_MAGIC   "criod"
+#define RECORD_HEADER  16 /* magic 5, version 1, zero 2, length 4, crc 4 */
+
+/* The parts, for who writes a record in place (lib/record_header.c). */
+uint32_t record_crc(const uint8_t *p, size_t len);
+void record_header(uint8_t header[RECORD_HEADER], const void *buf, size_t len);
 
 /* dirfd/name; name has no slash.  sync: fsync file and directory too. */
 int record_write(int dirfd, const char *name, const void *buf, size_t len,
