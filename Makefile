@@ -79,6 +79,19 @@ tests: $(B)/regress/$(1)
 endef
 $(foreach t,$(TESTS),$(eval $(call test,$(t))))
 
+# A twin of each program that has a filter, for the death tests.
+define twin
+$(B)/obj/twin_$(1).o: regress/sandbox/twin.c
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) -MMD -MP -c -o $$@ $$<
+$(B)/regress/twin_$(1): $(B)/obj/twin_$(1).o $(B)/obj/lib/filter.o \
+    $(B)/obj/gen/filter/$(1).o $(B)/obj/gen/filter_names.o
+	@mkdir -p $$(@D)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $$@ $$^
+tests: $(B)/regress/twin_$(1)
+endef
+$(foreach p,$(PROGRAMS),$(if $($(p)_CALLS),$(eval $(call twin,$(p)))))
+
 # The fuzz targets build whole from source: clang, its own object files.
 FUZZ_CFLAGS = $(BASE_CFLAGS) -g -O1 -w \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined

@@ -30,8 +30,7 @@ ctl_connect(const char *path, struct ctl **ctl, struct cerr *err)
 		    "socket path is too long: %s", path);
 	memcpy(sun.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd == -1 ||
-	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+	if (fd == -1 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
 		return cerr_errno(err, "connect to criod at %s", path);
 	*ctl = calloc(1, sizeof(**ctl));
 	if (*ctl == NULL)

@@ -58,8 +58,8 @@ layout_read_index(struct layout *l, int dirfd, struct cerr *err)
 static int
 layout_read_dir(struct layout *l, int dirfd, struct cerr *err)
 {
-	int blobs = openat(dirfd, LAYOUT_BLOB_DIR,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int blobs =
+	    openat(dirfd, LAYOUT_BLOB_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = blobs == -1 ? NULL : fdopendir(blobs);
 	struct dirent *de;
 	int rc = 0;
@@ -73,8 +73,8 @@ layout_read_dir(struct layout *l, int dirfd, struct cerr *err)
 			continue;
 		fd = openat(blobs, de->d_name,
 		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		rc = fd == -1 ? cerr_errno(err, "open blob %s", de->d_name) :
-				layout_add(l, de->d_name, fd, err);
+		rc = fd == -1 ? cerr_errno(err, "open blob %s", de->d_name)
+			      : layout_add(l, de->d_name, fd, err);
 	}
 	(void)closedir(dir);
 	return rc == -1 ? -1 : layout_read_index(l, dirfd, err);
@@ -153,10 +153,10 @@ layout_read_archive(struct layout *l, int fd, struct cerr *err)
 
 		if (got == ARCHIVE_EOF)
 			break;
-		rc = got != ARCHIVE_OK ?
-		    cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
-			archive_error_string(a)) :
-		    layout_take_entry(l, a, entry, err);
+		rc = got != ARCHIVE_OK
+			 ? cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
+			       archive_error_string(a))
+			 : layout_take_entry(l, a, entry, err);
 	}
 	(void)archive_read_free(a);
 	if (rc == 0 && l->index == NULL)
@@ -189,9 +189,9 @@ layout_choose(struct layout *l, struct cerr *err)
 	    json_want(first, "annotations", JSON_OBJECT, false, &notes, err) ==
 		-1)
 		goto out;
-	name = notes == NULL ?
-	    NULL :
-	    json_string_value(json_object_get(notes, LAYOUT_REF_NAME));
+	name = notes == NULL
+		   ? NULL
+		   : json_string_value(json_object_get(notes, LAYOUT_REF_NAME));
 	if (name != NULL)
 		l->reference = strdup(name);
 	(void)snprintf(l->manifest, sizeof(l->manifest), "%s", digest);
@@ -214,8 +214,8 @@ layout_open(const char *path, struct layout **layout, struct cerr *err)
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return cerr_errno(err, "calloc");
-	rc = S_ISDIR(st.st_mode) ? layout_read_dir(l, fd, err) :
-				   layout_read_archive(l, fd, err);
+	rc = S_ISDIR(st.st_mode) ? layout_read_dir(l, fd, err)
+				 : layout_read_archive(l, fd, err);
 	if (rc == -1 || layout_choose(l, err) == -1) {
 		layout_free(l);
 		return -1;

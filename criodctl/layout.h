@@ -23,8 +23,8 @@ struct layout {
 	size_t nblobs;
 	char *index; /* index.json, NUL-terminated */
 	size_t index_len;
-	char *reference;      /* the image's name, or NULL */
-	char manifest[72];    /* digest of its manifest or index */
+	char *reference;   /* the image's name, or NULL */
+	char manifest[72]; /* digest of its manifest or index */
 };
 
 /* *layout is owned by the caller. */

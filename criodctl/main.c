@@ -24,8 +24,7 @@ static const struct {
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static void __attribute__((noreturn))
-usage(void)
+static void __attribute__((noreturn)) usage(void)
 {
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(stderr, "%s criodctl [-s SOCKET] %s\n",

@@ -61,8 +61,8 @@ run_fill_pod(struct run *r, bool host_network)
 	r->pod_meta.name = name;
 	r->pod_meta.namespace_ = namespace;
 	r->pod_meta.uid = r->uid;
-	r->ns.network = host_network ? RUNTIME__V1__NAMESPACE_MODE__NODE :
-				       RUNTIME__V1__NAMESPACE_MODE__POD;
+	r->ns.network = host_network ? RUNTIME__V1__NAMESPACE_MODE__NODE
+				     : RUNTIME__V1__NAMESPACE_MODE__POD;
 	r->ns.pid = RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
 	r->pod_sc.namespace_options = &r->ns;
 	r->pod_linux.security_context = &r->pod_sc;
@@ -108,8 +108,8 @@ run_need_image(struct run *r, struct cerr *err)
 	runtime__v1__pull_image_request__init(&pull);
 	ask.image = pull.image = &r->image;
 	if (ctl_call(r->ctl, "ImageService/ImageStatus", &ask.base,
-		&runtime__v1__image_status_response__descriptor, &msg, err) ==
-	    -1)
+		&runtime__v1__image_status_response__descriptor, &msg,
+		err) == -1)
 		return -1;
 	here = ((Runtime__V1__ImageStatusResponse *)msg)->image != NULL;
 	protobuf_c_message_free_unpacked(msg, NULL);
@@ -135,8 +135,8 @@ run_start(struct run *r, struct cerr *err)
 		&runtime__v1__run_pod_sandbox_response__descriptor, &msg,
 		err) == -1)
 		return -1;
-	r->pod = strdup(
-	    ((Runtime__V1__RunPodSandboxResponse *)msg)->pod_sandbox_id);
+	r->pod =
+	    strdup(((Runtime__V1__RunPodSandboxResponse *)msg)->pod_sandbox_id);
 	protobuf_c_message_free_unpacked(msg, NULL);
 	ctr.pod_sandbox_id = r->pod;
 	ctr.config = &r->ctr_config;
@@ -145,8 +145,8 @@ run_start(struct run *r, struct cerr *err)
 		&runtime__v1__create_container_response__descriptor, &msg,
 		err) == -1)
 		return -1;
-	r->ctr = strdup(
-	    ((Runtime__V1__CreateContainerResponse *)msg)->container_id);
+	r->ctr =
+	    strdup(((Runtime__V1__CreateContainerResponse *)msg)->container_id);
 	protobuf_c_message_free_unpacked(msg, NULL);
 	start.container_id = r->ctr;
 	return ctl_call(r->ctl, "RuntimeService/StartContainer", &start.base,

@@ -11,8 +11,8 @@ status_get(struct ctl *ctl, const char *method,
     const ProtobufCMessageDescriptor *request,
     const ProtobufCMessageDescriptor *response)
 {
-	ProtobufCMessage *empty = protobuf_c_message_unpack(request, NULL, 0,
-	    (const uint8_t *)"");
+	ProtobufCMessage *empty =
+	    protobuf_c_message_unpack(request, NULL, 0, (const uint8_t *)"");
 	ProtobufCMessage *out;
 	struct cerr err;
 
@@ -36,9 +36,9 @@ status_conditions(const Runtime__V1__StatusResponse *st)
 		const Runtime__V1__RuntimeCondition *c =
 		    st->status->conditions[i];
 
-		printf("%-16s%s%s%s%s%s\n", c->type,
-		    c->status ? "yes" : "no", *c->reason ? " (" : "",
-		    c->reason, *c->reason ? "): " : "", c->message);
+		printf("%-16s%s%s%s%s%s\n", c->type, c->status ? "yes" : "no",
+		    *c->reason ? " (" : "", c->reason, *c->reason ? "): " : "",
+		    c->message);
 	}
 	for (size_t i = 0; i < st->n_runtime_handlers; i++) {
 		const char *name = st->runtime_handlers[i]->name;
@@ -55,7 +55,7 @@ status_count_ready(const Runtime__V1__ListPodSandboxResponse *pods)
 
 	for (size_t i = 0; i < pods->n_items; i++)
 		ready += pods->items[i]->state ==
-		    RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY;
+			 RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY;
 	return ready;
 }
 
@@ -66,7 +66,7 @@ status_count_running(const Runtime__V1__ListContainersResponse *ctrs)
 
 	for (size_t i = 0; i < ctrs->n_containers; i++)
 		running += ctrs->containers[i]->state ==
-		    RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING;
+			   RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING;
 	return running;
 }
 

@@ -20,8 +20,8 @@ codec_pack(const struct codec_pb *pb, enum msg_type type, const void *body,
 }
 
 void *
-codec_unpack(const struct codec_pb *pb, enum msg_type type,
-    const uint8_t *data, size_t len)
+codec_unpack(const struct codec_pb *pb, enum msg_type type, const uint8_t *data,
+    size_t len)
 {
 	const struct msg_info *info = msg_info(type);
 	void *body;
@@ -29,8 +29,7 @@ codec_unpack(const struct codec_pb *pb, enum msg_type type,
 	if (info->fixed == NULL)
 		return pb == NULL ? NULL : pb->unpack(type, data, len);
 	body = malloc(fixed_memory(info->fixed));
-	if (body != NULL &&
-	    fixed_decode(info->fixed, data, len, body) == -1) {
+	if (body != NULL && fixed_decode(info->fixed, data, len, body) == -1) {
 		free(body);
 		body = NULL;
 	}

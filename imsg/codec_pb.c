@@ -17,8 +17,7 @@ static const ProtobufCMessageDescriptor *const codec_descs[] = {
 };
 
 static int
-codec_pb_pack(enum msg_type type, const void *body, uint8_t **data,
-    size_t *len)
+codec_pb_pack(enum msg_type type, const void *body, uint8_t **data, size_t *len)
 {
 	(void)type;
 	*len = protobuf_c_message_get_packed_size(body);

@@ -39,8 +39,8 @@ struct helper_def {
 	 * needs in its root.  boot is borrowed and lives as long as the
 	 * process.  May be NULL.  Failure is fatal to the role.
 	 */
-	int (*boot)(void *ctx, const struct Criod__Boot *boot,
-	    struct cerr *err);
+	int (
+	    *boot)(void *ctx, const struct Criod__Boot *boot, struct cerr *err);
 	/* START came: links are attached.  May be NULL. */
 	void (*start)(void *ctx);
 	/* STOP came or the parent is gone; then the process exits. */
@@ -53,8 +53,7 @@ struct helper_def {
  * Borrows def and ctx; makes base and links.  Fatal unless exactly
  * descriptors 0 to last_fd are open (3, or more for unpack).
  */
-struct helper *helper_new(const struct helper_def *def, void *ctx,
-    int last_fd);
+struct helper *helper_new(const struct helper_def *def, void *ctx, int last_fd);
 
 /*
  * Confines the process (see confine_enter; takes rootfd, -1 for none), calls

@@ -223,8 +223,8 @@ link_request(struct link *link, enum msg_type type, const void *body,
 	if (link_enqueue(link, type, r->id, body, fds, nfds) == -1) {
 		link_request_fail(r,
 		    attached ? CERR_RESOURCE_EXHAUSTED : CERR_UNAVAILABLE,
-		    attached ? "has too many messages waiting" :
-			       "is not running");
+		    attached ? "has too many messages waiting"
+			     : "is not running");
 	} else if (mono_is_set(deadline)) {
 		tv = mono_timeval(deadline);
 		(void)evtimer_add(r->timer, &tv);
@@ -303,7 +303,7 @@ link_reply(struct link_call *call, enum msg_type type, const void *body,
 	if (call->link == NULL)
 		link_close_fds(fds, nfds);
 	else if (link_enqueue(call->link, type, call->id, body, fds, nfds) ==
-	    -1)
+		 -1)
 		log_warn("reply %s to %s lost", msg_info(type)->name,
 		    role_name(call->link->def->peer));
 	link_call_free(call);
@@ -461,16 +461,17 @@ link_readable(evutil_socket_t fd, short what, void *arg)
 		if (got == -1 && errno == EAGAIN)
 			return;
 		if (got != 1) {
-			link_detach(link, got == -1 && errno == EBADMSG ?
-				"malformed message" : NULL);
+			link_detach(link, got == -1 && errno == EBADMSG
+					      ? "malformed message"
+					      : NULL);
 			return;
 		}
 		breach = link_take(link, &w);
 		if (breach != NULL)
 			log_warn("breach by %s: %s: %s",
 			    role_name(link->def->peer),
-			    msg_info(w.type) != NULL ?
-				msg_info(w.type)->name : "?",
+			    msg_info(w.type) != NULL ? msg_info(w.type)->name
+						     : "?",
 			    breach);
 		wire_clear(&w);
 		if (generation != link->generation || link->fd == -1)

@@ -42,8 +42,8 @@ int link_take_fd(struct link_msg *m, size_t i);
  * whoever it gives call to, must end it by exactly one link_reply or
  * link_refuse.
  */
-typedef void (*link_handler_fn)(void *ctx, struct link_call *call,
-    struct link_msg *m);
+typedef void (
+    *link_handler_fn)(void *ctx, struct link_call *call, struct link_msg *m);
 
 struct link_handler {
 	enum msg_type type;
@@ -60,7 +60,7 @@ struct link_def {
 	enum role self, peer;
 	const struct link_handler *handlers;
 	size_t nhandlers;
-	link_lost_fn lost; /* may be NULL */
+	link_lost_fn lost;	   /* may be NULL */
 	const struct codec_pb *pb; /* NULL: fixed messages only */
 };
 
@@ -89,8 +89,8 @@ int link_send(struct link *link, enum msg_type type, const void *body,
  * (the peer's own error, UNAVAILABLE, DEADLINE_EXCEEDED).  Not called after
  * link_cancel or link_free.
  */
-typedef void (*link_reply_fn)(void *arg, struct link_msg *m,
-    const struct cerr *err);
+typedef void (
+    *link_reply_fn)(void *arg, struct link_msg *m, const struct cerr *err);
 
 /*
  * Sends a request and calls fn when it ends.  Takes the descriptors, borrows
@@ -116,7 +116,7 @@ void link_call_on_cancel(struct link_call *call, void (*fn)(void *arg),
     void *arg);
 bool link_call_cancelled(const struct link_call *call);
 
-#define LINK_QUEUE_MAX	4096 /* messages waiting to be written */
-#define LINK_CALLS_MAX	8192 /* requests of one peer in flight */
+#define LINK_QUEUE_MAX 4096 /* messages waiting to be written */
+#define LINK_CALLS_MAX 8192 /* requests of one peer in flight */
 
 #endif

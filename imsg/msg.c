@@ -6,7 +6,7 @@
 #define RUN  MSG_STATE_RUN
 #define ANY  MSG_STATE_ANY
 
-#define F(name)		&fixed_desc_##name
+#define F(name)		 &fixed_desc_##name
 #define P(package, name) NULL
 
 static const struct msg_info msg_infos[] = {
@@ -59,7 +59,7 @@ msg_answers(enum msg_type request, enum msg_type answer)
 	if (info == NULL || info->reply == MSG_NONE)
 		return false;
 	return answer == info->reply || answer == MSG_ERROR ||
-	    answer == MSG_FAIL;
+	       answer == MSG_FAIL;
 }
 
 const char *

@@ -104,8 +104,7 @@ wire_take_fds(struct msghdr *mh, struct wire_msg *m)
 	for (cm = CMSG_FIRSTHDR(mh); cm != NULL; cm = CMSG_NXTHDR(mh, cm)) {
 		size_t bytes;
 
-		if (cm->cmsg_level != SOL_SOCKET ||
-		    cm->cmsg_type != SCM_RIGHTS)
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
 			continue;
 		bytes = cm->cmsg_len - CMSG_LEN(0);
 		memcpy(m->fds, CMSG_DATA(cm), bytes);

@@ -21,7 +21,7 @@
 
 /* Kernel ABI that Debian 12's headers do not have yet. */
 #ifndef PR_SET_MDWE
-#define PR_SET_MDWE		65
+#define PR_SET_MDWE		 65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 #define CONFINE_LANDLOCK_SCOPE_ALL 3 /* abstract unix sockets, signals */
@@ -67,9 +67,8 @@ confine_root(int rootfd, uint64_t attr, struct cerr *err)
 	    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree == -1)
 		return cerr_errno(err, "open_tree of the new root");
-	if (attr != 0 &&
-	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &ma,
-		sizeof(ma)) == -1)
+	if (attr != 0 && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH,
+			     &ma, sizeof(ma)) == -1)
 		return cerr_errno(err, "mount_setattr of the new root");
 	if (syscall(SYS_move_mount, tree, "", rootfd, "",
 		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
@@ -193,7 +192,10 @@ confine_landlock(const struct confine *c, struct cerr *err)
 	attr.fs = confine_landlock_fs(abi);
 	attr.scoped = abi >= 6 ? CONFINE_LANDLOCK_SCOPE_ALL : 0;
 	set = (int)syscall(SYS_landlock_create_ruleset, &attr,
-	    abi >= 6 ? sizeof(attr) : abi >= 4 ? 16 : 8, 0);
+	    abi >= 6   ? sizeof(attr)
+	    : abi >= 4 ? 16
+		       : 8,
+	    0);
 	if (set == -1)
 		return cerr_errno(err, "landlock_create_ruleset");
 	if (c->landlock == CONFINE_LANDLOCK_ROOT) {

@@ -31,10 +31,10 @@ enum confine_landlock {
 
 struct confine {
 	const char *role;
-	uint64_t caps;	   /* kept, as bits 1 << CAP_*; 0: none */
-	int unshare;	   /* CLONE_NEW* flags; CLONE_NEWNS is implied by
-			      own_root */
-	bool own_root;	   /* pivot into the directory passed as rootfd */
+	uint64_t caps;	    /* kept, as bits 1 << CAP_*; 0: none */
+	int unshare;	    /* CLONE_NEW* flags; CLONE_NEWNS is implied by
+			       own_root */
+	bool own_root;	    /* pivot into the directory passed as rootfd */
 	uint64_t root_attr; /* MOUNT_ATTR_* of that root */
 	enum confine_landlock landlock;
 	bool keep_ids; /* stay root (the launchers) */

@@ -29,8 +29,8 @@ struct filter_name {
 struct filter {
 	const char *role;
 	const struct sock_filter *code;
-	unsigned short len; /* instructions */
-	const char *const *allowed; /* names of the table, NULL at the end */
+	unsigned short len;	  /* instructions */
+	const char *const *named; /* calls its table names, NULL at the end */
 };
 
 /* The name of a native system call; "unknown" if there is none. */

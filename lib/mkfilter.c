@@ -35,15 +35,15 @@ struct line {
 	int error;
 };
 
-#define EQ SCMP_CMP_EQ
-#define NE SCMP_CMP_NE
-#define LT SCMP_CMP_LT
-#define LE SCMP_CMP_LE
-#define CALL(n, why)		    { #n, OP_ALLOW, 0, EQ, 0, 0, 0 },
-#define CALL_IF(n, a, c, v, why)    { #n, OP_IF, a, c, 0, (uint64_t)(v), 0 },
+#define EQ			 SCMP_CMP_EQ
+#define NE			 SCMP_CMP_NE
+#define LT			 SCMP_CMP_LT
+#define LE			 SCMP_CMP_LE
+#define CALL(n, why)		 { #n, OP_ALLOW, 0, EQ, 0, 0, 0 },
+#define CALL_IF(n, a, c, v, why) { #n, OP_IF, a, c, 0, (uint64_t)(v), 0 },
 #define CALL_BITS(n, a, m, v, why)                                             \
 	{ #n, OP_BITS, a, SCMP_CMP_MASKED_EQ, (uint64_t)(m), (uint64_t)(v), 0 },
-#define FAIL(n, e, why)		    { #n, OP_FAIL, 0, EQ, 0, 0, e },
+#define FAIL(n, e, why) { #n, OP_FAIL, 0, EQ, 0, 0, e },
 
 static const struct line lines[] = {
 #include CALLS_FILE
@@ -90,14 +90,12 @@ print_code(const char *role, FILE *bpf)
 	for (; fread(&insn, sizeof(insn), 1, bpf) == 1; count++)
 		printf("\t{ 0x%x, %u, %u, 0x%x },\n", insn.code, insn.jt,
 		    insn.jf, insn.k);
-	printf("};\nstatic const char *const allowed[] = {\n");
-	for (size_t i = 0; i < NLINES; i++) {
-		if (lines[i].op != OP_FAIL)
-			printf("\t\"%s\",\n", lines[i].name);
-	}
+	printf("};\nstatic const char *const named[] = {\n");
+	for (size_t i = 0; i < NLINES; i++)
+		printf("\t\"%s\",\n", lines[i].name);
 	printf("\tNULL,\n};\nextern const struct filter filter_%s;\n"
 	       "const struct filter filter_%s = {\n\t\"%s\", code, %u, "
-	       "allowed,\n};\n",
+	       "named,\n};\n",
 	    role, role, role, count);
 }
 

@@ -13,8 +13,8 @@ main(void)
 	       "extern const size_t filter_nnames;\n"
 	       "const struct filter_name filter_names[] = {\n");
 	for (int nr = 0; nr < LAST_CALL; nr++) {
-		char *name = seccomp_syscall_resolve_num_arch(
-		    SCMP_ARCH_NATIVE, nr);
+		char *name =
+		    seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
 
 		if (name != NULL)
 			printf("\t{ %d, \"%s\" },\n", nr, name);

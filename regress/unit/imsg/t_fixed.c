@@ -19,8 +19,7 @@ round_trip(void **state)
 	(void)state;
 	fixed_encode(&fixed_desc_mon_state, &in, buf);
 	assert_int_equal(fixed_size(&fixed_desc_mon_state), 24);
-	assert_int_equal(fixed_decode(&fixed_desc_mon_state, buf, 24, &out),
-	    0);
+	assert_int_equal(fixed_decode(&fixed_desc_mon_state, buf, 24, &out), 0);
 	assert_int_equal(out.finished_at, -5);
 	assert_int_equal(out.exit_code, 137);
 	assert_int_equal(out.oom, 1);

@@ -21,7 +21,7 @@
 struct fixture {
 	struct event_base *base;
 	struct link *front, *netd;
-	struct link_call *held;	 /* a call that is not answered yet */
+	struct link_call *held; /* a call that is not answered yet */
 	int replies, cancels, lost;
 	const char *breach;
 	struct cerr err;

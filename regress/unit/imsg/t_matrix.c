@@ -73,11 +73,11 @@ try_one(unsigned int type, enum role from, enum role to, enum msg_state state,
 	size_t row = type - 1;
 	struct wire_msg m = { .type = type, .len = len, .nfds = nfds };
 	bool fixed = table[row].codec[0] == 'F';
-	bool want = (table[row].from & from) != 0 &&
-	    (table[row].to & to) != 0 &&
+	bool want =
+	    (table[row].from & from) != 0 && (table[row].to & to) != 0 &&
 	    state_allows(table[row].state, state) && len <= table[row].max &&
-	    (!fixed || len == right_length(type)) &&
-	    nfds >= table[row].fmin && nfds <= table[row].fmax;
+	    (!fixed || len == right_length(type)) && nfds >= table[row].fmin &&
+	    nfds <= table[row].fmax;
 
 	tried++;
 	taken += want ? 1 : 0;
@@ -128,8 +128,8 @@ unknown_types(void **state)
 		struct wire_msg m = { .type = types[i] };
 
 		assert_null(msg_info(types[i]));
-		assert_non_null(msg_check(&m, ROLE_PARENT, ROLE_FRONT,
-		    MSG_STATE_RUN));
+		assert_non_null(
+		    msg_check(&m, ROLE_PARENT, ROLE_FRONT, MSG_STATE_RUN));
 	}
 }
 
@@ -164,7 +164,8 @@ static void
 privileged_take_no_protobuf(void **state)
 {
 	const unsigned int fixed_only = ROLE_PARENT | ROLE_UNPACK |
-	    ROLE_NETLAUNCH | ROLE_EXECLAUNCH | ROLE_MONITOR;
+					ROLE_NETLAUNCH | ROLE_EXECLAUNCH |
+					ROLE_MONITOR;
 
 	(void)state;
 	for (size_t i = 0; i < NTABLE; i++) {

@@ -121,12 +121,10 @@ malformed(void **state)
 		    20 },
 		{ "unknown flag", { 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4 },
 		    20 },
-		{ "descriptors claimed", { 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
-					     4 },
-		    20 },
-		{ "reserved not zero", { 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
-					   4 },
-		    20 },
+		{ "descriptors claimed",
+		    { 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4 }, 20 },
+		{ "reserved not zero",
+		    { 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 4 }, 20 },
 		{ "spill without memfd", { 1, 0, 1, 0 }, 16 },
 	};
 	int before = open_fds();
