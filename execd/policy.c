@@ -198,8 +198,8 @@ policy_check_sysctl(const char *name, const char *value,
 /* ---- pods ---- */
 
 static int
-policy_pod_namespaces(const Runtime__V1__NamespaceOption *o, struct policy_pod *out,
-    struct cerr *err)
+policy_pod_namespaces(const Runtime__V1__NamespaceOption *o,
+    struct policy_pod *out, struct cerr *err)
 {
 	Runtime__V1__NamespaceMode net = o != NULL ? o->network : 0;
 	Runtime__V1__NamespaceMode pid = o != NULL ? o->pid : 0;
@@ -332,8 +332,8 @@ policy_cgroup_parent(const char *parent, const char *def, bool systemd,
 /* ---- containers ---- */
 
 static int
-policy_ctr_namespaces(const struct policy_pod *pod, const Runtime__V1__NamespaceOption *o,
-    struct cerr *err)
+policy_ctr_namespaces(const struct policy_pod *pod,
+    const Runtime__V1__NamespaceOption *o, struct cerr *err)
 {
 	if (o->userns_options != NULL &&
 	    o->userns_options->mode != RUNTIME__V1__NAMESPACE_MODE__NODE)
