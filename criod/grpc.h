@@ -28,8 +28,8 @@ struct grpc_call;
 struct grpc_server;
 
 /* request: a protobuf-c message, borrowed, valid until the call ends. */
-typedef void (*grpc_handler)(void *ctx, struct grpc_call *call,
-    const void *request);
+typedef void (
+    *grpc_handler)(void *ctx, struct grpc_call *call, const void *request);
 
 enum grpc_kind {
 	GRPC_UNARY,
