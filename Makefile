@@ -39,8 +39,10 @@ include $(wildcard regress/build.mk contrib/build.mk)
 
 # regress/unit/FOLDER/tests.mk: TESTS += t_NAME, with t_NAME_SRCS (the test
 # and the sources under test), _LIBS and _PKGS as for programs.
+# FIXTURES are built in the same way, for tests in other languages to run.
 # regress/fuzz/fuzz.mk: FUZZERS += fuzz_NAME, likewise.
 TESTS =
+FIXTURES =
 FUZZERS =
 include $(wildcard regress/unit/*/tests.mk regress/fuzz/*.mk)
 
@@ -77,7 +79,7 @@ $(B)/regress/$(1): $$(call objs,$$($(1)_ALLSRCS))
 	    $$(call pkglibs,$$($(1)_PKGS) cmocka) $$($(1)_LDADD)
 tests: $(B)/regress/$(1)
 endef
-$(foreach t,$(TESTS),$(eval $(call test,$(t))))
+$(foreach t,$(TESTS) $(FIXTURES),$(eval $(call test,$(t))))
 
 # A twin of each program that has a filter, for the death tests.
 define twin

@@ -15,3 +15,8 @@ LIB_helper_SRCS = imsg/helper.c
 LIB_helperboot_SRCS = imsg/helper.c imsg/helper_boot.c
 # bounded JSON; needs jansson
 LIB_json_SRCS = lib/json.c
+# gRPC by HTTP/2; needs libevent_core, libnghttp2, libprotobuf-c
+LIB_grpcframe_SRCS = proto/grpc_frame.c proto/grpc_status.c
+LIB_grpc_SRCS = criod/grpc.c criod/grpc_answer.c criod/grpc_h2.c \
+	criod/grpc_local.c criod/h2.c criod/h2_conn.c criod/h2_stream.c \
+	criod/pballoc.c criod/pbcheck.c $(LIB_grpcframe_SRCS)
