@@ -52,7 +52,8 @@ def busybox_entries():
     yield entry("bin/busybox", data, mode=0o755)
     for a in applets:
         if a != "busybox":
-            yield entry("bin/" + a, type=tarfile.LNKTYPE, link="bin/busybox")
+            yield entry("bin/" + a, mode=0o755, type=tarfile.LNKTYPE,
+                        link="bin/busybox")
     yield entry("etc/")
     yield entry("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
                 "daemon:x:1:1:daemon:/:/bin/false\n"
