@@ -7,7 +7,7 @@ import subprocess
 import grpc
 import pytest
 
-from conftest import NODE, POD, wait_for
+from conftest_integ import NODE, POD, wait_for
 
 
 def world(criod):

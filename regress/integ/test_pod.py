@@ -8,7 +8,7 @@ import time
 import grpc
 import pytest
 
-from conftest import CONTAINER, NODE, POD, wait_for
+from conftest_integ import CONTAINER, NODE, POD, wait_for
 
 READY, NOTREADY = 0, 1
 CREATED, RUNNING, EXITED = 0, 1, 2

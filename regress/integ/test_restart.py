@@ -7,7 +7,7 @@ import time
 import grpc
 import pytest
 
-from conftest import CONTAINER, Criod, Pods, wait_for
+from conftest_integ import CONTAINER, Criod, Pods, wait_for
 
 MONITORS = {"monitor", "pause"}
 
