@@ -52,26 +52,37 @@ confine_limits(const struct confine_limit *l, struct cerr *err)
 }
 
 /*
- * pivot_root onto a detached copy of rootfd's tree.  The old root is then
- * unmounted, so that no path and no kept descriptor but rootfd's leads out.
+ * The new root was made the working directory before the mount namespace was
+ * unshared: that is how the kernel hands the same directory over, whereas a
+ * descriptor stays with the mount of the old namespace.
  */
 static int
-confine_root(int rootfd, uint64_t attr, struct cerr *err)
+confine_enter_dir(int rootfd, struct cerr *err)
+{
+	return fchdir(rootfd) == -1 ? cerr_errno(err, "enter the new root") : 0;
+}
+
+/*
+ * pivot_root onto a detached copy of the working directory's tree.  The old
+ * root is then unmounted, so that no path leads out.
+ */
+static int
+confine_root(uint64_t attr, struct cerr *err)
 {
 	CLEANUP_FD int tree = -1;
 	struct mount_attr ma = { .attr_set = attr };
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
 		return cerr_errno(err, "make / private");
-	tree = (int)syscall(SYS_open_tree, rootfd, "",
-	    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, ".",
+	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree == -1)
 		return cerr_errno(err, "open_tree of the new root");
 	if (attr != 0 && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH,
 			     &ma, sizeof(ma)) == -1)
 		return cerr_errno(err, "mount_setattr of the new root");
-	if (syscall(SYS_move_mount, tree, "", rootfd, "",
-		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
+	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, ".",
+		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		return cerr_errno(err, "move_mount of the new root");
 	if (fchdir(tree) == -1 || syscall(SYS_pivot_root, ".", ".") == -1 ||
 	    umount2(".", MNT_DETACH) == -1 || chdir("/") == -1)
@@ -249,12 +260,14 @@ confine_enter(const struct confine *c, int rootfd, uid_t uid, gid_t gid,
 
 	if (confine_limits(c->limits, err) == -1)
 		return -1;
+	if (c->own_root && confine_enter_dir(root, err) == -1)
+		return -1;
 	if (ns != 0 && unshare(ns) == -1)
 		return cerr_errno(err, "unshare 0x%x", (unsigned int)ns);
 	/* Read /proc while it can still be seen: libcap-ng looks there. */
 	if (capng_get_caps_process() != 0)
 		return cerr_set(err, CERR_INTERNAL, "cannot read capabilities");
-	if (c->own_root && confine_root(root, c->root_attr, err) == -1)
+	if (c->own_root && confine_root(c->root_attr, err) == -1)
 		return -1;
 	fdio_close(&root);
 	if (confine_bounding(c, err) == -1 ||
