@@ -1,0 +1,1 @@
+include execd/launch.mk

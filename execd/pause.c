@@ -1,0 +1,58 @@
+/*
+ * pause: the first process of a pod that shares one PID namespace.  It reaps
+ * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
+ * /dev/null, 3 is its root to be, an empty directory; argv[1] and argv[2] are
+ * the ids to become.
+ */
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "execd/monitor_drop.h"
+
+#define PAUSE_FD_EMPTY 3
+
+extern const struct filter filter_pause;
+
+static void
+pause_run(const sigset_t *mask)
+{
+	for (;;) {
+		int sig = sigwaitinfo(mask, NULL);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			_exit(0);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct drop d = {
+		.rootfd = PAUSE_FD_EMPTY,
+		.own_mounts = true,
+		.filter = &filter_pause,
+	};
+	sigset_t mask;
+
+	if (argc != 3 || close_range(PAUSE_FD_EMPTY + 1, ~0U, 0) == -1)
+		return 2;
+	(void)prctl(PR_SET_NAME, "pause");
+	d.uid = (uid_t)strtoul(argv[1], NULL, 10);
+	d.gid = (gid_t)strtoul(argv[2], NULL, 10);
+	/* Blocked before anyone knows the pid, so that none is lost. */
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGCHLD);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (drop_enter(&d) != NULL)
+		return 1;
+	pause_run(&mask);
+	return 0;
+}
