@@ -1,0 +1,585 @@
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "imsg/helper.h"
+#include "imsg/link.h"
+#include "lib/id.h"
+#include "lib/log.h"
+#include "netd/args.h"
+#include "netd/cache.h"
+#include "netd/chain.h"
+#include "netd/conf.h"
+#include "netd/confdir.h"
+#include "netd/netd.h"
+#include "netd/op.h"
+#include "netd/result.h"
+#include "netd/scan.h"
+#include "proto/msg.pb-c.h"
+
+#define OP_ADD_MS   (5 * 60 * 1000)
+#define OP_OTHER_MS (60 * 1000) /* DEL, CHECK, and undoing an ADD */
+
+enum op_kind {
+	OP_ADD,
+	OP_DEL,
+	OP_CHECK,
+};
+
+struct op_pod;
+
+struct op {
+	TAILQ_ENTRY(op) entry; /* of its pod */
+	TAILQ_ENTRY(op) held_entry;
+	struct ops *ops;
+	struct op_pod *pod;
+	enum op_kind kind;
+	struct link_call *call; /* or fn */
+	void (*fn)(void *, const struct cerr *);
+	void *fn_arg;
+	struct attachment *a;
+	char args[PLUGIN_ARGS_MAX + 1];
+	json_t *capabilities;
+	struct chain *chain; /* of an ADD, for a caller who leaves */
+	struct event *sync;
+	struct cerr fail; /* why an ADD is being undone */
+};
+
+/* Exists while it has operations. */
+struct op_pod {
+	LIST_ENTRY(op_pod) entry;
+	char id[ID_SIZE];
+	TAILQ_HEAD(, op) queue; /* the first one runs */
+};
+
+struct ops {
+	struct netd *netd;
+	LIST_HEAD(, op_pod) pods;
+	TAILQ_HEAD(, op) held; /* ADDs that wait for ops_release */
+	bool hold;
+};
+
+static void op_begin(struct op *op);
+
+struct ops *
+ops_new(struct netd *n)
+{
+	struct ops *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		fatal("calloc");
+	o->netd = n;
+	LIST_INIT(&o->pods);
+	TAILQ_INIT(&o->held);
+	return o;
+}
+
+static struct op_pod *
+ops_find(const struct ops *o, const char *id)
+{
+	struct op_pod *p;
+
+	LIST_FOREACH(p, &o->pods, entry) {
+		if (strcmp(p->id, id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+bool
+ops_busy(const struct ops *o, const char *pod)
+{
+	return ops_find(o, pod) != NULL;
+}
+
+static struct op_pod *
+ops_pod(struct ops *o, const char *id)
+{
+	struct op_pod *p = ops_find(o, id);
+
+	if (p != NULL)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		fatal("calloc");
+	memcpy(p->id, id, ID_LEN);
+	TAILQ_INIT(&p->queue);
+	LIST_INSERT_HEAD(&o->pods, p, entry);
+	return p;
+}
+
+static struct op *
+op_new(struct ops *o, enum op_kind kind, const char *pod)
+{
+	struct op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL)
+		fatal("calloc");
+	op->ops = o;
+	op->kind = kind;
+	op->pod = ops_pod(o, pod);
+	return op;
+}
+
+static void
+op_enqueue(struct op *op)
+{
+	bool first = TAILQ_EMPTY(&op->pod->queue);
+
+	TAILQ_INSERT_TAIL(&op->pod->queue, op, entry);
+	if (first)
+		op_begin(op);
+}
+
+static void
+op_pod_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct op_pod *p = arg;
+
+	(void)fd;
+	(void)what;
+	op_begin(TAILQ_FIRST(&p->queue));
+}
+
+/* The next one begins from the loop: many in a row must not nest. */
+static void
+op_free(struct op *op)
+{
+	static const struct timeval now = { 0, 0 };
+	struct op_pod *p = op->pod;
+	bool first = TAILQ_FIRST(&p->queue) == op;
+	struct event_base *base = helper_base(op->ops->netd->helper);
+
+	TAILQ_REMOVE(&p->queue, op, entry);
+	attachment_free(op->a);
+	json_decref(op->capabilities);
+	if (op->sync != NULL)
+		event_free(op->sync);
+	free(op);
+	if (TAILQ_EMPTY(&p->queue)) {
+		LIST_REMOVE(p, entry);
+		free(p);
+	} else if (first &&
+	    event_base_once(base, -1, EV_TIMEOUT, op_pod_next, p, &now) == -1) {
+		fatalx("event_base_once");
+	}
+}
+
+/* ---- ends ---- */
+
+static void
+op_fail(struct op *op, const struct cerr *err)
+{
+	if (op->call != NULL)
+		link_refuse(op->call, err);
+	else
+		op->fn(op->fn_arg, err);
+	op_free(op);
+}
+
+static void
+op_deleted(struct op *op)
+{
+	Criod__Empty empty = CRIOD__EMPTY__INIT;
+
+	if (op->call != NULL)
+		link_reply(op->call, MSG_NET_DELETED, &empty, NULL, 0);
+	else
+		op->fn(op->fn_arg, NULL);
+	op_free(op);
+}
+
+static int
+op_ips(const struct op *op, struct result_ips *ips, struct cerr *err)
+{
+	if (result_ips_get(op->a->result, CHAIN_IFNAME, ips, err) == -1)
+		return -1;
+	if (ips->n == 0)
+		return cerr_set(err, CERR_INTERNAL,
+		    "network %s gave the pod no address", op->a->conf->name);
+	return 0;
+}
+
+static void
+op_added(struct op *op)
+{
+	Criod__NetAdded added = CRIOD__NET_ADDED__INIT;
+	char *list[RESULT_IPS_MAX];
+	struct result_ips ips;
+	struct cerr err;
+
+	if (op_ips(op, &ips, &err) == -1) {
+		op_fail(op, &err);
+		return;
+	}
+	for (size_t i = 0; i < ips.n; i++)
+		list[i] = ips.ip[i];
+	added.n_ips = ips.n;
+	added.ips = list;
+	link_reply(op->call, MSG_NET_ADDED, &added, NULL, 0);
+	op_free(op);
+}
+
+/* ---- undo: an ADD that failed, or one that a dead netd did not end ---- */
+
+static void
+op_undone(void *arg, const struct cerr *err)
+{
+	struct op *op = arg;
+	struct cerr why;
+
+	if (err == NULL &&
+	    cache_remove(op->ops->netd->cache, op->pod->id, &why) == -1)
+		err = &why;
+	if (err != NULL) {
+		log_warn("pod %.12s: undoing its network failed: %s",
+		    op->pod->id, err->text);
+		op_fail(op, op->kind == OP_ADD ? &op->fail : err);
+	} else if (op->kind == OP_DEL) {
+		op_deleted(op);
+	} else {
+		op_fail(op, &op->fail);
+	}
+}
+
+static void
+op_undo(struct op *op)
+{
+	op->chain = NULL;
+	(void)chain_start(op->ops->netd->runner, CHAIN_UNDO, op->a,
+	    mono_after_ms(OP_OTHER_MS), op_undone, op);
+}
+
+/* ---- ADD ---- */
+
+static void
+op_add_fail(struct op *op, const struct cerr *err)
+{
+	op->fail = *err;
+	op_undo(op);
+}
+
+static void
+op_add_done(void *arg, const struct cerr *err)
+{
+	struct op *op = arg;
+	struct result_ips ips;
+	struct cerr why;
+
+	op->chain = NULL;
+	if (op->sync != NULL)
+		(void)event_del(op->sync);
+	if (err != NULL) {
+		op_add_fail(op, err);
+		return;
+	}
+	op->a->complete = true;
+	if (op_ips(op, &ips, &why) == -1 ||
+	    cache_write(op->ops->netd->cache, op->a, true, &why) == -1)
+		op_add_fail(op, &why);
+	else
+		op_added(op);
+}
+
+/* The record becomes durable while the first plugin runs. */
+static void
+op_add_sync(evutil_socket_t fd, short what, void *arg)
+{
+	struct op *op = arg;
+	struct cerr err;
+
+	(void)fd;
+	(void)what;
+	if (cache_sync(op->ops->netd->cache, op->pod->id, &err) == -1)
+		log_warn("%s", err.text);
+}
+
+static void
+op_add_run(struct op *op, struct conf *conf)
+{
+	static const struct timeval now = { 0, 0 };
+	struct netd *n = op->ops->netd;
+	struct cerr err;
+
+	op->a = attachment_new(op->pod->id, conf, op->args, op->capabilities);
+	op->capabilities = NULL;
+	if (cache_write(n->cache, op->a, false, &err) == -1) {
+		op_fail(op, &err);
+		return;
+	}
+	op->chain = chain_start(n->runner, CHAIN_ADD, op->a,
+	    mono_after_ms(OP_ADD_MS), op_add_done, op);
+	op->sync = evtimer_new(helper_base(n->helper), op_add_sync, op);
+	if (op->sync == NULL)
+		fatalx("evtimer_new");
+	(void)evtimer_add(op->sync, &now);
+}
+
+static bool
+op_cancelled(const struct op *op, struct cerr *err)
+{
+	if (op->call == NULL || !link_call_cancelled(op->call))
+		return false;
+	(void)cerr_set(err, CERR_CANCELLED, "the caller has left");
+	return true;
+}
+
+static void
+op_add_scanned(void *arg)
+{
+	struct op *op = arg;
+	struct conf *conf;
+	struct cerr err;
+
+	if (op->ops->hold) {
+		TAILQ_INSERT_TAIL(&op->ops->held, op, held_entry);
+		return;
+	}
+	conf = confdir_choose(op->ops->netd->confdir, &err);
+	if (conf == NULL || op_cancelled(op, &err))
+		op_fail(op, &err);
+	else
+		op_add_run(op, conf);
+}
+
+/* What an ADD left that did not end goes first; then it begins anew. */
+static void
+op_add_cleaned(void *arg, const struct cerr *err)
+{
+	struct op *op = arg;
+	struct cerr why;
+
+	if (err == NULL &&
+	    cache_remove(op->ops->netd->cache, op->pod->id, &why) == -1)
+		err = &why;
+	attachment_free(op->a);
+	op->a = NULL;
+	if (err != NULL)
+		op_fail(op, err);
+	else
+		scan_want(op->ops->netd->scan, op_add_scanned, op);
+}
+
+static void
+op_add_clean(struct op *op)
+{
+	(void)chain_start(op->ops->netd->runner, CHAIN_UNDO, op->a,
+	    mono_after_ms(OP_OTHER_MS), op_add_cleaned, op);
+}
+
+static void
+op_cancel(void *arg)
+{
+	struct op *op = arg;
+
+	if (op->chain != NULL)
+		chain_abort(op->chain);
+}
+
+/* ---- a record that cannot be read ---- */
+
+/*
+ * The configuration of that time is lost; today's is the best guess, and the
+ * plugins find what is the pod's by its id.
+ */
+static void
+op_damaged_scanned(void *arg)
+{
+	struct op *op = arg;
+	struct conf *conf;
+	struct cerr err;
+
+	conf = confdir_choose(op->ops->netd->confdir, &err);
+	if (conf == NULL) {
+		op_fail(op, &err);
+		return;
+	}
+	op->a = attachment_new(op->pod->id, conf, "IgnoreUnknown=1",
+	    json_object());
+	if (op->kind == OP_ADD)
+		op_add_clean(op);
+	else
+		op_undo(op);
+}
+
+static void
+op_damaged(struct op *op, const struct cerr *err)
+{
+	log_error("%s; using today's configuration", err->text);
+	scan_want(op->ops->netd->scan, op_damaged_scanned, op);
+}
+
+/* ---- beginnings ---- */
+
+static void
+op_add_begin(struct op *op)
+{
+	struct cerr err;
+
+	if (op_cancelled(op, &err)) {
+		op_fail(op, &err);
+		return;
+	}
+	op->a = cache_read(op->ops->netd->cache, op->pod->id, &err);
+	if (op->a != NULL && op->a->complete)
+		op_added(op);
+	else if (op->a != NULL)
+		op_add_clean(op);
+	else if (err.code == CERR_NOT_FOUND)
+		scan_want(op->ops->netd->scan, op_add_scanned, op);
+	else if (err.code == CERR_DATA_LOSS)
+		op_damaged(op, &err);
+	else
+		op_fail(op, &err);
+}
+
+static void
+op_del_begin(struct op *op)
+{
+	struct cerr err;
+
+	op->a = cache_read(op->ops->netd->cache, op->pod->id, &err);
+	if (op->a != NULL && op->a->complete)
+		(void)chain_start(op->ops->netd->runner, CHAIN_DEL, op->a,
+		    mono_after_ms(OP_OTHER_MS), op_undone, op);
+	else if (op->a != NULL)
+		op_undo(op);
+	else if (err.code == CERR_NOT_FOUND)
+		op_deleted(op);
+	else if (err.code == CERR_DATA_LOSS)
+		op_damaged(op, &err);
+	else
+		op_fail(op, &err);
+}
+
+static void
+op_check_done(void *arg, const struct cerr *err)
+{
+	struct op *op = arg;
+
+	if (err != NULL)
+		op_fail(op, err);
+	else
+		op_added(op);
+}
+
+static void
+op_check_begin(struct op *op)
+{
+	struct cerr err;
+
+	op->a = cache_read(op->ops->netd->cache, op->pod->id, &err);
+	if (op->a != NULL && !op->a->complete)
+		(void)cerr_set(&err, CERR_NOT_FOUND,
+		    "the pod's network is not complete");
+	if (op->a == NULL || !op->a->complete)
+		op_fail(op, &err);
+	else if (op->a->conf->disable_check || !conf_speaks(op->a->conf, 0, 4))
+		op_added(op);
+	else
+		(void)chain_start(op->ops->netd->runner, CHAIN_CHECK, op->a,
+		    mono_after_ms(OP_OTHER_MS), op_check_done, op);
+}
+
+static void
+op_begin(struct op *op)
+{
+	static void (*const begin[])(struct op *) = {
+		[OP_ADD] = op_add_begin,
+		[OP_DEL] = op_del_begin,
+		[OP_CHECK] = op_check_begin,
+	};
+
+	begin[op->kind](op);
+}
+
+/* ---- what others call ---- */
+
+static bool
+ops_refuse_id(struct link_call *call, const char *pod)
+{
+	struct cerr err;
+
+	if (id_valid(pod))
+		return false;
+	(void)cerr_set(&err, CERR_INVALID_ARGUMENT, "pod_id: not an id");
+	link_refuse(call, &err);
+	return true;
+}
+
+void
+ops_add(struct ops *o, struct link_call *call, const Criod__NetPod *pod)
+{
+	struct op *op;
+	struct cerr err;
+
+	if (ops_refuse_id(call, pod->pod_id))
+		return;
+	op = op_new(o, OP_ADD, pod->pod_id);
+	op->call = call;
+	if (args_make(pod, op->args, &err) == 0)
+		op->capabilities = args_capabilities(pod, &err);
+	link_call_on_cancel(call, op_cancel, op);
+	if (op->capabilities != NULL) {
+		op_enqueue(op);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&op->pod->queue, op, entry);
+	op_fail(op, &err);
+}
+
+void
+ops_del(struct ops *o, struct link_call *call, const char *pod)
+{
+	struct op *op;
+
+	if (ops_refuse_id(call, pod))
+		return;
+	op = op_new(o, OP_DEL, pod);
+	op->call = call;
+	op_enqueue(op);
+}
+
+void
+ops_check(struct ops *o, struct link_call *call, const char *pod)
+{
+	struct op *op;
+
+	if (ops_refuse_id(call, pod))
+		return;
+	op = op_new(o, OP_CHECK, pod);
+	op->call = call;
+	op_enqueue(op);
+}
+
+void
+ops_del_quietly(struct ops *o, const char *pod,
+    void (*fn)(void *arg, const struct cerr *err), void *arg)
+{
+	struct op *op = op_new(o, OP_DEL, pod);
+
+	op->fn = fn;
+	op->fn_arg = arg;
+	op_enqueue(op);
+}
+
+void
+ops_hold(struct ops *o)
+{
+	o->hold = true;
+}
+
+void
+ops_release(struct ops *o)
+{
+	struct op *op;
+
+	o->hold = false;
+	while ((op = TAILQ_FIRST(&o->held)) != NULL) {
+		TAILQ_REMOVE(&o->held, op, held_entry);
+		op_add_scanned(op);
+	}
+}
