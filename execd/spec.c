@@ -1,0 +1,282 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "execd/ctr_flags.h"
+#include "execd/pod_ns.h"
+#include "execd/seccomp_profile.h"
+#include "execd/spec_part.h"
+
+static int
+spec_no_memory(struct spec *s)
+{
+	/* Do not hide what a value could not be made for. */
+	if (s->err != NULL && s->err->code != CERR_OK)
+		return -1;
+	return cerr_set(s->err, CERR_RESOURCE_EXHAUSTED,
+	    "no memory for the container's specification");
+}
+
+json_t *
+spec_string(struct spec *s, const char *field, const char *value)
+{
+	json_t *v = json_string(value);
+
+	if (v == NULL)
+		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
+		    "%s: not valid UTF-8", field);
+	return v;
+}
+
+int
+spec_set(struct spec *s, json_t *object, const char *key, json_t *value)
+{
+	/* Both take value even if they fail; NULL makes them fail. */
+	if (json_object_set_new(object, key, value) == -1)
+		return spec_no_memory(s);
+	return 0;
+}
+
+int
+spec_add(struct spec *s, json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value) == -1)
+		return spec_no_memory(s);
+	return 0;
+}
+
+json_t *
+spec_object(struct spec *s)
+{
+	json_t *o = json_object();
+
+	if (o == NULL)
+		(void)spec_no_memory(s);
+	return o;
+}
+
+json_t *
+spec_array(struct spec *s)
+{
+	json_t *a = json_array();
+
+	if (a == NULL)
+		(void)spec_no_memory(s);
+	return a;
+}
+
+json_t *
+spec_words(struct spec *s, const char *const *words)
+{
+	json_t *a = spec_array(s);
+
+	for (; a != NULL && *words != NULL; words++) {
+		if (spec_add(s, a, json_string(*words)) == -1) {
+			json_decref(a);
+			return NULL;
+		}
+	}
+	return a;
+}
+
+static json_t *
+spec_root(struct spec *s)
+{
+	bool readonly = s->sc != NULL && s->sc->readonly_rootfs;
+	char path[POLICY_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s",
+	    s->in->boot->rootfs_directory, s->in->id);
+	if (readonly)
+		s->out->flags |= CTR_FLAG_READONLY;
+	return json_pack("{s:s, s:b}", "path", path, "readonly", readonly);
+}
+
+/*
+ * "a-b-c.slice" is /a.slice/a-b.slice/a-b-c.slice for systemd.  out has at
+ * least 64 times a slice name's room.
+ */
+static int
+spec_expand_slice(const char *slice, char *out, size_t size)
+{
+	size_t len = 0;
+	const char *dash = slice;
+	int n;
+
+	if (strcmp(slice, "-.slice") == 0) {
+		out[0] = '\0';
+		return 0;
+	}
+	while ((dash = strchr(dash, '-')) != NULL) {
+		n = snprintf(out + len, size - len, "/%.*s.slice",
+		    (int)(dash - slice), slice);
+		if (n < 0 || (size_t)n >= size - len)
+			return -1;
+		len += (size_t)n;
+		dash++;
+	}
+	n = snprintf(out + len, size - len, "/%s", slice);
+	return n < 0 || (size_t)n >= size - len ? -1 : 0;
+}
+
+/* Sets linux.cgroupsPath, and out->cgroup to what it comes to. */
+static json_t *
+spec_cgroup(struct spec *s)
+{
+	bool systemd =
+	    s->in->boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD;
+	const Runtime__V1__LinuxPodSandboxConfig *l = s->in->pod_config->linux;
+	char parent[POLICY_CGROUP], path[POLICY_CGROUP + 128];
+	char dirs[POLICY_CGROUP];
+	int n;
+
+	if (policy_cgroup_parent(l != NULL ? l->cgroup_parent : "",
+		s->in->boot->default_cgroup_parent, systemd, parent, s->err) ==
+	    -1)
+		return NULL;
+	if (!systemd) {
+		(void)snprintf(path, sizeof(path), "%s/criod-%s", parent,
+		    s->in->id);
+		n = snprintf(s->out->cgroup, sizeof(s->out->cgroup), "%s",
+		    path);
+	} else if (spec_expand_slice(parent, dirs, sizeof(dirs)) == 0) {
+		(void)snprintf(path, sizeof(path), "%s:criod:%s", parent,
+		    s->in->id);
+		n = snprintf(s->out->cgroup, sizeof(s->out->cgroup),
+		    "%s/criod-%s.scope", dirs, s->in->id);
+	} else {
+		n = -1;
+	}
+	if (n < 0 || (size_t)n >= sizeof(s->out->cgroup)) {
+		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
+		    "cgroup_parent: too long");
+		return NULL;
+	}
+	return spec_string(s, "cgroup_parent", path);
+}
+
+/*
+ * Unset means the default profile.  A privileged or unconfined container has
+ * no filter at all, not even an empty one.
+ */
+static bool
+spec_wants_seccomp(const struct spec *s)
+{
+	const Runtime__V1__LinuxContainerSecurityContext *sc = s->sc;
+
+	if (s->privileged)
+		return false;
+	if (sc == NULL)
+		return true;
+	if (sc->seccomp != NULL)
+		return sc->seccomp->profile_type !=
+		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+	return strcmp(sc->seccomp_profile_path, "unconfined") != 0;
+}
+
+static int
+spec_set_seccomp(struct spec *s, json_t *linux)
+{
+	if (!spec_wants_seccomp(s))
+		return 0;
+	s->out->flags |= CTR_FLAG_SECCOMP;
+	return spec_set(s, linux, "seccomp",
+	    seccomp_profile_make(s->out->caps));
+}
+
+static json_t *
+spec_linux(struct spec *s)
+{
+	json_t *l = spec_object(s);
+	const char *propagation = spec_propagation(s);
+
+	if (l == NULL)
+		return NULL;
+	if (spec_set(s, l, "cgroupsPath", spec_cgroup(s)) == -1 ||
+	    spec_set(s, l, "namespaces", spec_namespaces(s)) == -1 ||
+	    spec_set(s, l, "resources", spec_resources(s)) == -1 ||
+	    spec_set(s, l, "devices", spec_devices(s)) == -1 ||
+	    spec_set_seccomp(s, l) == -1)
+		goto fail;
+	if (!s->privileged &&
+	    (spec_set(s, l, "maskedPaths", spec_masked(s)) == -1 ||
+		spec_set(s, l, "readonlyPaths", spec_readonly(s)) == -1))
+		goto fail;
+	if (propagation[0] != '\0' &&
+	    spec_set(s, l, "rootfsPropagation", json_string(propagation)) ==
+		-1)
+		goto fail;
+	return l;
+fail:
+	json_decref(l);
+	return NULL;
+}
+
+static void
+spec_set_flags(struct spec *s)
+{
+	const Runtime__V1__ContainerConfig *c = s->in->config;
+	const struct {
+		bool on;
+		unsigned int flag;
+	} rows[] = {
+		{ c->tty, CTR_FLAG_TTY },
+		{ c->stdin, CTR_FLAG_STDIN },
+		{ c->stdin && c->stdin_once, CTR_FLAG_STDIN_ONCE },
+		{ s->privileged, CTR_FLAG_PRIVILEGED },
+		{ (s->in->pod.namespaces & POD_NS_NET) == 0,
+		    CTR_FLAG_HOST_NET },
+		{ (s->in->pod.namespaces & POD_NS_IPC) == 0,
+		    CTR_FLAG_HOST_IPC },
+		{ spec_pid_mode(s) == RUNTIME__V1__NAMESPACE_MODE__NODE,
+		    CTR_FLAG_HOST_PID },
+		{ spec_pid_mode(s) == RUNTIME__V1__NAMESPACE_MODE__POD,
+		    CTR_FLAG_POD_PID },
+		{ spec_pid_mode(s) == RUNTIME__V1__NAMESPACE_MODE__TARGET,
+		    CTR_FLAG_TARGET_PID },
+		{ s->sc != NULL && s->sc->no_new_privs, CTR_FLAG_NNP },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].on)
+			s->out->flags |= rows[i].flag;
+	}
+}
+
+int
+spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
+{
+	const Runtime__V1__LinuxContainerConfig *l = in->config->linux;
+	struct spec s = {
+		.in = in,
+		.out = out,
+		.sc = l != NULL ? l->security_context : NULL,
+		.res = l != NULL ? l->resources : NULL,
+		.err = err,
+	};
+
+	*out = (struct spec_out){ 0 };
+	err->code = CERR_OK;
+	s.privileged = s.sc != NULL && s.sc->privileged;
+	spec_set_flags(&s);
+	out->root = spec_object(&s);
+	if (out->root == NULL)
+		return -1;
+	/* process first: the filter depends on its capabilities. */
+	if (spec_set(&s, out->root, "ociVersion",
+		json_string(SPEC_OCI_VERSION)) == -1 ||
+	    spec_set(&s, out->root, "process", spec_process(&s)) == -1 ||
+	    spec_set(&s, out->root, "root", spec_root(&s)) == -1 ||
+	    spec_set(&s, out->root, "mounts", spec_mounts(&s)) == -1 ||
+	    spec_set(&s, out->root, "linux", spec_linux(&s)) == -1) {
+		spec_clear(out);
+		return -1;
+	}
+	return 0;
+}
+
+void
+spec_clear(struct spec_out *out)
+{
+	json_decref(out->root);
+	out->root = NULL;
+}

@@ -1,0 +1,47 @@
+#ifndef CRIOD_EXECD_SPEC_PART_H
+#define CRIOD_EXECD_SPEC_PART_H
+
+/* Between the files that build config.json. */
+
+#include <jansson.h>
+
+#include "execd/spec.h"
+
+struct spec {
+	const struct spec_in *in;
+	struct spec_out *out;
+	const Runtime__V1__LinuxContainerSecurityContext *sc; /* may be NULL */
+	const Runtime__V1__LinuxContainerResources *res;      /* may be NULL */
+	bool privileged;
+	struct cerr *err;
+};
+
+/* Each makes one object or array, or NULL with s->err. */
+json_t *spec_process(struct spec *s);
+json_t *spec_mounts(struct spec *s);
+json_t *spec_resources(struct spec *s);
+json_t *spec_devices(struct spec *s);
+json_t *spec_namespaces(struct spec *s);
+json_t *spec_masked(struct spec *s);
+json_t *spec_readonly(struct spec *s);
+
+/* A string of the client's; NULL with err if it is not UTF-8. */
+json_t *spec_string(struct spec *s, const char *field, const char *value);
+/* Takes value (NULL is passed on as failure). */
+int spec_set(struct spec *s, json_t *object, const char *key, json_t *value)
+    __attribute__((warn_unused_result));
+int spec_add(struct spec *s, json_t *array, json_t *value)
+    __attribute__((warn_unused_result));
+/* A new object or array; never fails otherwise than for memory. */
+json_t *spec_object(struct spec *s);
+json_t *spec_array(struct spec *s);
+/* An array of constant strings, NULL at the end. */
+json_t *spec_words(struct spec *s, const char *const *words);
+
+/* The fs.root propagation that the mounts need; "" if none. */
+const char *spec_propagation(const struct spec *s);
+
+/* NODE pid namespace, from the container's options. */
+Runtime__V1__NamespaceMode spec_pid_mode(const struct spec *s);
+
+#endif

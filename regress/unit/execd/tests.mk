@@ -1,0 +1,17 @@
+PB_SRCS = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
+SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
+	execd/spec_linux.c execd/caps.c execd/policy.c execd/devlist.c \
+	execd/seccomp_profile.c execd/user.c
+
+TESTS += t_spec t_user t_policy t_caps
+t_spec_SRCS = regress/unit/execd/t_spec.c $(SPEC_SRCS) $(PB_SRCS)
+t_spec_LIBS = base
+t_spec_PKGS = jansson libprotobuf-c
+t_user_SRCS = regress/unit/execd/t_user.c execd/user.c
+t_user_LIBS = base
+t_policy_SRCS = regress/unit/execd/t_policy.c execd/policy.c \
+	$(PB_SRCS)
+t_policy_LIBS = base
+t_policy_PKGS = libprotobuf-c
+t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c execd/signum.c
+t_caps_LIBS = base
