@@ -600,6 +600,12 @@ link_peer(const struct link *link)
 	return link->def->peer;
 }
 
+size_t
+link_waiting(const struct link *link)
+{
+	return link->nout;
+}
+
 void
 link_set_state(struct link *link, enum msg_state state)
 {

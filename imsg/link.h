@@ -73,6 +73,8 @@ void link_free(struct link *link); /* pending requests are dropped silently */
 void link_attach(struct link *link, int fd);
 bool link_attached(const struct link *link);
 enum role link_peer(const struct link *link);
+/* Messages that wait to be written: how far the peer lags behind. */
+size_t link_waiting(const struct link *link);
 /* What the peer may send by msg_table.h's state column; RUN at first. */
 void link_set_state(struct link *link, enum msg_state state);
 

@@ -1,0 +1,272 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "proto/msg.pb-c.h"
+#include "parent/boot.h"
+#include "parent/conf.h"
+#include "parent/conf_file.h"
+#include "parent/host.h"
+#include "parent/plan.h"
+
+static void *
+boot_alloc(size_t n, size_t size)
+{
+	void *p = calloc(n == 0 ? 1 : n, size);
+
+	if (p == NULL)
+		fatal("calloc");
+	return p;
+}
+
+static char *
+boot_strdup(const char *s)
+{
+	char *p = strdup(s);
+
+	if (p == NULL)
+		fatal("strdup");
+	return p;
+}
+
+static char *
+boot_path(const struct conf *c, enum conf_text base, const char *below)
+{
+	char *p;
+
+	if (asprintf(&p, "%s%s", c->text[base], below) == -1)
+		fatal("asprintf");
+	return p;
+}
+
+/* In the order of execlaunch's -r: an index there is an index here. */
+static Criod__BootRuntime **
+boot_runtimes(const struct conf *c, size_t *n)
+{
+	Criod__BootRuntime **list = boot_alloc(c->nruntimes, sizeof(*list));
+	const struct conf_runtime *r;
+
+	*n = 0;
+	TAILQ_FOREACH(r, &c->runtimes, entry) {
+		Criod__BootRuntime *b = boot_alloc(1, sizeof(*b));
+
+		criod__boot_runtime__init(b);
+		b->name = boot_strdup(r->name);
+		b->path = boot_strdup(r->path);
+		list[(*n)++] = b;
+	}
+	return list;
+}
+
+static char **
+boot_words(const struct conf *c, enum conf_list which, size_t *n)
+{
+	char **list = boot_alloc(c->nwords[which], sizeof(*list));
+	const struct conf_word *w;
+
+	*n = 0;
+	TAILQ_FOREACH(w, &c->words[which], entry)
+		list[(*n)++] = boot_strdup(w->text);
+	return list;
+}
+
+/* As runtime.v1.CgroupDriver. */
+static uint32_t
+boot_cgroup(const struct conf *c)
+{
+	return c->cgroup == CONF_CGROUP_SYSTEMD ? 0 : 1;
+}
+
+int
+boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	Criod__BootFront *b = boot_alloc(1, sizeof(*b));
+	const struct conf *c = f->conf;
+
+	(void)err;
+	criod__boot_front__init(b);
+	boot->front = b;
+	b->runtimes = boot_runtimes(c, &b->n_runtimes);
+	b->default_runtime = boot_strdup(conf_default_runtime(c)->name);
+	b->cgroup_driver = boot_cgroup(c);
+	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
+	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
+	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
+	b->version = boot_strdup(CRIOD_VERSION);
+	b->bundle_directory = boot_path(c, CONF_STATE, "/bundle");
+	return 0;
+}
+
+int
+boot_streamd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	(void)f;
+	(void)err;
+	boot->streamd = boot_alloc(1, sizeof(*boot->streamd));
+	criod__boot_streamd__init(boot->streamd);
+	return 0;
+}
+
+#define BOOT_CA_MAX (512U * 1024)
+
+static int
+boot_ca(Criod__Registry *b, const char *path, struct cerr *err)
+{
+	char *buf;
+	size_t len;
+
+	if (conf_file_read(path, BOOT_CA_MAX, &buf, &len, err) == -1)
+		return -1;
+	b->ca.data = (uint8_t *)buf;
+	b->ca.len = len;
+	return 0;
+}
+
+static Criod__Registry *
+boot_registry(const struct conf_registry *r, struct cerr *err)
+{
+	Criod__Registry *b = boot_alloc(1, sizeof(*b));
+	const struct conf_mirror *m;
+
+	criod__registry__init(b);
+	b->prefix = boot_strdup(r->prefix);
+	b->insecure = r->insecure;
+	b->blocked = r->blocked;
+	b->mirrors = boot_alloc(r->nmirrors, sizeof(Criod__Mirror *));
+	TAILQ_FOREACH(m, &r->mirrors, entry) {
+		Criod__Mirror *bm = boot_alloc(1, sizeof(*bm));
+
+		criod__mirror__init(bm);
+		bm->location = boot_strdup(m->location);
+		bm->insecure = m->insecure;
+		b->mirrors[b->n_mirrors++] = bm;
+	}
+	if (r->ca != NULL && boot_ca(b, r->ca, err) == -1) {
+		criod__registry__free_unpacked(b, NULL);
+		return NULL;
+	}
+	return b;
+}
+
+int
+boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	Criod__BootImaged *b = boot_alloc(1, sizeof(*b));
+	const struct conf *c = f->conf;
+	const struct conf_registry *r;
+
+	criod__boot_imaged__init(b);
+	boot->imaged = b;
+	b->registries = boot_alloc(c->nregistries, sizeof(Criod__Registry *));
+	TAILQ_FOREACH(r, &c->registries, entry) {
+		Criod__Registry *one = boot_registry(r, err);
+
+		if (one == NULL)
+			return -1;
+		b->registries[b->n_registries++] = one;
+	}
+	b->max_parallel_downloads = c->downloads;
+	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
+	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
+	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
+	return 0;
+}
+
+int
+boot_netd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	Criod__BootNetd *b = boot_alloc(1, sizeof(*b));
+	const struct conf *c = f->conf;
+
+	(void)err;
+	criod__boot_netd__init(b);
+	boot->netd = b;
+	b->plugin_directory = boot_strdup(c->text[CONF_CNI_PLUGINS]);
+	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
+	if (c->text[CONF_CNI_NETWORK] != NULL)
+		b->default_network = boot_strdup(c->text[CONF_CNI_NETWORK]);
+	b->bridge_subnet = boot_strdup(c->text[CONF_CNI_SUBNET]);
+	return 0;
+}
+
+int
+boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	Criod__BootExecd *b = boot_alloc(1, sizeof(*b));
+	const struct conf *c = f->conf;
+
+	(void)err;
+	criod__boot_execd__init(b);
+	boot->execd = b;
+	b->runtimes = boot_runtimes(c, &b->n_runtimes);
+	b->default_runtime = boot_strdup(conf_default_runtime(c)->name);
+	b->cgroup_driver = boot_cgroup(c);
+	b->bundle_directory = boot_path(c, CONF_STATE, "/bundle");
+	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
+	b->rootfs_directory = boot_path(c, CONF_STATE, "/rootfs");
+	b->pod_directory = boot_path(c, CONF_STATE, "/pod");
+	b->cgroup2 = f->host->cgroup2;
+	b->bounding_caps = f->host->bounding;
+	b->oom_score_adj_min = f->host->oom_score_adj_min;
+	b->default_cgroup_parent = boot_strdup(
+	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
+	return 0;
+}
+
+static void
+boot_arg_text(struct plan_args *a, const char *flag, const struct conf *c,
+    enum conf_text which)
+{
+	plan_add(a, "%s", flag);
+	plan_add(a, "%s", c->text[which]);
+}
+
+static void
+boot_arg_ids(struct plan_args *a, const char *flag,
+    const struct account_ids *ids)
+{
+	plan_add(a, "%s", flag);
+	plan_add(a, "%u:%u", ids->uid, ids->gid);
+}
+
+void
+boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
+{
+	const struct conf_runtime *r;
+
+	boot_arg_text(a, "-s", f->conf, CONF_STATE);
+	boot_arg_text(a, "-i", f->conf, CONF_IMAGE);
+	boot_arg_text(a, "-c", f->conf, CONF_CONTAINER);
+	boot_arg_text(a, "-l", f->conf, CONF_PROGRAM);
+	boot_arg_ids(a, "-m", &f->ids[ACCOUNT_MON]);
+	boot_arg_ids(a, "-x", &f->ids[ACCOUNT_EXEC]);
+	if (f->conf->cgroup == CONF_CGROUP_SYSTEMD)
+		plan_add(a, "-S");
+	TAILQ_FOREACH(r, &f->conf->runtimes, entry) {
+		plan_add(a, "-r");
+		plan_add(a, "%s=%s", r->name, r->path);
+	}
+}
+
+void
+boot_netlaunch_args(struct plan_args *a, const struct plan_facts *f)
+{
+	const struct conf_word *w;
+
+	boot_arg_text(a, "-s", f->conf, CONF_STATE);
+	boot_arg_text(a, "-p", f->conf, CONF_CNI_PLUGINS);
+	TAILQ_FOREACH(w, &f->conf->words[CONF_CNI_PATH], entry) {
+		plan_add(a, "-b");
+		plan_add(a, "%s", w->text);
+	}
+}
+
+void
+boot_unpack_args(struct plan_args *a, const struct plan_facts *f)
+{
+	plan_add(a, "-u");
+	plan_add(a, "%u", f->ids[ACCOUNT_IMAGE].uid);
+	plan_add(a, "-g");
+	plan_add(a, "%u", f->ids[ACCOUNT_IMAGE].gid);
+}

@@ -1,0 +1,21 @@
+# The parent links neither curl, archive, nghttp2 nor jansson: nothing that
+# reads what a client, an image, a registry, a plugin or a container wrote.
+CONF_SRCS = parent/conf.c parent/conf_fill.c parent/conf_print.c \
+	parent/conf_valid.c parent/lex.c $(B)/gen/parent/parse.c
+
+PROGRAMS += criod
+criod_OUT = sbin/criod
+criod_SRCS = $(CONF_SRCS) parent/account.c parent/boot.c parent/conf_file.c \
+	parent/dirs.c parent/drop.c parent/files.c parent/host.c \
+	parent/listeners.c parent/logdest.c parent/main.c parent/metrics.c \
+	parent/notify.c parent/plan.c parent/proc.c parent/reload.c \
+	parent/roles.c parent/spawn.c parent/unpacks.c
+criod_LIBS = base fixed link proto
+criod_PKGS = libevent_core libprotobuf-c libcap-ng
+
+# "all" stays the first target: this file is read after it.
+$(B)/gen/parent/parse.c $(B)/gen/parent/parse.h &: parent/parse.y
+	@mkdir -p $(@D)
+	bison -o $(B)/gen/parent/parse.c --defines=$(B)/gen/parent/parse.h \
+	    parent/parse.y
+$(B)/obj/parent/lex.o: $(B)/gen/parent/parse.h

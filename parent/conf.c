@@ -1,0 +1,437 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "parent/conf.h"
+#include "parent/conf_valid.h"
+
+#define CONF_MODE_DEFAULT 0600
+#define CONF_DOWNLOADS	  6
+#define CONF_ADDRESS	  "127.0.0.1"
+#define CONF_PORT_MIN	  1024 /* the parent may not bind below */
+
+static const struct {
+	const char *name;
+	const char *(*valid)(const char *s);
+} conf_texts[] = {
+	[CONF_CONTROL] = { "control socket", conf_valid_sockpath },
+	[CONF_STATE] = { "state directory", conf_valid_dir },
+	[CONF_IMAGE] = { "image directory", conf_valid_dir },
+	[CONF_CONTAINER] = { "container directory", conf_valid_dir },
+	[CONF_NETWORK] = { "network directory", conf_valid_dir },
+	[CONF_PROGRAM] = { "program directory", conf_valid_dir },
+	[CONF_CNI_CONF] = { "cni configuration", conf_valid_dir },
+	[CONF_CNI_PLUGINS] = { "cni plugins", conf_valid_dir },
+	[CONF_CNI_NETWORK] = { "cni network", conf_valid_name },
+	[CONF_CNI_SUBNET] = { "cni bridge subnet", conf_valid_subnet },
+};
+
+static const struct {
+	const char *name;
+	const char *(*valid)(const char *s);
+} conf_lists[] = {
+	[CONF_CNI_PATH] = { "cni path", conf_valid_dir },
+	[CONF_PINNED] = { "pinned image", conf_valid_reference },
+};
+
+static void *
+conf_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (p == NULL)
+		fatal("calloc");
+	return p;
+}
+
+static char *
+conf_strdup(const char *s)
+{
+	char *p = strdup(s);
+
+	if (p == NULL)
+		fatal("strdup");
+	return p;
+}
+
+static int
+conf_invalid(struct cerr *err, const char *what, const char *wrong)
+{
+	return cerr_set(err, CERR_INVALID_ARGUMENT, "%s %s", what, wrong);
+}
+
+struct conf *
+conf_new(void)
+{
+	struct conf *c = conf_alloc(sizeof(*c));
+
+	for (size_t i = 0; i < CONF_NLISTS; i++)
+		TAILQ_INIT(&c->words[i]);
+	TAILQ_INIT(&c->listens);
+	TAILQ_INIT(&c->runtimes);
+	TAILQ_INIT(&c->registries);
+	c->log_level = LOG_LVL_INFO;
+	c->downloads = CONF_DOWNLOADS;
+	c->stream_address = conf_strdup(CONF_ADDRESS);
+	return c;
+}
+
+static void
+conf_registry_free(struct conf_registry *r)
+{
+	struct conf_mirror *m;
+
+	while ((m = TAILQ_FIRST(&r->mirrors)) != NULL) {
+		TAILQ_REMOVE(&r->mirrors, m, entry);
+		free(m->location);
+		free(m);
+	}
+	free(r->prefix);
+	free(r->ca);
+	free(r);
+}
+
+static void
+conf_words_free(struct conf_words *words)
+{
+	struct conf_word *w;
+
+	while ((w = TAILQ_FIRST(words)) != NULL) {
+		TAILQ_REMOVE(words, w, entry);
+		free(w->text);
+		free(w);
+	}
+}
+
+static void
+conf_listens_free(struct conf *c)
+{
+	struct conf_listen *l;
+
+	while ((l = TAILQ_FIRST(&c->listens)) != NULL) {
+		TAILQ_REMOVE(&c->listens, l, entry);
+		free(l->path);
+		free(l->owner);
+		free(l->group);
+		free(l);
+	}
+}
+
+static void
+conf_runtimes_free(struct conf *c)
+{
+	struct conf_runtime *r;
+
+	while ((r = TAILQ_FIRST(&c->runtimes)) != NULL) {
+		TAILQ_REMOVE(&c->runtimes, r, entry);
+		free(r->name);
+		free(r->path);
+		free(r);
+	}
+}
+
+void
+conf_free(struct conf *c)
+{
+	struct conf_registry *r;
+
+	if (c == NULL)
+		return;
+	conf_listens_free(c);
+	conf_runtimes_free(c);
+	while ((r = TAILQ_FIRST(&c->registries)) != NULL) {
+		TAILQ_REMOVE(&c->registries, r, entry);
+		conf_registry_free(r);
+	}
+	for (size_t i = 0; i < CONF_NLISTS; i++)
+		conf_words_free(&c->words[i]);
+	for (size_t i = 0; i < CONF_NTEXTS; i++)
+		free(c->text[i]);
+	free(c->log_file);
+	free(c->stream_address);
+	free(c);
+}
+
+const char *
+conf_text_name(enum conf_text which)
+{
+	return conf_texts[which].name;
+}
+
+static void
+conf_replace(char **p, const char *value)
+{
+	free(*p);
+	*p = conf_strdup(value);
+}
+
+int
+conf_set_text(struct conf *c, enum conf_text which, const char *value,
+    struct cerr *err)
+{
+	const char *wrong = conf_texts[which].valid(value);
+
+	if (wrong != NULL)
+		return conf_invalid(err, conf_texts[which].name, wrong);
+	conf_replace(&c->text[which], value);
+	return 0;
+}
+
+int
+conf_add_word(struct conf *c, enum conf_list list, const char *value,
+    struct cerr *err)
+{
+	const char *wrong = conf_lists[list].valid(value);
+	struct conf_word *w;
+
+	TAILQ_FOREACH(w, &c->words[list], entry) {
+		if (strcmp(w->text, value) == 0)
+			wrong = "is given twice";
+	}
+	if (c->nwords[list] == CONF_WORDS_MAX)
+		wrong = "is given too often";
+	if (wrong != NULL)
+		return conf_invalid(err, conf_lists[list].name, wrong);
+	w = conf_alloc(sizeof(*w));
+	w->text = conf_strdup(value);
+	TAILQ_INSERT_TAIL(&c->words[list], w, entry);
+	c->nwords[list]++;
+	return 0;
+}
+
+static const char *
+conf_listen_wrong(struct conf *c, const char *path, const char *owner,
+    const char *group)
+{
+	const char *wrong = conf_valid_sockpath(path);
+	struct conf_listen *l;
+
+	if (wrong == NULL)
+		wrong = conf_valid_account(owner);
+	if (wrong == NULL)
+		wrong = conf_valid_account(group);
+	TAILQ_FOREACH(l, &c->listens, entry) {
+		if (strcmp(l->path, path) == 0)
+			wrong = "is given twice";
+	}
+	if (c->nlistens == CONF_LISTENS_MAX)
+		wrong = "is given too often";
+	return wrong;
+}
+
+int
+conf_add_listen(struct conf *c, const char *path, const char *owner,
+    const char *group, const char *mode, struct cerr *err)
+{
+	const char *wrong;
+	unsigned int bits = CONF_MODE_DEFAULT;
+	struct conf_listen *l;
+
+	owner = owner == NULL ? "root" : owner;
+	group = group == NULL ? "root" : group;
+	wrong = conf_listen_wrong(c, path, owner, group);
+	if (mode != NULL && conf_valid_number(mode, 8, 0, 0777, &bits) == -1)
+		wrong = "mode is not octal, 0 to 0777";
+	if (wrong != NULL)
+		return conf_invalid(err, "listen on", wrong);
+	l = conf_alloc(sizeof(*l));
+	l->path = conf_strdup(path);
+	l->owner = conf_strdup(owner);
+	l->group = conf_strdup(group);
+	l->mode = bits;
+	TAILQ_INSERT_TAIL(&c->listens, l, entry);
+	c->nlistens++;
+	return 0;
+}
+
+static const char *
+conf_runtime_wrong(struct conf *c, const char *name, const char *path,
+    bool is_default)
+{
+	const char *wrong = conf_valid_name(name);
+	struct conf_runtime *r;
+
+	if (wrong == NULL)
+		wrong = conf_valid_dir(path);
+	TAILQ_FOREACH(r, &c->runtimes, entry) {
+		if (strcmp(r->name, name) == 0)
+			wrong = "has a name that is given twice";
+		if (r->is_default && is_default)
+			wrong = "default is given twice";
+	}
+	if (c->nruntimes == CONF_RUNTIMES_MAX)
+		wrong = "is given too often";
+	return wrong;
+}
+
+int
+conf_add_runtime(struct conf *c, const char *name, const char *path,
+    bool is_default, struct cerr *err)
+{
+	const char *wrong = conf_runtime_wrong(c, name, path, is_default);
+	struct conf_runtime *r;
+
+	if (wrong != NULL)
+		return conf_invalid(err, "runtime", wrong);
+	r = conf_alloc(sizeof(*r));
+	r->name = conf_strdup(name);
+	r->path = conf_strdup(path);
+	r->is_default = is_default;
+	TAILQ_INSERT_TAIL(&c->runtimes, r, entry);
+	c->nruntimes++;
+	return 0;
+}
+
+struct conf_registry *
+conf_add_registry(struct conf *c, const char *prefix, struct cerr *err)
+{
+	const char *wrong = conf_valid_location(prefix);
+	struct conf_registry *r;
+
+	TAILQ_FOREACH(r, &c->registries, entry) {
+		if (strcmp(r->prefix, prefix) == 0)
+			wrong = "is given twice";
+	}
+	if (c->nregistries == CONF_REGISTRIES_MAX)
+		wrong = "is given too often";
+	if (wrong != NULL) {
+		(void)conf_invalid(err, "registry", wrong);
+		return NULL;
+	}
+	r = conf_alloc(sizeof(*r));
+	TAILQ_INIT(&r->mirrors);
+	r->prefix = conf_strdup(prefix);
+	TAILQ_INSERT_TAIL(&c->registries, r, entry);
+	c->nregistries++;
+	return r;
+}
+
+int
+conf_registry_mirror(struct conf_registry *r, const char *location,
+    bool insecure, struct cerr *err)
+{
+	const char *wrong = conf_valid_location(location);
+	struct conf_mirror *m;
+
+	TAILQ_FOREACH(m, &r->mirrors, entry) {
+		if (strcmp(m->location, location) == 0)
+			wrong = "is given twice";
+	}
+	if (r->nmirrors == CONF_MIRRORS_MAX)
+		wrong = "is given too often";
+	if (wrong != NULL)
+		return conf_invalid(err, "mirror", wrong);
+	m = conf_alloc(sizeof(*m));
+	m->location = conf_strdup(location);
+	m->insecure = insecure;
+	TAILQ_INSERT_TAIL(&r->mirrors, m, entry);
+	r->nmirrors++;
+	return 0;
+}
+
+int
+conf_registry_ca(struct conf_registry *r, const char *path, struct cerr *err)
+{
+	const char *wrong = conf_valid_path(path);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "ca", wrong);
+	conf_replace(&r->ca, path);
+	return 0;
+}
+
+int
+conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
+{
+	if (strcmp(value, "cgroupfs") == 0)
+		c->cgroup = CONF_CGROUP_CGROUPFS;
+	else if (strcmp(value, "systemd") == 0)
+		c->cgroup = CONF_CGROUP_SYSTEMD;
+	else
+		return conf_invalid(err, "cgroup manager",
+		    "is neither cgroupfs nor systemd");
+	return 0;
+}
+
+int
+conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
+{
+	if (conf_valid_number(value, 10, 1, CONF_DOWNLOADS_MAX,
+		&c->downloads) == -1)
+		return conf_invalid(err, "downloads",
+		    "is not a number from 1 to 32");
+	return 0;
+}
+
+int
+conf_set_stream(struct conf *c, const char *address, const char *port,
+    struct cerr *err)
+{
+	const char *wrong = conf_valid_address(address);
+	unsigned int n;
+
+	if (conf_valid_number(port, 10, 0, 65535, &n) == -1 ||
+	    (n != 0 && n < CONF_PORT_MIN))
+		wrong = "port is neither 0 nor from 1024 to 65535";
+	if (wrong != NULL)
+		return conf_invalid(err, "stream listen on", wrong);
+	conf_replace(&c->stream_address, address);
+	c->stream_port = n;
+	return 0;
+}
+
+int
+conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
+{
+	static const char *const levels[] = {
+		[LOG_LVL_ERROR] = "error",
+		[LOG_LVL_WARN] = "warn",
+		[LOG_LVL_INFO] = "info",
+		[LOG_LVL_DEBUG] = "debug",
+	};
+
+	for (unsigned int i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(levels[i], value) == 0) {
+			c->log_level = i;
+			return 0;
+		}
+	}
+	return conf_invalid(err, "log level",
+	    "is none of error, warn, info, debug");
+}
+
+int
+conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
+{
+	const char *wrong;
+
+	if (strcmp(to, "stderr") == 0) {
+		c->log_to = CONF_LOG_STDERR;
+	} else if (strcmp(to, "syslog") == 0) {
+		if (json)
+			return conf_invalid(err, "log to",
+			    "syslog has a format of its own");
+		c->log_to = CONF_LOG_SYSLOG;
+	} else {
+		wrong = conf_valid_path(to);
+		if (wrong != NULL)
+			return conf_invalid(err, "log to",
+			    "is none of stderr, syslog, an absolute path");
+		c->log_to = CONF_LOG_FILE;
+		conf_replace(&c->log_file, to);
+	}
+	c->log_json = json;
+	return 0;
+}
+
+const struct conf_runtime *
+conf_default_runtime(const struct conf *c)
+{
+	const struct conf_runtime *r;
+
+	TAILQ_FOREACH(r, &c->runtimes, entry) {
+		if (r->is_default)
+			return r;
+	}
+	return NULL;
+}

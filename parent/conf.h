@@ -1,0 +1,166 @@
+#ifndef CRIOD_PARENT_CONF_H
+#define CRIOD_PARENT_CONF_H
+
+/*
+ * What criod.conf says, as a value: made by conf_parse or by hand, completed
+ * by conf_fill, never changed after.  Nothing here looks at the host.
+ */
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/cerr.h"
+
+/* Statements of one word; conf_texts in conf.c has their spelling. */
+enum conf_text {
+	CONF_CONTROL,
+	CONF_STATE,
+	CONF_IMAGE,
+	CONF_CONTAINER,
+	CONF_NETWORK,
+	CONF_PROGRAM,
+	CONF_CNI_CONF,
+	CONF_CNI_PLUGINS,
+	CONF_CNI_NETWORK, /* NULL: the first that is found */
+	CONF_CNI_SUBNET,
+	CONF_NTEXTS,
+};
+
+enum conf_list {
+	CONF_CNI_PATH,
+	CONF_PINNED,
+	CONF_NLISTS,
+};
+
+enum conf_cgroup {
+	CONF_CGROUP_UNSET = 0,
+	CONF_CGROUP_CGROUPFS,
+	CONF_CGROUP_SYSTEMD,
+};
+
+enum conf_log {
+	CONF_LOG_STDERR = 0,
+	CONF_LOG_SYSLOG,
+	CONF_LOG_FILE,
+};
+
+#define CONF_LISTENS_MAX    16
+#define CONF_RUNTIMES_MAX   32
+#define CONF_REGISTRIES_MAX 1024
+#define CONF_MIRRORS_MAX    16
+#define CONF_WORDS_MAX	    256
+#define CONF_DOWNLOADS_MAX  32
+
+struct conf_word {
+	TAILQ_ENTRY(conf_word) entry;
+	char *text;
+};
+
+struct conf_listen {
+	TAILQ_ENTRY(conf_listen) entry;
+	char *path;
+	char *owner, *group; /* names or numbers */
+	mode_t mode;
+};
+
+struct conf_runtime {
+	TAILQ_ENTRY(conf_runtime) entry;
+	char *name, *path;
+	bool is_default;
+};
+
+struct conf_mirror {
+	TAILQ_ENTRY(conf_mirror) entry;
+	char *location;
+	bool insecure;
+};
+
+struct conf_registry {
+	TAILQ_ENTRY(conf_registry) entry;
+	char *prefix;
+	TAILQ_HEAD(, conf_mirror) mirrors;
+	size_t nmirrors;
+	bool insecure, blocked;
+	char *ca; /* NULL: the system's only */
+};
+
+TAILQ_HEAD(conf_words, conf_word);
+TAILQ_HEAD(conf_runtimes, conf_runtime);
+
+struct conf {
+	char *text[CONF_NTEXTS];
+	struct conf_words words[CONF_NLISTS];
+	size_t nwords[CONF_NLISTS];
+	TAILQ_HEAD(, conf_listen) listens;
+	struct conf_runtimes runtimes;
+	TAILQ_HEAD(, conf_registry) registries;
+	size_t nlistens, nruntimes, nregistries;
+	enum conf_cgroup cgroup;
+	unsigned int log_level; /* enum log_level */
+	enum conf_log log_to;
+	char *log_file; /* of CONF_LOG_FILE */
+	bool log_json;
+	unsigned int downloads;
+	char *stream_address;
+	unsigned int stream_port; /* 0: any free one */
+};
+
+/* What a host offers where the file is silent; see conf_detect. */
+struct conf_host {
+	struct conf_runtimes runtimes; /* the first one is the default */
+	enum conf_cgroup cgroup;
+	const char *cni_plugins;
+	const char *prefix; /* criod -r, or NULL */
+};
+
+struct conf *conf_new(void); /* fatal without memory */
+void conf_free(struct conf *c);
+
+/*
+ * One statement each: the value is checked and copied.  -1 with err if it
+ * is not valid; nothing has changed then.  NULL stands for "not given".
+ */
+int conf_set_text(struct conf *c, enum conf_text which, const char *value,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_add_word(struct conf *c, enum conf_list list, const char *value,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_add_listen(struct conf *c, const char *path, const char *owner,
+    const char *group, const char *mode, struct cerr *err)
+    __attribute__((warn_unused_result));
+int conf_add_runtime(struct conf *c, const char *name, const char *path,
+    bool is_default, struct cerr *err) __attribute__((warn_unused_result));
+int conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
+int conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
+int conf_set_stream(struct conf *c, const char *address, const char *port,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
+int conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* The new registry is c's; NULL with err. */
+struct conf_registry *conf_add_registry(struct conf *c, const char *prefix,
+    struct cerr *err);
+int conf_registry_mirror(struct conf_registry *r, const char *location,
+    bool insecure, struct cerr *err) __attribute__((warn_unused_result));
+int conf_registry_ca(struct conf_registry *r, const char *path,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/* Completes c with defaults, then checks what concerns several statements. */
+int conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* NULL before conf_fill, or when there is none. */
+const struct conf_runtime *conf_default_runtime(const struct conf *c);
+
+/* In canonical form, which conf_parse reads back to the same. */
+void conf_print(FILE *out, const struct conf *c);
+/* "state directory" */
+const char *conf_text_name(enum conf_text which);
+
+#endif

@@ -1,0 +1,124 @@
+#include "lib/log.h"
+#include "parent/conf.h"
+
+static const char *const conf_list_names[] = {
+	[CONF_CNI_PATH] = "cni path",
+	[CONF_PINNED] = "pinned image",
+};
+
+static const char *const conf_level_names[] = {
+	[LOG_LVL_ERROR] = "error",
+	[LOG_LVL_WARN] = "warn",
+	[LOG_LVL_INFO] = "info",
+	[LOG_LVL_DEBUG] = "debug",
+};
+
+static void
+conf_print_quoted(FILE *out, const char *s)
+{
+	(void)fputc('"', out);
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			(void)fputc('\\', out);
+		(void)fputc(*s, out);
+	}
+	(void)fputc('"', out);
+}
+
+static void
+conf_print_pair(FILE *out, const char *name, const char *value)
+{
+	(void)fprintf(out, "%s ", name);
+	conf_print_quoted(out, value);
+}
+
+static void
+conf_print_sockets(FILE *out, const struct conf *c)
+{
+	const struct conf_listen *l;
+
+	TAILQ_FOREACH(l, &c->listens, entry) {
+		conf_print_pair(out, "listen on", l->path);
+		conf_print_pair(out, " owner", l->owner);
+		conf_print_pair(out, " group", l->group);
+		(void)fprintf(out, " mode %04o\n", (unsigned int)l->mode);
+	}
+	(void)fprintf(out, "stream listen on %s port %u\n", c->stream_address,
+	    c->stream_port);
+}
+
+static void
+conf_print_log(FILE *out, const struct conf *c)
+{
+	(void)fprintf(out, "log level %s\nlog to ",
+	    conf_level_names[c->log_level]);
+	if (c->log_to == CONF_LOG_FILE)
+		conf_print_quoted(out, c->log_file);
+	else
+		(void)fputs(c->log_to == CONF_LOG_SYSLOG ? "syslog" : "stderr",
+		    out);
+	(void)fputs(c->log_json ? " json\n" : "\n", out);
+}
+
+static void
+conf_print_runtimes(FILE *out, const struct conf *c)
+{
+	const struct conf_runtime *r;
+
+	TAILQ_FOREACH(r, &c->runtimes, entry) {
+		conf_print_pair(out, "runtime", r->name);
+		conf_print_pair(out, " path", r->path);
+		(void)fputs(r->is_default ? " default\n" : "\n", out);
+	}
+	if (c->cgroup != CONF_CGROUP_UNSET)
+		(void)fprintf(out, "cgroup manager %s\n",
+		    c->cgroup == CONF_CGROUP_SYSTEMD ? "systemd" : "cgroupfs");
+}
+
+static void
+conf_print_registry(FILE *out, const struct conf_registry *r)
+{
+	const struct conf_mirror *m;
+
+	conf_print_pair(out, "registry", r->prefix);
+	(void)fputs(" {\n", out);
+	TAILQ_FOREACH(m, &r->mirrors, entry) {
+		conf_print_pair(out, "\tmirror", m->location);
+		(void)fputs(m->insecure ? " insecure\n" : "\n", out);
+	}
+	if (r->insecure)
+		(void)fputs("\tinsecure\n", out);
+	if (r->blocked)
+		(void)fputs("\tblocked\n", out);
+	if (r->ca != NULL) {
+		conf_print_pair(out, "\tca", r->ca);
+		(void)fputc('\n', out);
+	}
+	(void)fputs("}\n", out);
+}
+
+void
+conf_print(FILE *out, const struct conf *c)
+{
+	const struct conf_registry *r;
+	const struct conf_word *w;
+
+	conf_print_sockets(out, c);
+	for (enum conf_text i = 0; i < CONF_NTEXTS; i++) {
+		if (c->text[i] == NULL)
+			continue;
+		conf_print_pair(out, conf_text_name(i), c->text[i]);
+		(void)fputc('\n', out);
+	}
+	conf_print_log(out, c);
+	conf_print_runtimes(out, c);
+	(void)fprintf(out, "downloads %u\n", c->downloads);
+	for (size_t i = 0; i < CONF_NLISTS; i++) {
+		TAILQ_FOREACH(w, &c->words[i], entry) {
+			conf_print_pair(out, conf_list_names[i], w->text);
+			(void)fputc('\n', out);
+		}
+	}
+	TAILQ_FOREACH(r, &c->registries, entry)
+		conf_print_registry(out, r);
+}

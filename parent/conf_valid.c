@@ -1,0 +1,213 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parent/conf_valid.h"
+
+#define CONF_ALNUM                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define CONF_PATH_LEN	   1023
+#define CONF_DIR_LEN	   255
+#define CONF_NAME_LEN	   64
+#define CONF_ACCOUNT_LEN   32
+#define CONF_LOCATION_LEN  255
+#define CONF_REFERENCE_LEN 511
+#define CONF_SUBNET_MIN	   8
+#define CONF_SUBNET_MAX	   29
+
+/* Some characters of set and no other. */
+static bool
+conf_valid_only(const char *s, const char *set)
+{
+	return *s != '\0' && s[strspn(s, set)] == '\0';
+}
+
+const char *
+conf_valid_path(const char *s)
+{
+	size_t len = strlen(s);
+
+	if (*s != '/')
+		return "must be an absolute path";
+	if (len > CONF_PATH_LEN)
+		return "is too long";
+	if (len > 1 && s[len - 1] == '/')
+		return "must not end with a slash";
+	for (const char *p = s; *p != '\0'; p++) {
+		if (p[0] == '/' && p[1] == '/')
+			return "must not have empty components";
+		if (strncmp(p, "/..", 3) == 0 && (p[3] == '/' || p[3] == '\0'))
+			return "must not have .. components";
+		if (strncmp(p, "/.", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
+			return "must not have . components";
+	}
+	return NULL;
+}
+
+const char *
+conf_valid_dir(const char *s)
+{
+	const char *wrong = conf_valid_path(s);
+
+	if (wrong != NULL)
+		return wrong;
+	if (s[1] == '\0')
+		return "must not be the root directory";
+	if (strlen(s) > CONF_DIR_LEN)
+		return "is too long";
+	if (!conf_valid_only(s, CONF_ALNUM "/._-+@"))
+		return "has a character other than letters, digits, /._-+@";
+	return NULL;
+}
+
+const char *
+conf_valid_sockpath(const char *s)
+{
+	const char *wrong = conf_valid_dir(s);
+
+	if (wrong != NULL)
+		return wrong;
+	if (strlen(s) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "is too long for a socket";
+	return NULL;
+}
+
+const char *
+conf_valid_name(const char *s)
+{
+	if (!isalnum((unsigned char)*s) || strlen(s) > CONF_NAME_LEN ||
+	    !conf_valid_only(s, CONF_ALNUM "._-"))
+		return "is not a name of letters, digits, ._-";
+	return NULL;
+}
+
+const char *
+conf_valid_account(const char *s)
+{
+	if (*s == '-' || strlen(s) > CONF_ACCOUNT_LEN ||
+	    !conf_valid_only(s, CONF_ALNUM "._-"))
+		return "is not a user or group name";
+	return NULL;
+}
+
+const char *
+conf_valid_subnet(const char *s)
+{
+	static const char wrong[] = "is not an IPv4 subnet like 10.88.0.0/16";
+	char host[INET_ADDRSTRLEN];
+	const char *slash = strchr(s, '/');
+	struct in_addr addr;
+	unsigned int bits;
+
+	if (slash == NULL || (size_t)(slash - s) >= sizeof(host))
+		return wrong;
+	(void)snprintf(host, sizeof(host), "%.*s", (int)(slash - s), s);
+	if (inet_pton(AF_INET, host, &addr) != 1)
+		return wrong;
+	if (conf_valid_number(slash + 1, 10, CONF_SUBNET_MIN, CONF_SUBNET_MAX,
+		&bits) == -1)
+		return "must have a prefix length from 8 to 29";
+	if ((ntohl(addr.s_addr) & (UINT32_MAX >> bits)) != 0)
+		return "has host bits set";
+	return NULL;
+}
+
+const char *
+conf_valid_address(const char *s)
+{
+	struct in6_addr addr;
+
+	if (inet_pton(AF_INET, s, &addr) != 1 &&
+	    inet_pton(AF_INET6, s, &addr) != 1)
+		return "is not a numeric IPv4 or IPv6 address";
+	return NULL;
+}
+
+/* A host name, an IPv4 address, or an IPv6 address in brackets. */
+static const char *
+conf_valid_host(const char *s, size_t len)
+{
+	static const char set[] = CONF_ALNUM ".-";
+
+	if (len > 2 && s[0] == '[' && s[len - 1] == ']')
+		return strspn(s + 1, "0123456789abcdefABCDEF:.") == len - 2 ?
+		    NULL :
+		    "has a malformed IPv6 address";
+	if (len == 0 || strspn(s, set) < len || *s == '-' || *s == '.')
+		return "does not start with a host name";
+	return NULL;
+}
+
+static const char *
+conf_valid_port(const char *s, size_t len)
+{
+	char text[6];
+	unsigned int port;
+
+	if (len >= sizeof(text))
+		return "has a port that is too long";
+	memcpy(text, s, len);
+	text[len] = '\0';
+	if (conf_valid_number(text, 10, 1, UINT16_MAX, &port) == -1)
+		return "has a port that is not from 1 to 65535";
+	return NULL;
+}
+
+const char *
+conf_valid_location(const char *s)
+{
+	size_t len = strcspn(s, "/"), host = len;
+	const char *wrong;
+
+	if (strstr(s, "://") != NULL)
+		return "must not have a scheme; say insecure for http";
+	if (strlen(s) > CONF_LOCATION_LEN)
+		return "is too long";
+	for (size_t i = len; i-- > 0 && s[i] != ']';) {
+		if (s[i] == ':')
+			host = i;
+	}
+	wrong = conf_valid_host(s, host);
+	if (wrong == NULL && host < len)
+		wrong = conf_valid_port(s + host + 1, len - host - 1);
+	if (wrong != NULL || s[len] == '\0')
+		return wrong;
+	if (conf_valid_path(s + len) != NULL || s[len + 1] == '\0' ||
+	    !conf_valid_only(s + len, CONF_ALNUM "/._-"))
+		return "has a malformed path";
+	return NULL;
+}
+
+const char *
+conf_valid_reference(const char *s)
+{
+	if (strlen(s) > CONF_REFERENCE_LEN ||
+	    !conf_valid_only(s, CONF_ALNUM "/._-:@[]"))
+		return "is not an image reference";
+	return NULL;
+}
+
+int
+conf_valid_number(const char *s, int base, unsigned int min, unsigned int max,
+    unsigned int *value)
+{
+	unsigned long n;
+
+	if (strlen(s) > 10 ||
+	    !conf_valid_only(s, base == 8 ? "01234567" : "0123456789"))
+		return -1;
+	n = strtoul(s, NULL, base);
+	if (n < min || n > max)
+		return -1;
+	*value = (unsigned int)n;
+	return 0;
+}

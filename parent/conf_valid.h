@@ -1,0 +1,21 @@
+#ifndef CRIOD_PARENT_CONF_VALID_H
+#define CRIOD_PARENT_CONF_VALID_H
+
+/* What a word of criod.conf may be.  Each returns what is wrong, or NULL. */
+
+const char *conf_valid_path(const char *s);	/* absolute, no "..", no "//" */
+const char *conf_valid_dir(const char *s);	/* and safe in mount options */
+const char *conf_valid_sockpath(const char *s); /* and fits sockaddr_un */
+const char *conf_valid_name(const char *s);	/* of a runtime or network */
+const char *conf_valid_account(const char *s);	/* user or group, or number */
+const char *conf_valid_subnet(const char *s);	/* A.B.C.D/N, 8 to 29 */
+const char *conf_valid_address(const char *s);	/* IPv4 or IPv6, numeric */
+const char *conf_valid_location(const char *s); /* HOST[:PORT][/PREFIX] */
+const char *conf_valid_reference(const char *s);
+
+/* Decimal or octal, digits only; -1 if s is no number from min to max. */
+int conf_valid_number(const char *s, int base, unsigned int min,
+    unsigned int max, unsigned int *value)
+    __attribute__((warn_unused_result));
+
+#endif

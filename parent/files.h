@@ -1,0 +1,19 @@
+#ifndef CRIOD_PARENT_FILES_H
+#define CRIOD_PARENT_FILES_H
+
+/*
+ * Files of the administrator's that helpers need and cannot reach.  They are
+ * opened here and read there.
+ */
+
+struct conf;
+struct link;
+
+#define FILES_KINDS	  4 /* of criod.File.Kind */
+#define FILES_CNI_MAX	  64
+#define FILES_WAITING_MAX 192 /* descriptors that a helper leaves unread */
+
+/* Sends what there is of kind; what cannot be opened is logged. */
+void files_send(struct link *link, const struct conf *c, unsigned int kind);
+
+#endif

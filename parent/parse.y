@@ -1,0 +1,306 @@
+/* The grammar of criod.conf(5). */
+
+%code requires {
+#include <stdbool.h>
+
+struct lex;
+
+struct parse_listen {
+	char *owner, *group, *mode;
+};
+}
+
+%code {
+#include <stdlib.h>
+#include <string.h>
+
+#include "parent/conf.h"
+#include "parent/lex.h"
+
+static int conf_yylex(CONF_YYSTYPE *value, struct lex *lex);
+static void conf_yyerror(struct lex *lex, const char *message);
+static void parse_check(struct lex *lex, int result);
+static void parse_text(struct lex *lex, enum conf_text which, char *value);
+static void parse_listen_free(struct parse_listen *l);
+static void parse_listen_set(char **p, char *value);
+}
+
+%define api.pure full
+%define api.prefix {conf_yy}
+%param { struct lex *lex }
+
+%union {
+	char *string;
+	bool flag;
+	struct parse_listen listen;
+}
+
+%token BAD
+%token BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
+%token DIRECTORY DOWNLOADS GROUP IMAGE INCLUDE INSECURE JSON LEVEL LISTEN LOG
+%token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
+%token REGISTRY RUNTIME SOCKET STATE STREAM SUBNET TO
+%token <string> STRING
+%type <flag> default insecure json
+%type <listen> listenopts
+
+%destructor { free($$); } <string>
+%destructor { parse_listen_free(&$$); } <listen>
+
+%%
+
+grammar:
+	%empty
+	| grammar '\n'
+	| grammar statement '\n'
+	| grammar error '\n' { yyerrok; }
+	;
+
+statement:
+	macro
+	| include
+	| listen
+	| runtime
+	| cgroup
+	| cni
+	| registry
+	| directory
+	| pinned
+	| log
+	| downloads
+	| stream
+	;
+
+macro:
+	STRING '=' STRING { lex_define(lex, $1, $3); }
+	;
+
+include:
+	INCLUDE STRING { lex_include(lex, $2); }
+	;
+
+listen:
+	LISTEN ON STRING listenopts {
+		parse_check(lex, conf_add_listen(lex->conf, $3, $4.owner,
+		    $4.group, $4.mode, &lex->err));
+		free($3);
+		parse_listen_free(&$4);
+	}
+	| CONTROL SOCKET STRING { parse_text(lex, CONF_CONTROL, $3); }
+	;
+
+listenopts:
+	%empty { memset(&$$, 0, sizeof($$)); }
+	| listenopts OWNER STRING {
+		$$ = $1;
+		parse_listen_set(&$$.owner, $3);
+	}
+	| listenopts GROUP STRING {
+		$$ = $1;
+		parse_listen_set(&$$.group, $3);
+	}
+	| listenopts MODE STRING {
+		$$ = $1;
+		parse_listen_set(&$$.mode, $3);
+	}
+	;
+
+runtime:
+	RUNTIME STRING PATH STRING default {
+		parse_check(lex, conf_add_runtime(lex->conf, $2, $4, $5,
+		    &lex->err));
+		free($2);
+		free($4);
+	}
+	;
+
+default:
+	%empty { $$ = false; }
+	| DEFAULT { $$ = true; }
+	;
+
+cgroup:
+	CGROUP MANAGER STRING {
+		parse_check(lex, conf_set_cgroup(lex->conf, $3, &lex->err));
+		free($3);
+	}
+	;
+
+cni:
+	CNI CONFIGURATION STRING { parse_text(lex, CONF_CNI_CONF, $3); }
+	| CNI PLUGINS STRING { parse_text(lex, CONF_CNI_PLUGINS, $3); }
+	| CNI NETWORK STRING { parse_text(lex, CONF_CNI_NETWORK, $3); }
+	| CNI BRIDGE SUBNET STRING { parse_text(lex, CONF_CNI_SUBNET, $4); }
+	| CNI PATH STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_CNI_PATH, $3,
+		    &lex->err));
+		free($3);
+	}
+	;
+
+directory:
+	STATE DIRECTORY STRING { parse_text(lex, CONF_STATE, $3); }
+	| IMAGE DIRECTORY STRING { parse_text(lex, CONF_IMAGE, $3); }
+	| CONTAINER DIRECTORY STRING { parse_text(lex, CONF_CONTAINER, $3); }
+	| NETWORK DIRECTORY STRING { parse_text(lex, CONF_NETWORK, $3); }
+	| PROGRAM DIRECTORY STRING { parse_text(lex, CONF_PROGRAM, $3); }
+	;
+
+pinned:
+	PINNED IMAGE STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_PINNED, $3,
+		    &lex->err));
+		free($3);
+	}
+	;
+
+log:
+	LOG LEVEL STRING {
+		parse_check(lex, conf_set_log_level(lex->conf, $3,
+		    &lex->err));
+		free($3);
+	}
+	| LOG TO STRING json {
+		parse_check(lex, conf_set_log(lex->conf, $3, $4, &lex->err));
+		free($3);
+	}
+	;
+
+json:
+	%empty { $$ = false; }
+	| JSON { $$ = true; }
+	;
+
+downloads:
+	DOWNLOADS STRING {
+		parse_check(lex, conf_set_downloads(lex->conf, $2,
+		    &lex->err));
+		free($2);
+	}
+	;
+
+stream:
+	STREAM LISTEN ON STRING PORT STRING {
+		parse_check(lex, conf_set_stream(lex->conf, $4, $6,
+		    &lex->err));
+		free($4);
+		free($6);
+	}
+	;
+
+registry:
+	registryhead '{' registryopts '}'
+	;
+
+registryhead:
+	REGISTRY STRING {
+		lex->registry = conf_add_registry(lex->conf, $2, &lex->err);
+		parse_check(lex, lex->registry == NULL ? -1 : 0);
+		free($2);
+	}
+	;
+
+/* Every option ends with a line or a semicolon, or is the last one. */
+registryopts:
+	registrylines
+	| registrylines registryopt
+	;
+
+registrylines:
+	%empty
+	| registrylines separator
+	| registrylines registryopt separator
+	| registrylines error separator { yyerrok; }
+	;
+
+separator:
+	'\n'
+	| ';'
+	;
+
+registryopt:
+	MIRROR STRING insecure {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_mirror(lex->registry,
+			    $2, $3, &lex->err));
+		free($2);
+	}
+	| INSECURE {
+		if (lex->registry != NULL)
+			lex->registry->insecure = true;
+	}
+	| BLOCKED {
+		if (lex->registry != NULL)
+			lex->registry->blocked = true;
+	}
+	| CA STRING {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_ca(lex->registry, $2,
+			    &lex->err));
+		free($2);
+	}
+	;
+
+insecure:
+	%empty { $$ = false; }
+	| INSECURE { $$ = true; }
+	;
+
+%%
+
+static int
+conf_yylex(CONF_YYSTYPE *value, struct lex *lex)
+{
+	return lex_next(lex, &value->string);
+}
+
+static void
+conf_yyerror(struct lex *lex, const char *message)
+{
+	(void)message;
+	lex_syntax(lex);
+}
+
+static void
+parse_check(struct lex *lex, int result)
+{
+	if (result == -1)
+		lex_complain(lex, lex->err.text);
+}
+
+static void
+parse_text(struct lex *lex, enum conf_text which, char *value)
+{
+	parse_check(lex, conf_set_text(lex->conf, which, value, &lex->err));
+	free(value);
+}
+
+static void
+parse_listen_free(struct parse_listen *l)
+{
+	free(l->owner);
+	free(l->group);
+	free(l->mode);
+}
+
+static void
+parse_listen_set(char **p, char *value)
+{
+	free(*p);
+	*p = value;
+}
+
+int
+conf_parse(struct conf *c, const char *name, const char *buf, size_t len,
+    const struct conf_source *src)
+{
+	struct lex lex;
+	int result;
+
+	lex_open(&lex, c, name, buf, len, src);
+	result = conf_yyparse(&lex);
+	if (lex.errors > 0)
+		result = -1;
+	lex_close(&lex);
+	return result == 0 ? 0 : -1;
+}

@@ -1,0 +1,147 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "parent/conf.h"
+#include "parent/logdest.h"
+#include "parent/notify.h"
+#include "parent/parent.h"
+#include "parent/proc.h"
+#include "parent/reload.h"
+#include "parent/roles.h"
+#include "parent/unpacks.h"
+
+/* What will be, while the old is still in force. */
+struct reload_next {
+	struct conf *conf;
+	struct listeners listeners;
+	struct plan *plans[PARENT_PROCS_MAX];
+	struct plan *unpack;
+	int log_fd;
+};
+
+static void
+reload_report(void *arg, const char *line)
+{
+	(void)arg;
+	log_error("%s", line);
+}
+
+/* Helpers and pods live in these: they cannot be moved. */
+static int
+reload_check_fixed(const struct conf *old, const struct conf *new,
+    struct cerr *err)
+{
+	static const enum conf_text fixed[] = { CONF_STATE, CONF_IMAGE,
+		CONF_CONTAINER, CONF_NETWORK };
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if (strcmp(old->text[fixed[i]], new->text[fixed[i]]) != 0)
+			return cerr_set(err, CERR_FAILED_PRECONDITION,
+			    "%s cannot change while criod runs",
+			    conf_text_name(fixed[i]));
+	}
+	return 0;
+}
+
+static int
+reload_plans(struct parent *p, struct reload_next *n, struct cerr *err)
+{
+	struct plan_facts facts = parent_facts(p, n->conf);
+
+	for (size_t i = 0; i < p->nprocs; i++) {
+		n->plans[i] = plan_new(proc_info(p->procs[i]), &facts, err);
+		if (n->plans[i] == NULL)
+			return -1;
+	}
+	n->unpack = plan_new(&roles_unpack, &facts, err);
+	return n->unpack == NULL ? -1 : 0;
+}
+
+static int
+reload_prepare(struct parent *p, struct reload_next *n, struct cerr *err)
+{
+	n->conf = conf_file_load(&p->options, reload_report, NULL);
+	if (n->conf == NULL)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "the configuration has errors");
+	if (reload_check_fixed(p->conf, n->conf, err) == -1 ||
+	    reload_plans(p, n, err) == -1)
+		return -1;
+	n->log_fd = logdest_open(n->conf, p->debug, err);
+	if (n->log_fd == -1)
+		return -1;
+	return listeners_open(&n->listeners, n->conf, &p->listeners, err);
+}
+
+static void
+reload_forget(struct reload_next *n)
+{
+	for (size_t i = 0; i < PARENT_PROCS_MAX; i++)
+		plan_free(n->plans[i]);
+	plan_free(n->unpack);
+	conf_free(n->conf);
+	if (n->log_fd != -1)
+		(void)close(n->log_fd);
+}
+
+static bool
+reload_new_listeners(const struct roles_info *info, const struct listeners *old,
+    const struct listeners *new)
+{
+	static const enum listener_kind kinds[] = { LISTENER_CRI,
+		LISTENER_CONTROL, LISTENER_STREAM };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if ((info->listeners & ROLES_LISTENER(kinds[i])) != 0 &&
+		    listeners_differ(old, new, kinds[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Nothing here fails.  Listeners are swapped before anyone restarts. */
+static void
+reload_commit(struct parent *p, struct reload_next *n)
+{
+	struct listeners old;
+	struct cerr err;
+	bool log_moved = logdest_use(n->log_fd);
+
+	log_configure((enum log_level)logdest_level(n->conf, p->debug),
+	    (enum log_format)logdest_format(n->conf, p->debug));
+	if (listeners_protect(&n->listeners, n->conf, &err) == -1)
+		log_error("%s", err.text);
+	TAILQ_INIT(&old);
+	TAILQ_CONCAT(&old, &p->listeners, entry);
+	TAILQ_CONCAT(&p->listeners, &n->listeners, entry);
+	conf_free(p->conf);
+	p->conf = n->conf;
+	unpacks_set_plan(p->unpacks, n->unpack);
+	for (size_t i = 0; i < p->nprocs; i++)
+		proc_reload(p->procs[i], n->plans[i],
+		    log_moved ||
+			reload_new_listeners(proc_info(p->procs[i]), &old,
+			    &p->listeners));
+	listeners_close(&old, &p->listeners);
+}
+
+void
+reload(struct parent *p)
+{
+	struct reload_next next = { .log_fd = -1 };
+	struct cerr err;
+
+	if (p->stopping)
+		return;
+	log_info("reading the configuration again");
+	notify_reloading();
+	p->reloading = true;
+	if (reload_prepare(p, &next, &err) == -1) {
+		reload_forget(&next);
+		log_error("the old configuration stays: %s", err.text);
+	} else
+		reload_commit(p, &next);
+	parent_review(p);
+}

@@ -1,0 +1,32 @@
+#ifndef CRIOD_PARENT_UNPACKS_H
+#define CRIOD_PARENT_UNPACKS_H
+
+/* The unpack processes: one for each layer that imaged writes or removes. */
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct link_call;
+struct parent;
+struct plan;
+struct unpacks;
+
+#define UNPACKS_MAX 64
+
+/* Takes plan.  Fatal without memory. */
+struct unpacks *unpacks_new(struct parent *parent, struct plan *plan);
+void unpacks_free(struct unpacks *u);
+void unpacks_set_plan(struct unpacks *u, struct plan *plan);
+
+/* Answers call by UNPACK_LINK or a refusal.  op is UNPACK_SPAWN's. */
+void unpacks_spawn(struct unpacks *u, struct link_call *call, uint64_t layer,
+    uint32_t op);
+void unpacks_kill(struct unpacks *u, const char *why);
+bool unpacks_reaped(struct unpacks *u, pid_t pid, int status);
+size_t unpacks_alive(const struct unpacks *u);
+uint64_t unpacks_violations(const struct unpacks *u);
+
+#endif
