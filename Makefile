@@ -52,6 +52,14 @@ libsrcs = $(foreach l,$(1),$(LIB_$(l)_SRCS))
 pkgcflags = $(if $(1),$(shell pkg-config --cflags $(1)))
 pkglibs = $(if $(1),$(shell pkg-config $(2) --libs $(1)))
 
+# NAME's system call filter, from its table.
+define sysfilter
+$(B)/gen/filter/$(1).c: lib/mkfilter.c $$($(1)_CALLS)
+	@mkdir -p $$(@D) $(B)/tool
+	$(CC) $(BASE_CFLAGS) -DCALLS_FILE='"$$($(1)_CALLS)"' -o $(B)/tool/mkfilter-$(1) lib/mkfilter.c -lseccomp
+	$(B)/tool/mkfilter-$(1) $(1) >$$@.tmp && mv $$@.tmp $$@
+endef
+
 define program
 $(1)_ALLSRCS = $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) \
 	$$(if $$($(1)_CALLS),$(B)/gen/filter/$(1).c)
@@ -60,12 +68,6 @@ $(B)/$$($(1)_OUT): $$(call objs,$$($(1)_ALLSRCS))
 	$(CC) $(HARDEN) $(CFLAGS) $$(if $$(filter -static,$$($(1)_LDFLAGS)),-static-pie -Wl$$(comma)-z$$(comma)relro$$(comma)-z$$(comma)now,$(LDHARDEN)) $(LDFLAGS) -o $$@ $$^ \
 	    $$(call pkglibs,$$($(1)_PKGS),$$(if $$(filter -static,$$($(1)_LDFLAGS)),--static)) $$($(1)_LDADD)
 programs: $(B)/$$($(1)_OUT)
-ifneq ($$($(1)_CALLS),)
-$(B)/gen/filter/$(1).c: lib/mkfilter.c $$($(1)_CALLS)
-	@mkdir -p $$(@D) $(B)/tool
-	$(CC) $(BASE_CFLAGS) -DCALLS_FILE='"$$($(1)_CALLS)"' -o $(B)/tool/mkfilter-$(1) lib/mkfilter.c -lseccomp
-	$(B)/tool/mkfilter-$(1) $(1) >$$@.tmp && mv $$@.tmp $$@
-endif
 endef
 comma := ,
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
@@ -80,6 +82,8 @@ $(B)/regress/$(1): $$(call objs,$$($(1)_ALLSRCS))
 tests: $(B)/regress/$(1)
 endef
 $(foreach t,$(TESTS) $(FIXTURES),$(eval $(call test,$(t))))
+
+$(foreach p,$(PROGRAMS) $(TESTS),$(if $($(p)_CALLS),$(eval $(call sysfilter,$(p)))))
 
 # A twin of each program that has a filter, for the death tests.
 define twin

@@ -10,6 +10,8 @@
 
 #include "lib/filter.h"
 
+#define FILTER_NO_CALL 4095 /* a number that is no call, hence in no table */
+
 extern const struct filter_name filter_names[]; /* made by lib/mknames */
 extern const size_t filter_nnames;
 
@@ -34,8 +36,10 @@ filter_append(char *line, size_t n, size_t size, const char *s)
 }
 
 /*
- * Runs with SIGSYS blocked, so that the repeated call is not delivered here
+ * Runs with SIGSYS blocked, so that a second violation is not delivered here
  * again: the kernel resets a blocked, forced SIGSYS to its default and kills.
+ * The call that violated is no use for that: with other arguments it may be
+ * allowed.
  */
 static void
 filter_violation(int sig, siginfo_t *si, void *uctx)
@@ -53,7 +57,7 @@ filter_violation(int sig, siginfo_t *si, void *uctx)
 	n = filter_append(line, n, sizeof(line), "\n");
 	if (write(STDERR_FILENO, line, n) == -1)
 		errno = 0;
-	(void)syscall(si->si_syscall, -1, -1, -1, -1, -1, -1);
+	(void)syscall(FILTER_NO_CALL);
 	_exit(128 + SIGSYS);
 }
 

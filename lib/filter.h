@@ -12,9 +12,9 @@
  *	FAIL(name, errno, "why")              fails with errno, harmlessly
  *
  * Lines with the same name add up.  What no line names raises SIGSYS: the
- * handler logs the call's name and repeats it, whereupon the kernel kills
- * the process with SIGSYS, which the parent counts.  Any system call ABI
- * but the native one kills at once.
+ * handler logs the call's name and violates the filter again, whereupon the
+ * kernel kills the process with SIGSYS, which the parent counts.  Any system
+ *call ABI but the native one kills at once.
  */
 
 #include <linux/filter.h>
