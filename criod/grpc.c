@@ -1,5 +1,6 @@
 #include <event2/event.h>
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 #include "criod/h2.h"
 #include "criod/pbcheck.h"
 #include "lib/log.h"
+
+#define GRPC_MMAP_THRESHOLD (128 * 1024)
 
 const struct grpc_method *
 grpc_method_find(const struct grpc_server *s, const char *path,
@@ -203,6 +206,8 @@ grpc_server_new(struct event_base *base, const struct grpc_method *methods,
 
 	if (s == NULL)
 		fatalx("grpc_server_new: out of memory");
+	/* Fixed, so that large messages always go back to the kernel. */
+	(void)mallopt(M_MMAP_THRESHOLD, GRPC_MMAP_THRESHOLD);
 	s->base = base;
 	s->methods = methods;
 	s->nmethods = nmethods;

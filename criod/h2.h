@@ -36,7 +36,7 @@ struct h2_stream;
 #define H2_IDLE_TIME	3600 /* without a stream */
 #define H2_EVICT_TIME	30   /* idle that long: may make room */
 
-/* The header fields that matter; "" if absent. */
+/* The header fields that matter; "" if absent, "?" if impossible. */
 struct h2_head {
 	char method[8];
 	char scheme[8];
@@ -54,7 +54,7 @@ enum h2_fault {
 };
 
 struct h2_ops {
-	/* A request came.  Values that did not fit are as if empty. */
+	/* A request came. */
 	void (*open)(void *ctx, struct h2_stream *st,
 	    const struct h2_head *head, enum h2_fault fault);
 	void (*data)(void *ctx, struct h2_stream *st, const uint8_t *buf,

@@ -67,6 +67,7 @@ h2_conn_on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd,
 
 	(void)session;
 	conn->block = mono_none();
+	conn->news = true;
 	if (hd->type == NGHTTP2_RST_STREAM) {
 		h2_conn_spend(conn, &conn->resets, 1, "too many resets");
 	} else if (hd->type == NGHTTP2_HEADERS) {
@@ -207,6 +208,7 @@ h2_conn_on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 	    nghttp2_session_get_stream_user_data(session, id);
 
 	(void)flags;
+	conn->news = true;
 	if (st == NULL)
 		return 0;
 	st->progress = mono_now();
@@ -401,6 +403,7 @@ h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	conn->busy = true;
+	conn->news = false;
 	used = nghttp2_session_mem_recv(conn->session, conn->server->buf,
 	    (size_t)n);
 	conn->busy = false;
@@ -409,6 +412,9 @@ h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 		h2_conn_free(conn);
 		return;
 	}
+	if (!conn->news) /* frames of unknown types, or a few bytes of one */
+		h2_conn_spend(conn, &conn->control, 1 + n / 16,
+		    "nothing but unknown frames");
 	if (used < 0 && conn->abuse == NULL)
 		conn->abuse = nghttp2_strerror((int)used);
 	h2_conn_flush(conn);

@@ -78,8 +78,10 @@ h2_stream_keep(struct h2_stream *st, size_t i, const char *value, size_t len)
 	if ((st->seen & 1U << i) != 0)
 		st->malformed = true;
 	st->seen |= 1U << i;
-	if (len >= h2_stream_fields[i].size || memchr(value, 0, len) != NULL)
-		return;
+	if (len >= h2_stream_fields[i].size || memchr(value, 0, len) != NULL) {
+		value = "?"; /* equals nothing that is accepted */
+		len = 1;
+	}
 	memcpy(dst, value, len);
 	dst[len] = '\0';
 }

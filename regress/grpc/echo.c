@@ -57,6 +57,8 @@ echo_version_reply(struct grpc_call *call, char *text)
 
 	r.version = text;
 	r.runtime_name = (char *)(uintptr_t) "echo";
+	r.runtime_version = (char *)(uintptr_t) "1";
+	r.runtime_api_version = (char *)(uintptr_t) "v1";
 	grpc_reply(call, &r);
 }
 
