@@ -359,8 +359,6 @@ manifest_types_agree(const char *own, const char *header, const char *expected,
 		return manifest_bad(err, "mediaType and descriptor differ");
 	if (header_says && expected != NULL && strcmp(header, expected) != 0)
 		return manifest_bad(err, "Content-Type and descriptor differ");
-	if (own[0] == '\0' && !header_says && expected == NULL)
-		return manifest_bad(err, "nothing says its media type");
 	return 0;
 }
 
@@ -386,6 +384,9 @@ manifest_parse_doc(const json_t *doc, const char *content_type,
 		    "neither an image manifest nor an index, or both");
 	if (manifest_types_agree(own, header, expected, kind, err) == -1)
 		return -1;
+	if (content_type != NULL && expected == NULL && own[0] == '\0' &&
+	    manifest_kind_of(header) == -1)
+		return manifest_bad(err, "nothing says its media type");
 	m->kind = (enum manifest_kind)kind;
 	return kind == MANIFEST_IMAGE ? manifest_image(doc, m, err) :
 					manifest_index(doc, platform, m, err);

@@ -60,8 +60,9 @@ struct manifest_platform {
 const struct manifest_platform *manifest_platform_of(const char *machine);
 
 /*
- * content_type is the registry's or NULL; expected is the descriptor's media
- * type or NULL.  NOT_FOUND if an index has nothing for the platform,
+ * content_type is the registry's ("" if it gave none), NULL for a document
+ * that a client passed; expected is the descriptor's media type or NULL.
+ * NOT_FOUND if an index has nothing for the platform,
  * FAILED_PRECONDITION for what is not supported, DATA_LOSS for what is wrong.
  */
 int manifest_parse(const void *buf, size_t len, const char *content_type,

@@ -1,0 +1,530 @@
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+#include "imaged/auth.h"
+#include "imaged/import.h"
+#include "imaged/share.h"
+#include "imaged/manifest.h"
+#include "imaged/pull.h"
+#include "imaged/session.h"
+#include "imaged/store.h"
+
+enum pull_state {
+	PULL_MANIFEST = 0, /* the document the reference names, or below it */
+	PULL_CONFIG,
+	PULL_LAYERS,
+	PULL_COMMIT,
+	PULL_OVER,
+	PULL_NSTATES,
+};
+
+static const struct {
+	const char *name;
+	unsigned int next; /* 1 << state */
+} pull_states[PULL_NSTATES] = {
+	[PULL_MANIFEST] = { "manifest",
+	    1U << PULL_MANIFEST | 1U << PULL_CONFIG | 1U << PULL_OVER },
+	[PULL_CONFIG] = { "config", 1U << PULL_LAYERS | 1U << PULL_OVER },
+	[PULL_LAYERS] = { "layers", 1U << PULL_COMMIT | 1U << PULL_OVER },
+	[PULL_COMMIT] = { "commit", 1U << PULL_OVER },
+	[PULL_OVER] = { "over", 0 },
+};
+
+struct pull_doc {
+	uint8_t *data;
+	size_t len;
+};
+
+struct pull_layer {
+	struct pull *pull;
+	struct share_wait *wait;
+	size_t at;	 /* which session */
+	uint64_t number; /* held; 0: not yet */
+};
+
+struct pull {
+	const struct pull_env *env;
+	enum pull_state state;
+	struct ref ref;
+	char text[REF_TEXT_SIZE];
+	bool import;
+	pull_done_fn done;
+	void *arg;
+	/* where to read from; at is what answered last */
+	struct session *sessions[REGISTRY_ENDPOINTS_MAX];
+	size_t nsessions, at;
+	char notes[512]; /* what mirrors said */
+	/* the document being read */
+	struct session_call *call;
+	struct event *tick; /* import: it is there, told from the loop */
+	char want[REF_TAG_MAX + 1]; /* tag or digest */
+	const struct manifest_desc *desc; /* that named it; NULL: the ref */
+	unsigned int depth;
+	/* what came */
+	char top[DIGEST_SIZE], digest[DIGEST_SIZE]; /* first, chosen */
+	struct pull_doc manifest, config;
+	struct manifest m;
+	struct manifest_desc chosen; /* m.chosen, while m is parsed anew */
+	struct manifest_config c;
+	struct pull_layer layers[MANIFEST_LAYERS_MAX];
+	size_t next, active, complete;
+};
+
+static void pull_read(struct pull *p, size_t at);
+
+static void
+pull_set_state(struct pull *p, enum pull_state state)
+{
+	if ((pull_states[p->state].next & 1U << state) == 0)
+		fatalx("pull: %s to %s", pull_states[p->state].name,
+		    pull_states[state].name);
+	log_debug("pull %s: %s", p->text, pull_states[state].name);
+	p->state = state;
+}
+
+static void
+pull_doc_free(struct pull_doc *d)
+{
+	free(d->data);
+	d->data = NULL;
+	d->len = 0;
+}
+
+static void
+pull_drop_import(struct pull *p)
+{
+	struct import *im = p->env->import;
+
+	import_drop(im, p->top);
+	import_drop(im, p->digest);
+	import_drop(im, p->m.config.digest);
+	for (size_t i = 0; i < p->m.nlayers; i++)
+		import_drop(im, p->m.layers[i].digest);
+}
+
+/* The holds go back, the commit has its own. */
+static void
+pull_free(struct pull *p)
+{
+	if (p->import)
+		pull_drop_import(p);
+	session_cancel(p->call);
+	event_free(p->tick);
+	for (size_t i = 0; i < p->m.nlayers; i++) {
+		share_cancel(p->layers[i].wait);
+		if (p->layers[i].number != 0)
+			store_layer_drop(p->env->store, p->layers[i].number);
+	}
+	for (size_t i = 0; i < p->nsessions; i++)
+		session_unref(p->sessions[i]);
+	pull_doc_free(&p->manifest);
+	pull_doc_free(&p->config);
+	free(p);
+}
+
+void
+pull_cancel(struct pull *p)
+{
+	if (p == NULL)
+		return;
+	log_debug("pull %s: nobody waits for it any more", p->text);
+	pull_free(p);
+}
+
+/*
+ * The kubelet knows an unreachable registry by the text's beginning and code
+ * UNKNOWN, which sessions give for nothing else.
+ */
+static void
+pull_fail(struct pull *p, const struct cerr *why)
+{
+	struct cerr err;
+
+	(void)cerr_set(&err, why->code, "%s%s %s: %s%s",
+	    why->code == CERR_UNKNOWN ? "RegistryUnavailable: " : "",
+	    p->import ? "import" : "pull", p->text, why->text, p->notes);
+	pull_set_state(p, PULL_OVER);
+	p->done(p->arg, &err, NULL);
+	pull_free(p);
+}
+
+/* A mirror's failure is told only if nothing after it does better. */
+static void
+pull_note(struct pull *p, const struct cerr *err)
+{
+	size_t used = strlen(p->notes);
+
+	(void)snprintf(p->notes + used, sizeof(p->notes) - used, "; %s",
+	    err->text);
+}
+
+/* ---- commit ---- */
+
+static size_t
+pull_names(struct pull *p, char names[3][REF_TEXT_SIZE])
+{
+	size_t n = 0;
+
+	/* NAME:TAG@DIGEST says nothing about the tag. */
+	if (p->ref.digest[0] == '\0')
+		ref_tagged(&p->ref, names[n++]);
+	ref_at_digest(&p->ref, p->top, names[n++]);
+	if (strcmp(p->top, p->digest) != 0)
+		ref_at_digest(&p->ref, p->digest, names[n++]);
+	return n;
+}
+
+static void
+pull_commit(struct pull *p)
+{
+	char text[3][REF_TEXT_SIZE];
+	const char *names[3] = { text[0], text[1], text[2] };
+	uint64_t layers[MANIFEST_LAYERS_MAX];
+	struct store_new_image image = {
+		.id = p->m.config.digest,
+		.config = p->config.data,
+		.config_len = p->config.len,
+		.manifest_digest = p->digest,
+		.manifest = p->manifest.data,
+		.manifest_len = p->manifest.len,
+		.names = names,
+		.nnames = pull_names(p, text),
+		.layers = layers,
+		.nlayers = p->m.nlayers,
+	};
+	struct cerr err;
+
+	pull_set_state(p, PULL_COMMIT);
+	for (size_t i = 0; i < p->m.nlayers; i++)
+		layers[i] = p->layers[i].number;
+	if (store_image_commit(p->env->store, &image, &err) == -1) {
+		pull_fail(p, &err);
+		return;
+	}
+	log_info("%s %s: %s", p->import ? "imported" : "pulled", p->text,
+	    image.id);
+	pull_set_state(p, PULL_OVER);
+	p->done(p->arg, NULL, image.id);
+	pull_free(p);
+}
+
+/* ---- layers ---- */
+
+static void pull_layer_done(void *arg, const struct cerr *err, uint64_t layer);
+
+static int
+pull_layer_start(struct pull *p, size_t i, struct cerr *err)
+{
+	struct pull_layer *l = &p->layers[i];
+	struct share_want want = {
+		.blob = &p->m.layers[i],
+		.diff_id = p->c.diff_ids[i],
+		.session = p->import ? NULL : p->sessions[l->at],
+		.fd = -1,
+		.done = pull_layer_done,
+		.arg = l,
+	};
+
+	if (p->import) {
+		want.fd = import_open(p->env->import, want.blob->digest, err);
+		if (want.fd == -1)
+			return -1;
+	}
+	p->active++;
+	l->wait = share_get(p->env->shares, &want);
+	return 0;
+}
+
+/* As many at once as allowed; then the commit. */
+static void
+pull_layers(struct pull *p)
+{
+	struct cerr err;
+
+	while (p->next < p->m.nlayers && p->active < p->env->parallel) {
+		p->layers[p->next].pull = p;
+		p->layers[p->next].at = p->at;
+		if (pull_layer_start(p, p->next++, &err) == -1) {
+			pull_fail(p, &err);
+			return;
+		}
+	}
+	if (p->complete == p->m.nlayers)
+		pull_commit(p);
+}
+
+/* What another place may do better: not a full disk, nor the content. */
+static bool
+pull_may_move(const struct pull *p, size_t at, const struct cerr *err)
+{
+	return !p->import && at + 1 < p->nsessions &&
+	    err->code != CERR_RESOURCE_EXHAUSTED;
+}
+
+static void
+pull_layer_done(void *arg, const struct cerr *err, uint64_t layer)
+{
+	struct pull_layer *l = arg;
+	struct pull *p = l->pull;
+
+	l->wait = NULL;
+	l->number = layer;
+	p->active--;
+	if (err == NULL) {
+		p->complete++;
+		pull_layers(p);
+	} else if (pull_may_move(p, l->at, err)) {
+		pull_note(p, err);
+		l->at++;
+		(void)pull_layer_start(p, (size_t)(l - p->layers), NULL);
+	} else {
+		pull_fail(p, err);
+	}
+}
+
+/* ---- documents ---- */
+
+static void
+pull_want(struct pull *p, const struct manifest_desc *desc, const char *name)
+{
+	p->desc = desc;
+	(void)snprintf(p->want, sizeof(p->want), "%s", name);
+}
+
+static int
+pull_take_config(struct pull *p, struct cerr *err)
+{
+	if (manifest_config_parse(p->config.data, p->config.len,
+		p->m.nlayers, &p->c, err) == -1)
+		return -1;
+	if (p->c.arch[0] != '\0' &&
+	    strcmp(p->c.arch, p->env->platform->arch) != 0)
+		log_warn("pull %s: an image for %s on %s", p->text, p->c.arch,
+		    p->env->platform->arch);
+	pull_set_state(p, PULL_LAYERS);
+	pull_layers(p);
+	return 0;
+}
+
+/* An image that is here already: its configuration need not come again. */
+static bool
+pull_known_config(struct pull *p)
+{
+	const struct store_image *image =
+	    store_image_find(p->env->store, p->m.config.digest);
+
+	return image != NULL &&
+	    store_image_config(p->env->store, p->m.config.digest,
+		&p->config.data, &p->config.len, NULL) == 0;
+}
+
+static int
+pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
+{
+	const char *expected = p->desc == NULL ? NULL : p->desc->type;
+
+	if (manifest_parse(p->manifest.data, p->manifest.len, type, expected,
+		p->env->platform, &p->m, err) == -1)
+		return -1;
+	if (p->m.kind == MANIFEST_INDEX) {
+		if (++p->depth > MANIFEST_DEPTH_MAX)
+			return cerr_set(err, CERR_DATA_LOSS,
+			    "indexes in indexes, more than 4 deep");
+		p->chosen = p->m.chosen;
+		if (p->chosen.size > MANIFEST_MAX)
+			return cerr_set(err, CERR_DATA_LOSS,
+			    "a manifest over 4 MiB");
+		pull_doc_free(&p->manifest);
+		pull_want(p, &p->chosen, p->chosen.digest);
+		pull_set_state(p, PULL_MANIFEST);
+		pull_read(p, p->at);
+		return 0;
+	}
+	pull_set_state(p, PULL_CONFIG);
+	pull_want(p, &p->m.config, p->m.config.digest);
+	if (pull_known_config(p))
+		return pull_take_config(p, err);
+	pull_read(p, p->at);
+	return 0;
+}
+
+/* Whether the bytes are what a digest or descriptor asked for. */
+static int
+pull_check_doc(struct pull *p, const void *buf, size_t len,
+    const char *header, struct cerr *err)
+{
+	const char *asked = p->desc != NULL ? p->desc->digest : p->ref.digest;
+
+	digest_of(buf, len, p->digest);
+	if (asked[0] != '\0' && strcmp(asked, p->digest) != 0)
+		return cerr_set(err, CERR_DATA_LOSS,
+		    "%s: its content has another digest, %s", asked,
+		    p->digest);
+	if (p->desc != NULL && len != p->desc->size)
+		return cerr_set(err, CERR_DATA_LOSS,
+		    "%s: its size is not what was said", asked);
+	if (header[0] != '\0' && strcmp(header, p->digest) != 0)
+		return cerr_set(err, CERR_DATA_LOSS,
+		    "Docker-Content-Digest is not the content's digest, %s",
+		    p->digest);
+	return 0;
+}
+
+/* Takes a whole document; type is NULL if a client passed it. */
+static int
+pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
+    const char *header, struct cerr *err)
+{
+	struct pull_doc *d = p->state == PULL_CONFIG ? &p->config :
+						       &p->manifest;
+	char manifest[DIGEST_SIZE];
+
+	memcpy(manifest, p->digest, sizeof(manifest));
+	if (pull_check_doc(p, buf, len, header, err) == -1)
+		return -1;
+	pull_doc_free(d);
+	d->data = malloc(len + 1);
+	if (d->data == NULL)
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED, "no memory");
+	memcpy(d->data, buf, len);
+	d->len = len;
+	if (p->state == PULL_CONFIG) {
+		memcpy(p->digest, manifest, sizeof(manifest));
+		return pull_take_config(p, err);
+	}
+	if (p->depth == 0)
+		memcpy(p->top, p->digest, sizeof(p->top));
+	return pull_take_manifest(p, type, err);
+}
+
+static void
+pull_doc_failed(struct pull *p, const struct cerr *err)
+{
+	if (!pull_may_move(p, p->at, err)) {
+		pull_fail(p, err);
+		return;
+	}
+	pull_note(p, err);
+	pull_read(p, p->at + 1);
+}
+
+static void
+pull_got(void *arg, const struct http_reply *r, const struct cerr *err)
+{
+	struct pull *p = arg;
+	struct cerr why;
+
+	p->call = NULL;
+	if (err != NULL) {
+		pull_doc_failed(p, err);
+	} else if (pull_take_doc(p, r->body, r->len,
+	    p->state == PULL_CONFIG ? NULL : r->type, r->digest, &why) == -1) {
+		struct cerr named;
+
+		(void)cerr_set(&named, why.code, "%s: %s",
+		    session_host(p->sessions[p->at]), why.text);
+		pull_doc_failed(p, &named);
+	}
+}
+
+/* Import: the document is in a file that a client passed. */
+static void
+pull_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct pull *p = arg;
+	uint8_t *buf = NULL;
+	size_t len;
+	struct cerr err;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	rc = import_read(p->env->import, p->want,
+	    p->state == PULL_CONFIG ? MANIFEST_CONFIG_MAX : MANIFEST_MAX,
+	    &buf, &len, &err);
+	if (rc == 0) {
+		rc = pull_take_doc(p, buf, len, NULL, "", &err);
+		free(buf);
+	}
+	if (rc == -1)
+		pull_fail(p, &err);
+}
+
+/* Reads what is wanted now from the session numbered at. */
+static void
+pull_read(struct pull *p, size_t at)
+{
+	struct timeval now = { 0, 0 };
+	bool config = p->state == PULL_CONFIG;
+	struct session_request r = {
+		.kind = config ? "blobs" : "manifests",
+		.name = p->want,
+		.accept = config ? NULL : manifest_accept,
+		.body_max = config ? MANIFEST_CONFIG_MAX : MANIFEST_MAX,
+		.done = pull_got,
+		.arg = p,
+	};
+
+	p->at = at;
+	if (p->import) /* read by pull_tick */
+		(void)evtimer_add(p->tick, &now);
+	else
+		p->call = session_get(p->sessions[at], &r);
+}
+
+static struct pull *
+pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
+    void *arg)
+{
+	struct pull *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		fatal("pull: calloc");
+	p->env = env;
+	p->ref = *ref;
+	ref_text(ref, p->text);
+	p->done = done;
+	p->arg = arg;
+	p->tick = evtimer_new(env->base, pull_tick, p);
+	if (p->tick == NULL)
+		fatalx("pull: evtimer_new");
+	return p;
+}
+
+struct pull *
+pull_start(const struct pull_env *env, const struct ref *ref,
+    struct auth_creds *creds, pull_done_fn done, void *arg, struct cerr *err)
+{
+	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
+	struct pull *p;
+	size_t n;
+
+	if (registry_endpoints(env->conf, ref, e, &n, err) == -1)
+		return NULL;
+	p = pull_new(env, ref, done, arg);
+	/* A mirror that does not answer must not hold up the next. */
+	for (size_t i = 0; i < n; i++)
+		p->sessions[i] = session_new(env->base, env->http, &e[i],
+		    creds, i + 1 < n ? 1 : SESSION_TRIES_MAX);
+	p->nsessions = n;
+	pull_want(p, NULL, ref->digest[0] != '\0' ? ref->digest : ref->tag);
+	pull_read(p, 0);
+	return p;
+}
+
+struct pull *
+pull_import(const struct pull_env *env, const struct ref *ref,
+    const char *digest, pull_done_fn done, void *arg)
+{
+	struct pull *p = pull_new(env, ref, done, arg);
+
+	p->import = true;
+	pull_want(p, NULL, digest);
+	pull_read(p, 0);
+	return p;
+}

@@ -1,0 +1,52 @@
+#ifndef CRIOD_IMAGED_PULL_H
+#define CRIOD_IMAGED_PULL_H
+
+/*
+ * The work of one pull or import: manifest, configuration, layers, commit.
+ * Who waits for it is pulls.h's business.
+ */
+
+#include <stddef.h>
+
+#include "imaged/ref.h"
+#include "lib/cerr.h"
+
+struct Criod__BootImaged;
+struct auth_creds;
+struct event_base;
+struct http;
+struct import;
+struct shares;
+struct manifest_platform;
+struct pull;
+struct store;
+
+/* What all pulls share; all borrowed. */
+struct pull_env {
+	struct event_base *base;
+	struct store *store;
+	struct http *http;
+	struct shares *shares;
+	struct import *import;
+	const struct Criod__BootImaged *conf;
+	const struct manifest_platform *platform;
+	size_t parallel; /* layers of one pull at once */
+};
+
+/* id is the image's, or err is set and id is NULL. */
+typedef void (*pull_done_fn)(void *arg, const struct cerr *err,
+    const char *id);
+
+/*
+ * done is called once, from the loop, unless cancelled.  creds is referenced.
+ * NULL with err if it cannot begin.
+ */
+struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
+    struct auth_creds *creds, pull_done_fn done, void *arg, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* From blobs that were passed; digest is the manifest's or index's. */
+struct pull *pull_import(const struct pull_env *env, const struct ref *ref,
+    const char *digest, pull_done_fn done, void *arg);
+void pull_cancel(struct pull *p); /* NULL is fine */
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef CRIOD_IMAGED_PULLS_H
+#define CRIOD_IMAGED_PULLS_H
+
+/*
+ * IMG_PULL and IMG_IMPORT: who waits for which pull.  Identical pulls are one;
+ * a pull for which nobody waits any more is stopped.
+ */
+
+#include <stddef.h>
+
+struct Criod__ImgBlob;
+struct Criod__ImgImport;
+struct Runtime__V1__PullImageRequest;
+struct link_call;
+struct pull_env;
+struct pulls;
+
+#define PULLS_MAX 64 /* at once */
+
+struct pulls *pulls_new(const struct pull_env *env); /* never NULL (fatal) */
+
+/* Both end call in their time. */
+void pulls_take_pull(struct pulls *ps, struct link_call *call,
+    const struct Runtime__V1__PullImageRequest *req);
+void pulls_take_import(struct pulls *ps, struct link_call *call,
+    const struct Criod__ImgImport *req);
+/* Takes fd. */
+void pulls_take_blob(struct pulls *ps, const struct Criod__ImgBlob *blob,
+    int fd);
+
+#endif
