@@ -1,0 +1,17 @@
+PROGRAMS += front
+front_OUT = libexec/criod/front
+front_SRCS = criod/main.c criod/front.c criod/methods.c criod/serve.c \
+	criod/control.c criod/facts.c criod/orphan.c criod/store.c \
+	criod/pod.c criod/pod_run.c criod/pod_stop.c criod/pod_remove.c \
+	criod/ctr.c criod/ctr_create.c criod/ctr_start.c criod/ctr_stop.c \
+	criod/ctr_remove.c criod/ctr_exec.c criod/ctr_log.c criod/image.c \
+	criod/list.c criod/node.c criod/status.c criod/stream.c \
+	criod/view.c criod/filter_match.c criod/forward.c criod/wait.c \
+	criod/op.c criod/pb.c criod/stop.c criod/signals.c \
+	$(front_CHECK_SRCS)
+front_CHECK_SRCS = criod/check_value.c criod/check_tab.c \
+	criod/check_linux.c criod/check_pod.c criod/check_ctr.c \
+	criod/check_image.c
+front_LIBS = base confine fixed link proto helperboot grpc
+front_PKGS = libevent_core libprotobuf-c libnghttp2 libcap-ng
+front_CALLS = criod/front.calls

@@ -1,0 +1,221 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "criod/check_linux.h"
+#include "criod/check_tab.h"
+
+#define CHECK_FIELD(type, field) #field, offsetof(type, field)
+
+static int
+check_identity_groups(const struct check_identity *id, const char *path,
+    struct cerr *err)
+{
+	char item[CHECK_PATH_SIZE];
+
+	if (id->ngroups > CHECK_GROUPS_MAX)
+		return check_fail(err, path, "supplemental_groups",
+		    "too many");
+	for (size_t i = 0; i < id->ngroups; i++) {
+		if (id->groups[i] < 0 || id->groups[i] > CHECK_ID_MAX) {
+			check_path_item(item, path, "supplemental_groups", i);
+			return check_fail(err, item, "", "out of range");
+		}
+	}
+	return 0;
+}
+
+static bool
+check_id(const Runtime__V1__Int64Value *v)
+{
+	return v == NULL || (v->value >= 0 && v->value <= CHECK_ID_MAX);
+}
+
+int
+check_identity(const struct check_identity *id, const char *path,
+    struct cerr *err)
+{
+	const char *name = id->name == NULL ? "" : id->name;
+	const char *why = check_value_opt_user(name);
+
+	if (!check_id(id->user))
+		return check_fail(err, path, "run_as_user", "out of range");
+	if (!check_id(id->group))
+		return check_fail(err, path, "run_as_group", "out of range");
+	if (why != NULL)
+		return check_fail(err, path, "run_as_username", why);
+	if (id->group != NULL && id->user == NULL && name[0] == '\0')
+		return check_fail(err, path, "run_as_group",
+		    "given without run_as_user or run_as_username");
+	return check_identity_groups(id, path, err);
+}
+
+int
+check_seccomp(const Runtime__V1__SecurityProfile *p, const char *deprecated,
+    const char *path, struct cerr *err)
+{
+	bool local;
+	const char *why;
+
+	if (p == NULL && deprecated[0] != '\0')
+		return check_fail(err, path, "seccomp_profile_path",
+		    "not supported any more; use seccomp");
+	if (p == NULL)
+		return 0;
+	local = p->profile_type ==
+	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
+	if (!local && p->localhost_ref[0] != '\0')
+		return check_fail(err, path, "seccomp.localhost_ref",
+		    "given without profile type Localhost");
+	why = local ? check_value_path(p->localhost_ref) : NULL;
+	if (why != NULL)
+		return check_fail(err, path, "seccomp.localhost_ref", why);
+	return 0;
+}
+
+/* A profile by name cannot be promised; the others mean "none of ours". */
+int
+check_apparmor(const Runtime__V1__SecurityProfile *p, const char *deprecated,
+    const char *path, struct cerr *err)
+{
+	if (p != NULL &&
+	    p->profile_type ==
+		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost)
+		return check_fail(err, path, "apparmor",
+		    "AppArmor profiles are not supported");
+	if (deprecated[0] != '\0' && strcmp(deprecated, "unconfined") != 0 &&
+	    strcmp(deprecated, "runtime/default") != 0)
+		return check_fail(err, path, "apparmor_profile",
+		    "AppArmor profiles are not supported");
+	return 0;
+}
+
+static int
+check_userns(const Runtime__V1__UserNamespace *u, const char *path,
+    struct cerr *err)
+{
+	if (u == NULL)
+		return 0;
+	if (u->mode == RUNTIME__V1__NAMESPACE_MODE__NODE && u->n_uids == 0 &&
+	    u->n_gids == 0)
+		return 0;
+	return check_fail(err, path, "namespace_options.userns_options",
+	    "user namespaces are not supported");
+}
+
+static bool
+check_is_pod_or_node(Runtime__V1__NamespaceMode mode)
+{
+	return mode == RUNTIME__V1__NAMESPACE_MODE__POD ||
+	    mode == RUNTIME__V1__NAMESPACE_MODE__NODE;
+}
+
+int
+check_namespaces(const Runtime__V1__NamespaceOption *o, bool pod,
+    const char *path, struct cerr *err)
+{
+	bool target;
+
+	if (o == NULL)
+		return 0;
+	target = o->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET;
+	if (!check_is_pod_or_node(o->network))
+		return check_fail(err, path, "namespace_options.network",
+		    "must be POD or NODE");
+	if (!check_is_pod_or_node(o->ipc))
+		return check_fail(err, path, "namespace_options.ipc",
+		    "must be POD or NODE");
+	if (pod && target)
+		return check_fail(err, path, "namespace_options.pid",
+		    "must be POD, CONTAINER or NODE");
+	if (!pod && target != (o->target_id[0] != '\0'))
+		return check_fail(err, path, "namespace_options.target_id",
+		    "goes with pid TARGET, and only with it");
+	return check_userns(o->userns_options, path, err);
+}
+
+#define CHECK_RES(field) \
+	CHECK_FIELD(Runtime__V1__LinuxContainerResources, field)
+
+static const struct check_number check_resource_numbers[] = {
+	{ CHECK_RES(cpu_period), 0, 1000000 },
+	{ CHECK_RES(cpu_quota), -1, INT64_MAX },
+	{ CHECK_RES(cpu_shares), 0, INT64_MAX },
+	{ CHECK_RES(memory_limit_in_bytes), -1, INT64_MAX },
+	{ CHECK_RES(memory_swap_limit_in_bytes), -1, INT64_MAX },
+	{ CHECK_RES(oom_score_adj), -1000, 1000 },
+};
+
+static const struct check_string check_resource_strings[] = {
+	{ CHECK_RES(cpuset_cpus), check_value_opt_cpuset },
+	{ CHECK_RES(cpuset_mems), check_value_opt_cpuset },
+};
+
+static int
+check_hugepages(const Runtime__V1__LinuxContainerResources *r,
+    const char *path, struct cerr *err)
+{
+	char item[CHECK_PATH_SIZE];
+
+	if (r->n_hugepage_limits > 64)
+		return check_fail(err, path, "hugepage_limits", "too many");
+	for (size_t i = 0; i < r->n_hugepage_limits; i++) {
+		const char *why =
+		    check_value_page_size(r->hugepage_limits[i]->page_size);
+
+		if (why != NULL) {
+			check_path_item(item, path, "hugepage_limits", i);
+			return check_fail(err, item, "page_size", why);
+		}
+	}
+	return 0;
+}
+
+static int
+check_unified(const Runtime__V1__LinuxContainerResources *r, const char *path,
+    struct cerr *err)
+{
+	char at[CHECK_PATH_SIZE];
+
+	check_path_item(at, path, "unified", 0);
+	*strrchr(at, '[') = '\0';
+	return check_map((void *const *)r->unified, r->n_unified, at,
+	    check_value_unified_key, check_value_opt_line, err);
+}
+
+int
+check_resources(const Runtime__V1__LinuxContainerResources *r,
+    const char *path, struct cerr *err)
+{
+	if (r == NULL)
+		return 0;
+	if (check_numbers(r, path, check_resource_numbers,
+		CHECK_COUNT(check_resource_numbers), err) == -1 ||
+	    check_strings(r, path, check_resource_strings,
+		CHECK_COUNT(check_resource_strings), err) == -1 ||
+	    check_hugepages(r, path, err) == -1)
+		return -1;
+	if (r->memory_swap_limit_in_bytes > 0 &&
+	    r->memory_swap_limit_in_bytes < r->memory_limit_in_bytes)
+		return check_fail(err, path, "memory_swap_limit_in_bytes",
+		    "below memory_limit_in_bytes");
+	return check_unified(r, path, err);
+}
+
+#define CHECK_SELINUX(field) CHECK_FIELD(Runtime__V1__SELinuxOption, field)
+
+static const struct check_string check_selinux_strings[] = {
+	{ CHECK_SELINUX(user), check_value_opt_user },
+	{ CHECK_SELINUX(role), check_value_opt_user },
+	{ CHECK_SELINUX(type), check_value_opt_user },
+	{ CHECK_SELINUX(level), check_value_opt_line },
+};
+
+int
+check_selinux(const Runtime__V1__SELinuxOption *o, const char *path,
+    struct cerr *err)
+{
+	if (o == NULL)
+		return 0;
+	return check_strings(o, path, check_selinux_strings,
+	    CHECK_COUNT(check_selinux_strings), err);
+}

@@ -1,0 +1,139 @@
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <linux/mount.h>
+#include <sched.h>
+
+#include "criod/facts.h"
+#include "criod/front.h"
+#include "criod/grpc.h"
+#include "criod/methods.h"
+#include "criod/serve.h"
+#include "imsg/codec.h"
+#include "imsg/helper.h"
+#include "lib/confine.h"
+#include "lib/filter.h"
+
+extern const struct filter filter_front;
+
+static struct front front;
+
+static const struct confine_limit front_limits[] = {
+	{ RLIMIT_NPROC, 0 },
+	{ RLIMIT_NOFILE, 1024 },
+	{ RLIMIT_CORE, 0 },
+	{ RLIMIT_AS, 512UL * 1024 * 1024 },
+	{ -1, 0 },
+};
+
+static const struct confine front_confine = {
+	.role = "front",
+	.unshare = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
+	.own_root = true,
+	.root_attr = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+	.landlock = CONFINE_LANDLOCK_ROOT,
+	.limits = front_limits,
+	.filter = &filter_front,
+};
+
+static const struct link_handler front_execd_handlers[] = {
+	{ MSG_CTR_EXITED, facts_handle_exited },
+};
+
+#define FRONT_LINK(role)                                                       \
+	.self = ROLE_FRONT, .peer = (role), .lost = helper_link_lost,          \
+	.pb = &codec_pb
+
+static const struct link_def front_links[] = {
+	{ FRONT_LINK(ROLE_STREAMD) },
+	{ FRONT_LINK(ROLE_IMAGED) },
+	{ FRONT_LINK(ROLE_NETD) },
+	{
+	    FRONT_LINK(ROLE_EXECD),
+	    .handlers = front_execd_handlers,
+	    .nhandlers = 1,
+	},
+};
+
+static const struct link_handler front_handlers[] = {
+	{ MSG_LISTENER, serve_handle_listener },
+};
+
+static int
+front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
+{
+	struct front *f = ctx;
+
+	if (boot->front == NULL)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "BOOT: not for the front");
+	f->boot = boot->front;
+	f->grpc = grpc_server_new(f->base, methods_cri, methods_cri_count, f);
+	if (store_open(&f->store, err) == -1)
+		return -1;
+	return store_load(f, err);
+}
+
+static void
+front_start(void *ctx)
+{
+	struct front *f = ctx;
+
+	f->started = true;
+	if (link_attached(f->netd))
+		facts_netd_back(f);
+	if (link_attached(f->execd))
+		facts_execd_back(f);
+	else
+		serve_begin(f);
+}
+
+static void
+front_attached(void *ctx, enum role peer)
+{
+	struct front *f = ctx;
+
+	if (!f->started)
+		return;
+	if (peer == ROLE_EXECD)
+		facts_execd_back(f);
+	else if (peer == ROLE_NETD)
+		facts_netd_back(f);
+}
+
+static void
+front_stop(void *ctx)
+{
+	struct front *f = ctx;
+
+	grpc_server_stop(f->grpc);
+}
+
+static const struct helper_def front_def = {
+	.role = ROLE_FRONT,
+	.pb = &codec_pb,
+	.confine = &front_confine,
+	.links = front_links,
+	.nlinks = sizeof(front_links) / sizeof(front_links[0]),
+	.handlers = front_handlers,
+	.nhandlers = sizeof(front_handlers) / sizeof(front_handlers[0]),
+	.boot = front_boot,
+	.start = front_start,
+	.stop = front_stop,
+	.attached = front_attached,
+};
+
+int
+main(void)
+{
+	TAILQ_INIT(&front.pods);
+	TAILQ_INIT(&front.ctrs);
+	LIST_INIT(&front.orphans);
+	LIST_INIT(&front.control.clients);
+	front.helper = helper_new(&front_def, &front, HELPER_PARENT_FD);
+	front.base = helper_base(front.helper);
+	front.imaged = helper_link(front.helper, ROLE_IMAGED);
+	front.netd = helper_link(front.helper, ROLE_NETD);
+	front.execd = helper_link(front.helper, ROLE_EXECD);
+	helper_boot_run(front.helper);
+}

@@ -1,0 +1,280 @@
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "criod/ctr.h"
+#include "criod/front.h"
+#include "criod/orphan.h"
+#include "criod/pb.h"
+#include "criod/pod.h"
+#include "criod/store.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "lib/record.h"
+
+static int
+store_open_dir(const char *path, struct cerr *err)
+{
+	int fd;
+
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return cerr_errno(err, "make %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return cerr_errno(err, "open %s", path);
+	return fd;
+}
+
+int
+store_open(struct store *s, struct cerr *err)
+{
+	s->pod_dir = store_open_dir("/pod", err);
+	if (s->pod_dir == -1)
+		return -1;
+	s->ctr_dir = store_open_dir("/ctr", err);
+	return s->ctr_dir == -1 ? -1 : 0;
+}
+
+static int
+store_write(int dir, const char *id, const ProtobufCMessage *m,
+    struct cerr *err)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	CLEANUP_FREE uint8_t *buf = pb_calloc(1, len);
+
+	(void)protobuf_c_message_pack(m, buf);
+	return record_write(dir, id, buf, len, false, err);
+}
+
+int
+store_write_pod(const struct store *s, const struct pod *pod, struct cerr *err)
+{
+	Criod__FrontPod m = CRIOD__FRONT_POD__INIT;
+
+	m.state = pod->state;
+	m.config = pod->config;
+	m.runtime = pod->runtime;
+	m.created_at = pod->created_at;
+	m.ips = pod->ips;
+	m.n_ips = pod->nips;
+	m.net_done = pod->net_done;
+	return store_write(s->pod_dir, pod->id, &m.base, err);
+}
+
+int
+store_write_ctr(const struct store *s, const struct ctr *c, struct cerr *err)
+{
+	Criod__FrontCtr m = CRIOD__FRONT_CTR__INIT;
+
+	m.state = c->state;
+	m.pod_id = pb_str(c->pod_id);
+	m.config = c->config;
+	m.created_at = c->created_at;
+	m.started_at = c->started_at;
+	m.finished_at = c->finished_at;
+	m.exit_code = c->exit_code;
+	m.reason = c->reason;
+	m.message = c->message;
+	m.image_name = c->image_name;
+	m.made = c->made;
+	return store_write(s->ctr_dir, c->id, &m.base, err);
+}
+
+static int
+store_unlink(int dir, const char *id, struct cerr *err)
+{
+	if (unlinkat(dir, id, 0) == -1 && errno != ENOENT)
+		return cerr_errno(err, "remove record %s", id);
+	return 0;
+}
+
+int
+store_unlink_pod(const struct store *s, const char *id, struct cerr *err)
+{
+	return store_unlink(s->pod_dir, id, err);
+}
+
+int
+store_unlink_ctr(const struct store *s, const char *id, struct cerr *err)
+{
+	return store_unlink(s->ctr_dir, id, err);
+}
+
+/* ---- reading them back ---- */
+
+static int
+store_take_pod(struct front *front, const char *id, const uint8_t *buf,
+    size_t len, struct cerr *err)
+{
+	Criod__FrontPod *m = criod__front_pod__unpack(NULL, len, buf);
+	struct pod *pod;
+
+	if (m == NULL || m->config == NULL || m->config->metadata == NULL ||
+	    m->state < POD_NEW || m->state > POD_GONE) {
+		criod__front_pod__free_unpacked(m, NULL);
+		return cerr_set(err, CERR_DATA_LOSS, "malformed");
+	}
+	pod = pod_new(front, id, m->config, m->runtime);
+	m->config = NULL;
+	pod->created_at = m->created_at;
+	pod->net_done = m->net_done;
+	pod_set_ips(pod, m->ips, m->n_ips);
+	pod->state = (enum pod_state)m->state;
+	criod__front_pod__free_unpacked(m, NULL);
+	return 0;
+}
+
+static void
+store_fill_ctr(struct ctr *c, Criod__FrontCtr *m)
+{
+	c->created_at = m->created_at;
+	c->started_at = m->started_at;
+	c->finished_at = m->finished_at;
+	c->exit_code = m->exit_code;
+	ctr_set_text(&c->reason, m->reason);
+	ctr_set_text(&c->message, m->message);
+	ctr_set_text(&c->image_name, m->image_name);
+	c->made = m->made;
+	m->made = NULL;
+	c->state = (enum ctr_state)m->state;
+}
+
+static int
+store_take_ctr(struct front *front, const char *id, const uint8_t *buf,
+    size_t len, struct cerr *err)
+{
+	Criod__FrontCtr *m = criod__front_ctr__unpack(NULL, len, buf);
+	struct pod *pod;
+	struct ctr *c;
+
+	if (m == NULL || m->config == NULL || m->config->metadata == NULL ||
+	    m->config->image == NULL || m->state < CTR_NEW ||
+	    m->state > CTR_EXITED || (m->state != CTR_NEW && m->made == NULL)) {
+		criod__front_ctr__free_unpacked(m, NULL);
+		return cerr_set(err, CERR_DATA_LOSS, "malformed");
+	}
+	pod = pod_by_id(front, m->pod_id);
+	if (pod == NULL) {
+		criod__front_ctr__free_unpacked(m, NULL);
+		return cerr_set(err, CERR_DATA_LOSS, "its pod is not known");
+	}
+	c = ctr_new(front, id, pod, m->config);
+	m->config = NULL;
+	store_fill_ctr(c, m);
+	criod__front_ctr__free_unpacked(m, NULL);
+	return 0;
+}
+
+struct store_kind {
+	const char *what;
+	int (*take)(struct front *front, const char *id, const uint8_t *buf,
+	    size_t len, struct cerr *err);
+	void (*clean)(struct front *front, const char *id);
+};
+
+static const struct store_kind store_pods = {
+	"pod", store_take_pod, orphan_pod
+};
+static const struct store_kind store_ctrs = {
+	"container", store_take_ctr, orphan_ctr
+};
+
+static void
+store_quarantine(struct front *front, const struct store_kind *k, int dir,
+    const char *id, const struct cerr *why)
+{
+	char bad[NAME_MAX + 1];
+
+	(void)snprintf(bad, sizeof(bad), "%s.bad", id);
+	log_error("record of %s %s put aside: %s", k->what, id, why->text);
+	if (renameat(dir, id, dir, bad) == -1)
+		log_error("rename to %s: %s", bad, strerror(errno));
+	k->clean(front, id);
+}
+
+static void
+store_load_one(struct front *front, const struct store_kind *k, int dir,
+    const char *name)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	struct cerr err;
+	size_t len;
+
+	if (!id_valid(name)) {
+		if (name[0] == '.') /* written half */
+			(void)unlinkat(dir, name, 0);
+		return;
+	}
+	if (record_read(dir, name, &buf, &len, &err) == -1 ||
+	    k->take(front, name, buf, len, &err) == -1)
+		store_quarantine(front, k, dir, name, &err);
+}
+
+/* Names are gathered first: the directory changes underneath. */
+static int
+store_names(int dir, struct dirent ***names, struct cerr *err)
+{
+	int n = scandirat(dir, ".", names, NULL, alphasort);
+
+	if (n == -1)
+		return cerr_errno(err, "list records");
+	return n;
+}
+
+static int
+store_load_dir(struct front *front, const struct store_kind *k, int dir,
+    struct cerr *err)
+{
+	struct dirent **names;
+	int n = store_names(dir, &names, err);
+
+	if (n == -1)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		if (strcmp(names[i]->d_name, ".") != 0 &&
+		    strcmp(names[i]->d_name, "..") != 0)
+			store_load_one(front, k, dir, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	return 0;
+}
+
+static void
+store_resume(struct front *front)
+{
+	struct pod *pod;
+	struct ctr *c;
+
+	TAILQ_FOREACH(c, &front->ctrs, entry) {
+		if (c->state == CTR_NEW)
+			ctr_undo(c);
+	}
+	TAILQ_FOREACH(pod, &front->pods, entry) {
+		if (pod->state == POD_NEW)
+			pod_undo(pod);
+		else if (pod->state == POD_GONE ||
+		    (pod->state == POD_NOTREADY && !pod->net_done))
+			pod_net_retry(pod);
+	}
+}
+
+int
+store_load(struct front *front, struct cerr *err)
+{
+	const struct store *s = &front->store;
+
+	if (store_load_dir(front, &store_pods, s->pod_dir, err) == -1 ||
+	    store_load_dir(front, &store_ctrs, s->ctr_dir, err) == -1)
+		return -1;
+	store_resume(front);
+	log_info("%zu pods, %zu containers", front->npods, front->nctrs);
+	return 0;
+}
