@@ -17,11 +17,16 @@ embedded_make(const char *subnet, struct cerr *err)
 	json_t *doc;
 
 	json_init();
-	doc = json_pack("{s:s, s:s, s:["
+	/*
+	 * No CHECK: portmap before 1.5 (Debian 12 has 1.1.1) fails it for
+	 * every pod that has host ports and no IPv6 address.
+	 */
+	doc = json_pack("{s:s, s:s, s:b, s:["
 			"{s:s, s:s, s:b, s:b, s:b,"
 			" s:{s:s, s:[[{s:s}]], s:[{s:s}]}},"
 			"{s:s, s:b, s:{s:b}}]}",
-	    "cniVersion", "1.0.0", "name", EMBEDDED_NAME, "plugins", /**/
+	    "cniVersion", "1.0.0", "name", EMBEDDED_NAME,
+	    "disableCheck", 1, "plugins", /**/
 	    "type", "bridge", "bridge", EMBEDDED_BRIDGE, "isGateway", 1,
 	    "ipMasq", 1, "hairpinMode", 1, /**/
 	    "ipam", "type", "host-local", "ranges", "subnet", subnet, "routes",

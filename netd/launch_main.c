@@ -2,6 +2,8 @@
  * netlaunch: runs CNI plugins for netd.  It parses nothing but fixed-size
  * messages, and runs nothing but files of the plugin directory.
  */
+#include <sys/prctl.h>
+
 #include <linux/capability.h>
 
 #include <event2/event.h>
@@ -85,15 +87,16 @@ static const struct link_def netlaunch_links[] = {
 };
 
 /*
- * A plugin run by root has what the bounding set leaves it.  Tried with
- * Debian's bridge, host-local, loopback, portmap, bandwidth, tuning and
- * firewall: all of them need no more than the first two.
+ * A plugin run by root has what the bounding set leaves it, which is the
+ * first three (see netlaunch_plugin_caps).
  */
 static const struct confine netlaunch_confine = {
 	.role = "netlaunch",
 	.caps = CAP(CAP_NET_ADMIN) | /* links, addresses, routes, rules */
 	    CAP(CAP_SYS_ADMIN) |     /* setns into the pod's namespace */
-	    CAP(CAP_NET_RAW),	     /* gratuitous ARP, duplicate detection */
+	    CAP(CAP_NET_RAW) |	     /* gratuitous ARP, duplicate detection */
+	    CAP(CAP_DAC_OVERRIDE),   /* rmdir of its cgroup: where that is below
+					the root one, the directory is 0555 */
 	.keep_ids = true,
 	.inherit = true,
 };
@@ -161,6 +164,14 @@ netlaunch_options(struct netlaunch *l, int argc, char **argv)
 	log_configure(level, format);
 }
 
+/* Kept by this process, but not given to what it executes. */
+static void
+netlaunch_plugin_caps(void)
+{
+	if (prctl(PR_CAPBSET_DROP, (long)CAP_DAC_OVERRIDE) == -1)
+		fatal("PR_CAPBSET_DROP");
+}
+
 static void
 netlaunch_open(struct netlaunch *l)
 {
@@ -192,5 +203,6 @@ main(int argc, char **argv)
 	launch.helper = helper_new(&netlaunch_def, &launch, HELPER_PARENT_FD);
 	netlaunch_options(&launch, argc, argv);
 	netlaunch_open(&launch);
+	netlaunch_plugin_caps();
 	helper_run(launch.helper, NULL, -1, 0, 0);
 }

@@ -172,6 +172,7 @@ run_stream_grow(struct run_stream *s)
 	if (data == NULL)
 		return -1;
 	s->data = data;
+	s->data[s->len] = '\0';
 	s->size = size;
 	return 0;
 }
