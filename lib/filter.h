@@ -10,6 +10,8 @@
  *	                                      compares so: EQ NE LT LE
  *	CALL_BITS(name, arg, mask, value, "why")  when (arg & mask) == value
  *	FAIL(name, errno, "why")              fails with errno, harmlessly
+ *	FAIL_IF(name, arg, op, value, errno, "why")  fails so when argument arg
+ *	                                      compares so
  *
  * Lines with the same name add up.  What no line names raises SIGSYS: the
  * handler logs the call's name and violates the filter again, whereupon the

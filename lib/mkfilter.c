@@ -24,7 +24,7 @@
 
 #include <linux/filter.h>
 
-enum line_op { OP_ALLOW, OP_IF, OP_BITS, OP_FAIL };
+enum line_op { OP_ALLOW, OP_IF, OP_BITS, OP_FAIL, OP_FAIL_IF };
 
 struct line {
 	const char *name;
@@ -44,6 +44,8 @@ struct line {
 #define CALL_BITS(n, a, m, v, why)                                             \
 	{ #n, OP_BITS, a, SCMP_CMP_MASKED_EQ, (uint64_t)(m), (uint64_t)(v), 0 },
 #define FAIL(n, e, why) { #n, OP_FAIL, 0, EQ, 0, 0, e },
+#define FAIL_IF(n, a, c, v, e, why)                                            \
+	{ #n, OP_FAIL_IF, a, c, 0, (uint64_t)(v), e },
 
 static const struct line lines[] = {
 #include CALLS_FILE
@@ -67,6 +69,10 @@ add_line(scmp_filter_ctx ctx, const struct line *l)
 	case OP_FAIL:
 		rc = seccomp_rule_add_exact(ctx,
 		    SCMP_ACT_ERRNO((uint16_t)l->error), nr, 0);
+		break;
+	case OP_FAIL_IF:
+		rc = seccomp_rule_add_exact_array(ctx,
+		    SCMP_ACT_ERRNO((uint16_t)l->error), nr, 1, &cmp);
 		break;
 	case OP_IF:
 	case OP_BITS:
