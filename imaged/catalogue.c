@@ -1,0 +1,619 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imaged/catalogue.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+
+#define CATALOGUE_VERSION 1
+#define CATALOGUE_RESERVE (4 * 1024 * 1024)
+
+struct catalogue {
+	sqlite3 *db;
+	int reserve; /* descriptor of the file; -1 if there is none */
+};
+
+/* user is the config's; positions count from 0, the lowest layer. */
+static const char catalogue_schema[] =
+    "CREATE TABLE layer (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " diff_id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,"
+    " inodes INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE image (id TEXT PRIMARY KEY, user TEXT NOT NULL,"
+    " config BLOB NOT NULL) STRICT;"
+    "CREATE TABLE manifest (digest TEXT NOT NULL, image TEXT NOT NULL"
+    " REFERENCES image(id) ON DELETE CASCADE, body BLOB NOT NULL,"
+    " PRIMARY KEY (digest, image)) STRICT;"
+    "CREATE TABLE name (name TEXT PRIMARY KEY, image TEXT NOT NULL"
+    " REFERENCES image(id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE image_layer (image TEXT NOT NULL"
+    " REFERENCES image(id) ON DELETE CASCADE, position INTEGER NOT NULL,"
+    " layer INTEGER NOT NULL REFERENCES layer(number),"
+    " PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX manifest_image ON manifest(image);"
+    "CREATE INDEX name_image ON name(image);"
+    "CREATE INDEX image_layer_layer ON image_layer(layer);"
+    "PRAGMA user_version = 1;";
+
+/*
+ * One process, one connection: with the exclusive lock WAL needs no shared
+ * memory file.  What is committed is on disk (FULL).
+ */
+static const char catalogue_pragmas[] =
+    "PRAGMA locking_mode = EXCLUSIVE;"
+    "PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = FULL;"
+    "PRAGMA foreign_keys = ON;"
+    "PRAGMA trusted_schema = OFF;"
+    "PRAGMA cell_size_check = ON;"
+    "PRAGMA temp_store = MEMORY;"
+    "PRAGMA cache_size = -256;"
+    "PRAGMA wal_autocheckpoint = 256;";
+
+/* ---- errors ---- */
+
+static enum cerr_code
+catalogue_code(sqlite3 *db, int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+	case SQLITE_NOMEM:
+		return CERR_RESOURCE_EXHAUSTED;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return CERR_DATA_LOSS;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return db != NULL && sqlite3_system_errno(db) == ENOSPC ?
+		    CERR_RESOURCE_EXHAUSTED :
+		    CERR_INTERNAL;
+	default:
+		return CERR_INTERNAL;
+	}
+}
+
+static int
+catalogue_fail(sqlite3 *db, int rc, struct cerr *err)
+{
+	return cerr_set(err, catalogue_code(db, rc), "image catalogue: %s",
+	    db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+}
+
+/* ---- statements ---- */
+
+static int
+catalogue_exec(struct catalogue *c, const char *sql, struct cerr *err)
+{
+	int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : catalogue_fail(c->db, rc, err);
+}
+
+static sqlite3_stmt *
+catalogue_prepare(struct catalogue *c, const char *sql, struct cerr *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(c->db, sql, -1, &st, NULL);
+
+	if (rc != SQLITE_OK)
+		(void)catalogue_fail(c->db, rc, err);
+	return st;
+}
+
+static int
+catalogue_bind_text(sqlite3_stmt *st, int i, const char *s)
+{
+	return sqlite3_bind_text(st, i, s, -1, SQLITE_STATIC);
+}
+
+/* Runs a statement that gives no rows, and frees it; rc is of its binding. */
+static int
+catalogue_run(struct catalogue *c, sqlite3_stmt *st, int rc, struct cerr *err)
+{
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc != SQLITE_DONE)
+		(void)catalogue_fail(c->db, rc, err);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static const char *
+catalogue_text(sqlite3_stmt *st, int column)
+{
+	const unsigned char *s = sqlite3_column_text(st, column);
+
+	return s != NULL ? (const char *)s : "";
+}
+
+/* ---- transactions ---- */
+
+static int
+catalogue_begin(struct catalogue *c, struct cerr *err)
+{
+	return catalogue_exec(c, "BEGIN IMMEDIATE", err);
+}
+
+/* Ends the transaction as rc says; what is not committed is undone. */
+static int
+catalogue_end(struct catalogue *c, int rc, struct cerr *err)
+{
+	if (rc == 0)
+		rc = catalogue_exec(c, "COMMIT", err);
+	if (rc == -1 && !sqlite3_get_autocommit(c->db))
+		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+/* ---- opening ---- */
+
+static int
+catalogue_number(struct catalogue *c, const char *sql, uint64_t *value,
+    struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c, sql, err);
+	int rc;
+
+	*value = 0;
+	if (st == NULL)
+		return -1;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*value = (uint64_t)sqlite3_column_int64(st, 0);
+	else if (rc != SQLITE_DONE)
+		(void)catalogue_fail(c->db, rc, err);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int
+catalogue_check(struct catalogue *c, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c, "PRAGMA quick_check(1)", err);
+	int rc;
+	bool ok;
+
+	if (st == NULL)
+		return -1;
+	rc = sqlite3_step(st);
+	ok = rc == SQLITE_ROW && strcmp(catalogue_text(st, 0), "ok") == 0;
+	(void)sqlite3_finalize(st);
+	if (ok)
+		return 0;
+	if (rc != SQLITE_ROW)
+		return catalogue_fail(c->db, rc, err);
+	return cerr_set(err, CERR_DATA_LOSS, "image catalogue: damaged");
+}
+
+static int
+catalogue_upgrade(struct catalogue *c, struct cerr *err)
+{
+	uint64_t version;
+
+	if (catalogue_number(c, "PRAGMA user_version", &version, err) == -1)
+		return -1;
+	if (version > CATALOGUE_VERSION)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "image catalogue is of version %llu, newer than %d",
+		    (unsigned long long)version, CATALOGUE_VERSION);
+	if (version == CATALOGUE_VERSION)
+		return catalogue_check(c, err);
+	if (catalogue_begin(c, err) == -1)
+		return -1;
+	return catalogue_end(c, catalogue_exec(c, catalogue_schema, err), err);
+}
+
+static void
+catalogue_configure(sqlite3 *db)
+{
+	int on = 1;
+
+	(void)sqlite3_extended_result_codes(db, 1);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* The log stays where it is: no inode is needed to write it again. */
+	(void)sqlite3_file_control(db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
+}
+
+static int
+catalogue_open_db(struct catalogue *c, const char *directory, struct cerr *err)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/catalogue.db", directory), rc;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return cerr_set(err, CERR_INTERNAL, "path of the catalogue");
+	rc = sqlite3_open_v2(path, &c->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		SQLITE_OPEN_NOFOLLOW,
+	    NULL);
+	if (rc != SQLITE_OK)
+		return catalogue_fail(c->db, rc, err);
+	catalogue_configure(c->db);
+	if (catalogue_exec(c, catalogue_pragmas, err) == -1)
+		return -1;
+	return catalogue_upgrade(c, err);
+}
+
+static void
+catalogue_open_reserve(struct catalogue *c, const char *directory)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/reserve", directory);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return;
+	c->reserve = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (c->reserve == -1)
+		log_warn("%s: %s", path, strerror(errno));
+	catalogue_reserve(c);
+}
+
+struct catalogue *
+catalogue_open(const char *directory, struct cerr *err)
+{
+	struct catalogue *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		(void)cerr_errno(err, "image catalogue");
+		return NULL;
+	}
+	c->reserve = -1;
+	if (catalogue_open_db(c, directory, err) == -1) {
+		catalogue_close(c);
+		return NULL;
+	}
+	catalogue_open_reserve(c, directory);
+	return c;
+}
+
+void
+catalogue_close(struct catalogue *c)
+{
+	if (c == NULL)
+		return;
+	(void)sqlite3_close(c->db);
+	fdio_close(&c->reserve);
+	free(c);
+}
+
+int
+catalogue_set_aside(const char *directory, struct cerr *err)
+{
+	static const char *const suffixes[] = { "", "-wal" };
+	char from[PATH_MAX], to[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		int n = snprintf(from, sizeof(from), "%s/catalogue.db%s",
+		    directory, suffixes[i]);
+		int m = snprintf(to, sizeof(to), "%s/catalogue.db.bad%s",
+		    directory, suffixes[i]);
+
+		if (n < 0 || m < 0 || (size_t)m >= sizeof(to))
+			return cerr_set(err, CERR_INTERNAL, "path too long");
+		if (rename(from, to) == -1 && errno != ENOENT)
+			return cerr_errno(err, "%s", from);
+	}
+	return 0;
+}
+
+/* ---- the reserve ---- */
+
+void
+catalogue_reserve(struct catalogue *c)
+{
+	if (c->reserve != -1)
+		(void)posix_fallocate(c->reserve, 0, CATALOGUE_RESERVE);
+}
+
+static int
+catalogue_release(struct catalogue *c)
+{
+	return c->reserve == -1 ? -1 : ftruncate(c->reserve, 0);
+}
+
+/* ---- reading ---- */
+
+/* sql is one of this file's own, each row goes to fn. */
+static int
+catalogue_each(struct catalogue *c, const char *sql,
+    const struct catalogue_reader *r,
+    void (*fn)(const struct catalogue_reader *r, sqlite3_stmt *st),
+    struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c, sql, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		fn(r, st);
+	if (rc != SQLITE_DONE)
+		(void)catalogue_fail(c->db, rc, err);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static void
+catalogue_row_layer(const struct catalogue_reader *r, sqlite3_stmt *st)
+{
+	struct catalogue_layer l = { 0 };
+
+	l.number = (uint64_t)sqlite3_column_int64(st, 0);
+	(void)snprintf(l.diff_id, sizeof(l.diff_id), "%s",
+	    catalogue_text(st, 1));
+	l.bytes = (uint64_t)sqlite3_column_int64(st, 2);
+	l.inodes = (uint64_t)sqlite3_column_int64(st, 3);
+	r->layer(r->arg, &l);
+}
+
+static void
+catalogue_row_image(const struct catalogue_reader *r, sqlite3_stmt *st)
+{
+	r->image(r->arg, catalogue_text(st, 0), catalogue_text(st, 1),
+	    (uint64_t)sqlite3_column_int64(st, 2));
+}
+
+static void
+catalogue_row_image_layer(const struct catalogue_reader *r, sqlite3_stmt *st)
+{
+	r->image_layer(r->arg, catalogue_text(st, 0),
+	    (uint64_t)sqlite3_column_int64(st, 1));
+}
+
+static void
+catalogue_row_name(const struct catalogue_reader *r, sqlite3_stmt *st)
+{
+	r->name(r->arg, catalogue_text(st, 0), catalogue_text(st, 1));
+}
+
+int
+catalogue_read(struct catalogue *c, const struct catalogue_reader *r,
+    struct cerr *err)
+{
+	if (catalogue_each(c,
+		"SELECT number, diff_id, bytes, inodes FROM layer", r,
+		catalogue_row_layer, err) == -1 ||
+	    catalogue_each(c,
+		"SELECT id, user, length(config) FROM image ORDER BY id", r,
+		catalogue_row_image, err) == -1 ||
+	    catalogue_each(c,
+		"SELECT image, layer FROM image_layer"
+		" ORDER BY image, position",
+		r, catalogue_row_image_layer, err) == -1)
+		return -1;
+	return catalogue_each(c, "SELECT name, image FROM name ORDER BY name",
+	    r, catalogue_row_name, err);
+}
+
+int
+catalogue_last_layer(struct catalogue *c, uint64_t *number, struct cerr *err)
+{
+	return catalogue_number(c,
+	    "SELECT seq FROM sqlite_sequence WHERE name = 'layer'", number,
+	    err);
+}
+
+int
+catalogue_config(struct catalogue *c, const char *id, uint8_t **config,
+    size_t *len, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "SELECT config FROM image WHERE id = ?1", err);
+	int rc;
+
+	*config = NULL;
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		*len = (size_t)sqlite3_column_bytes(st, 0);
+		*config = calloc(1, *len + 1);
+		if (*config != NULL && *len > 0)
+			memcpy(*config, sqlite3_column_blob(st, 0), *len);
+		else if (*config == NULL)
+			(void)cerr_errno(err, "image config");
+	} else if (rc == SQLITE_DONE) {
+		(void)cerr_set(err, CERR_NOT_FOUND, "no image %s", id);
+	} else {
+		(void)catalogue_fail(c->db, rc, err);
+	}
+	(void)sqlite3_finalize(st);
+	return *config != NULL ? 0 : -1;
+}
+
+/* ---- changing ---- */
+
+static int
+catalogue_put_layer(struct catalogue *c, const struct catalogue_layer *l,
+    struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO layer (number, diff_id, bytes, inodes)"
+	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (number) DO NOTHING",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = sqlite3_bind_int64(st, 1, (sqlite3_int64)l->number);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 2, l->diff_id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)l->bytes);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 4, (sqlite3_int64)l->inodes);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_image(struct catalogue *c, const struct store_new_image *image,
+    const char *user, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO image (id, user, config) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (id) DO NOTHING",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, image->id);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 2, user);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_blob64(st, 3, image->config,
+		    image->config_len, SQLITE_STATIC);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_manifest(struct catalogue *c,
+    const struct store_new_image *image, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO manifest (digest, image, body) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (digest, image) DO NOTHING",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, image->manifest_digest);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 2, image->id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_blob64(st, 3, image->manifest,
+		    image->manifest_len, SQLITE_STATIC);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_name(struct catalogue *c, const char *name, const char *id,
+    struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO name (name, image) VALUES (?1, ?2)"
+	    " ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, name);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 2, id);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_image_layer(struct catalogue *c, const char *id, size_t position,
+    uint64_t layer, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO image_layer (image, position, layer)"
+	    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position) DO NOTHING",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)layer);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
+    const char *user, const struct catalogue_layer *layers, size_t nlayers,
+    struct cerr *err)
+{
+	if (catalogue_put_image(c, image, user, err) == -1 ||
+	    catalogue_put_manifest(c, image, err) == -1)
+		return -1;
+	for (size_t i = 0; i < nlayers; i++) {
+		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
+		    catalogue_put_image_layer(c, image->id, i,
+			layers[i].number, err) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < image->nnames; i++) {
+		if (catalogue_put_name(c, image->names[i], image->id, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+catalogue_add(struct catalogue *c, const struct store_new_image *image,
+    const char *user, const struct catalogue_layer *layers, size_t nlayers,
+    struct cerr *err)
+{
+	if (catalogue_begin(c, err) == -1)
+		return -1;
+	return catalogue_end(c,
+	    catalogue_add_rows(c, image, user, layers, nlayers, err), err);
+}
+
+static int
+catalogue_remove_rows(struct catalogue *c, const char *id,
+    const uint64_t *layers, size_t nlayers, struct cerr *err)
+{
+	sqlite3_stmt *st;
+
+	if (id != NULL) {
+		st = catalogue_prepare(c, "DELETE FROM image WHERE id = ?1",
+		    err);
+		if (st == NULL ||
+		    catalogue_run(c, st, catalogue_bind_text(st, 1, id),
+			err) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < nlayers; i++) {
+		st = catalogue_prepare(c, "DELETE FROM layer WHERE number = ?1",
+		    err);
+		if (st == NULL ||
+		    catalogue_run(c, st,
+			sqlite3_bind_int64(st, 1, (sqlite3_int64)layers[i]),
+			err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+catalogue_remove_once(struct catalogue *c, const char *id,
+    const uint64_t *layers, size_t nlayers, struct cerr *err)
+{
+	if (catalogue_begin(c, err) == -1)
+		return -1;
+	return catalogue_end(c,
+	    catalogue_remove_rows(c, id, layers, nlayers, err), err);
+}
+
+int
+catalogue_remove(struct catalogue *c, const char *id, const uint64_t *layers,
+    size_t nlayers, struct cerr *err)
+{
+	struct cerr first;
+
+	if (catalogue_remove_once(c, id, layers, nlayers, &first) == 0)
+		return 0;
+	if (first.code == CERR_RESOURCE_EXHAUSTED &&
+	    catalogue_release(c) == 0) {
+		log_warn("%s: using the reserve", first.text);
+		return catalogue_remove_once(c, id, layers, nlayers, err);
+	}
+	return cerr_set(err, first.code, "%s", first.text);
+}

@@ -1,0 +1,53 @@
+#ifndef CRIOD_IMAGED_IMAGE_H
+#define CRIOD_IMAGED_IMAGE_H
+
+/* The images of the catalogue in memory, so that no List reads the disk. */
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imaged/digest.h"
+#include "imaged/layer.h"
+#include "imaged/store.h"
+
+struct image {
+	TAILQ_ENTRY(image) entry;
+	struct store_image pub; /* points into the rest */
+	char id[DIGEST_SIZE];
+	char *user;
+	uint64_t config_bytes;
+	char **tags, **digests;
+	size_t tags_room, digests_room;
+	/* All positions, lowest first; a layer may stand there twice. */
+	struct layer *layers[STORE_LAYERS_MAX];
+	size_t nlayers;
+	uint64_t numbers[STORE_LAYERS_MAX]; /* for pub: each layer once */
+	bool broken; /* a layer of it is missing */
+};
+
+TAILQ_HEAD(image_list, image);
+
+/* In its place in the list, which is in order of id. */
+struct image *image_new(struct image_list *list, const char *id,
+    const char *user, uint64_t config_bytes);
+void image_free(struct image_list *list, struct image *im);
+
+/* Counts the image in the layer.  NULL: missing, the image is broken. */
+void image_add_layer(struct image *im, struct layer *l);
+/* Takes the name from whichever image has it. */
+void image_add_name(struct image_list *list, struct image *im,
+    const char *name);
+/* Brings im->pub up to date after the above. */
+void image_publish(struct image *im, const struct store_def *def);
+
+struct image *image_find_id(struct image_list *list, const char *id);
+/* See store_image_find. */
+struct image *image_find(struct image_list *list, const char *what);
+
+/* Whether a pattern of the configuration means name: exact, "x*" or "*x*". */
+bool image_pattern_match(const char *pattern, const char *name);
+
+#endif

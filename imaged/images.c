@@ -1,0 +1,399 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "imaged/digest.h"
+#include "imaged/images.h"
+#include "imaged/imgconf.h"
+#include "imaged/ref.h"
+#include "imaged/store.h"
+#include "imsg/helper.h"
+#include "lib/log.h"
+#include "lib/mono.h"
+#include "proto/msg.pb-c.h"
+
+#define IMAGES_NAME_MAX 256 /* of a user */
+
+/* protobuf-c's bodies are not const, but packing only reads them. */
+static char *
+images_str(const char *s)
+{
+	char *p;
+
+	memcpy(&p, &s, sizeof(p));
+	return p;
+}
+
+static char **
+images_strs(const char *const *s)
+{
+	char **p;
+
+	memcpy(&p, &s, sizeof(p));
+	return p;
+}
+
+static void *
+images_alloc(size_t n, size_t size)
+{
+	void *p = calloc(n > 0 ? n : 1, size);
+
+	if (p == NULL)
+		fatal("calloc");
+	return p;
+}
+
+static void
+images_refuse(struct link_call *call, enum cerr_code code, const char *text)
+{
+	struct cerr err;
+
+	(void)cerr_set(&err, code, "%s", text);
+	link_refuse(call, &err);
+}
+
+/* A name in whatever form a client writes it, or an id. */
+static const struct store_image *
+images_find(struct store *s, const char *what)
+{
+	struct ref ref;
+	struct cerr err;
+	char name[REF_TEXT_SIZE];
+	const struct store_image *im = NULL;
+
+	if (!digest_valid(what) && ref_parse(what, &ref, &err) == 0) {
+		if (ref.digest[0] != '\0')
+			ref_at_digest(&ref, ref.digest, name);
+		else
+			ref_tagged(&ref, name);
+		im = store_image_find(s, name);
+	}
+	return im != NULL ? im : store_image_find(s, what);
+}
+
+/* ---- an image as CRI has it ---- */
+
+struct images_item {
+	Runtime__V1__Image image;
+	Runtime__V1__Int64Value uid;
+	char user[IMAGES_NAME_MAX];
+};
+
+/*
+ * A user that is neither number nor name goes out as it is: a kubelet that
+ * wants proof of a user other than root then finds none.
+ */
+static void
+images_fill_user(struct images_item *it, const char *user)
+{
+	uint32_t uid;
+
+	switch (imgconf_user_parse(user, &uid, it->user, sizeof(it->user))) {
+	case IMGCONF_USER_UID:
+		it->uid.value = uid;
+		it->image.uid = &it->uid;
+		break;
+	case IMGCONF_USER_NAME:
+		it->image.username = it->user;
+		break;
+	case IMGCONF_USER_BAD:
+		it->image.username = images_str(user);
+		break;
+	case IMGCONF_USER_NONE:
+	default:
+		break;
+	}
+}
+
+static void
+images_fill(struct images_item *it, const struct store_image *im)
+{
+	runtime__v1__image__init(&it->image);
+	runtime__v1__int64_value__init(&it->uid);
+	it->image.id = images_str(im->id);
+	it->image.repo_tags = images_strs(im->tags);
+	it->image.n_repo_tags = im->ntags;
+	it->image.repo_digests = images_strs(im->digests);
+	it->image.n_repo_digests = im->ndigests;
+	it->image.size = im->size;
+	it->image.pinned = im->pinned;
+	images_fill_user(it, im->user);
+}
+
+/* ---- front ---- */
+
+static size_t
+images_count(struct store *s)
+{
+	size_t n = 0;
+
+	while (store_image_at(s, n) != NULL)
+		n++;
+	return n;
+}
+
+static void
+images_reply_list(struct link_call *call, struct images_item *items, size_t n)
+{
+	Runtime__V1__ListImagesResponse body =
+	    RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
+
+	body.images = images_alloc(n, sizeof(*body.images));
+	body.n_images = n;
+	for (size_t i = 0; i < n; i++)
+		body.images[i] = &items[i].image;
+	link_reply(call, MSG_IMG_LISTED, &body, NULL, 0);
+	free(body.images);
+}
+
+static const char *
+images_filter(const Runtime__V1__ListImagesRequest *req)
+{
+	if (req->filter == NULL || req->filter->image == NULL)
+		return "";
+	return req->filter->image->image;
+}
+
+void
+images_list(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const char *filter = images_filter(m->body);
+	const struct store_image *im;
+	struct images_item *items;
+	size_t n = 0;
+
+	if (*filter != '\0') {
+		items = images_alloc(1, sizeof(*items));
+		im = images_find(c->store, filter);
+		if (im != NULL)
+			images_fill(&items[n++], im);
+	} else {
+		items = images_alloc(images_count(c->store), sizeof(*items));
+		for (; (im = store_image_at(c->store, n)) != NULL; n++)
+			images_fill(&items[n], im);
+	}
+	images_reply_list(call, items, n);
+	free(items);
+}
+
+/* The config, which the store has checked to be JSON, as "imageSpec". */
+static char *
+images_info(struct store *s, const char *id)
+{
+	static const char head[] = "{\"imageSpec\":";
+	uint8_t *config;
+	char *text;
+	size_t len;
+	struct cerr err;
+
+	if (store_image_config(s, id, &config, &len, &err) == -1)
+		return NULL;
+	text = images_alloc(1, sizeof(head) + len + 1);
+	memcpy(text, head, sizeof(head) - 1);
+	memcpy(text + sizeof(head) - 1, config, len);
+	text[sizeof(head) - 1 + len] = '}';
+	free(config);
+	return text;
+}
+
+static void
+images_reply_status(struct store *s, struct link_call *call,
+    const struct store_image *im, bool verbose)
+{
+	Runtime__V1__ImageStatusResponse body =
+	    RUNTIME__V1__IMAGE_STATUS_RESPONSE__INIT;
+	Runtime__V1__ImageStatusResponse__InfoEntry info =
+	    RUNTIME__V1__IMAGE_STATUS_RESPONSE__INFO_ENTRY__INIT;
+	Runtime__V1__ImageStatusResponse__InfoEntry *infos[] = { &info };
+	struct images_item item;
+	char *text = NULL;
+
+	if (im != NULL) {
+		images_fill(&item, im);
+		body.image = &item.image;
+		if (verbose)
+			text = images_info(s, im->id);
+	}
+	if (text != NULL) {
+		info.key = images_str("info");
+		info.value = text;
+		body.info = infos;
+		body.n_info = 1;
+	}
+	link_reply(call, MSG_IMG_STATUS_IS, &body, NULL, 0);
+	free(text);
+}
+
+void
+images_status(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const Runtime__V1__ImageStatusRequest *req = m->body;
+
+	if (req->image == NULL || *req->image->image == '\0') {
+		images_refuse(call, CERR_INVALID_ARGUMENT,
+		    "image.image: empty");
+		return;
+	}
+	images_reply_status(c->store, call,
+	    images_find(c->store, req->image->image), req->verbose);
+}
+
+static void
+images_removed(void *arg, const struct cerr *err)
+{
+	struct link_call *call = arg;
+	Criod__Empty empty = CRIOD__EMPTY__INIT;
+
+	if (err != NULL)
+		link_refuse(call, err);
+	else
+		link_reply(call, MSG_IMG_REMOVED, &empty, NULL, 0);
+}
+
+void
+images_remove(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const Runtime__V1__RemoveImageRequest *req = m->body;
+	const struct store_image *im;
+
+	if (req->image == NULL || *req->image->image == '\0') {
+		images_refuse(call, CERR_INVALID_ARGUMENT,
+		    "image.image: empty");
+		return;
+	}
+	im = images_find(c->store, req->image->image);
+	if (im == NULL)
+		images_removed(call, NULL);
+	else
+		store_image_remove(c->store, im->id, images_removed, call);
+}
+
+void
+images_fsinfo(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	struct store_usage usage;
+	Runtime__V1__ImageFsInfoResponse body =
+	    RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
+	Runtime__V1__FilesystemUsage fs = RUNTIME__V1__FILESYSTEM_USAGE__INIT;
+	Runtime__V1__FilesystemIdentifier id =
+	    RUNTIME__V1__FILESYSTEM_IDENTIFIER__INIT;
+	Runtime__V1__UInt64Value bytes = RUNTIME__V1__UINT64_VALUE__INIT;
+	Runtime__V1__UInt64Value inodes = RUNTIME__V1__UINT64_VALUE__INIT;
+	Runtime__V1__FilesystemUsage *all[] = { &fs };
+
+	(void)m;
+	store_usage(c->store, &usage);
+	id.mountpoint = images_str(usage.directory);
+	bytes.value = usage.bytes;
+	inodes.value = usage.inodes;
+	fs.timestamp = wall_now_ns();
+	fs.fs_id = &id;
+	fs.used_bytes = &bytes;
+	fs.inodes_used = &inodes;
+	/* The same twice: a kubelet takes different ones for a split disk. */
+	body.image_filesystems = all;
+	body.n_image_filesystems = 1;
+	body.container_filesystems = all;
+	body.n_container_filesystems = 1;
+	link_reply(call, MSG_IMG_FSINFO_IS, &body, NULL, 0);
+}
+
+/* ---- execd ---- */
+
+static void
+images_fill_lease(Criod__Lease *body, const struct store_image *im,
+    const struct imgconf *conf)
+{
+	body->image_id = images_str(im->id);
+	body->image_ref = images_str(im->ndigests > 0 ? im->digests[0] :
+							im->id);
+	memcpy(&body->layers, &im->layers, sizeof(body->layers));
+	body->n_layers = im->nlayers;
+	body->user = conf->user;
+	body->working_dir = conf->working_dir;
+	body->stop_signal = conf->stop_signal;
+	body->env = conf->env.items;
+	body->n_env = conf->env.n;
+	body->entrypoint = conf->entrypoint.items;
+	body->n_entrypoint = conf->entrypoint.n;
+	body->cmd = conf->cmd.items;
+	body->n_cmd = conf->cmd.n;
+	body->volumes = conf->volumes.items;
+	body->n_volumes = conf->volumes.n;
+}
+
+static struct imgconf *
+images_config(struct store *s, const char *id, struct cerr *err)
+{
+	uint8_t *config;
+	size_t len;
+	struct imgconf *conf;
+
+	if (store_image_config(s, id, &config, &len, err) == -1)
+		return NULL;
+	conf = imgconf_parse(config, len, err);
+	free(config);
+	return conf;
+}
+
+void
+images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const Criod__LeaseGet *req = m->body;
+	const struct store_image *im = images_find(c->store, req->image);
+	Criod__Lease body = CRIOD__LEASE__INIT;
+	struct imgconf *conf;
+	struct cerr err;
+
+	if (im == NULL) {
+		(void)cerr_set(&err, CERR_NOT_FOUND, "no image %.256s",
+		    req->image);
+		link_refuse(call, &err);
+		return;
+	}
+	conf = images_config(c->store, im->id, &err);
+	if (conf == NULL ||
+	    store_lease_get(c->store, req->container_id, im->id, &err) == -1) {
+		imgconf_free(conf);
+		link_refuse(call, &err);
+		return;
+	}
+	images_fill_lease(&body, im, conf);
+	link_reply(call, MSG_LEASE, &body, NULL, 0);
+	imgconf_free(conf);
+}
+
+void
+images_lease_put(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const Criod__LeasePut *req = m->body;
+
+	(void)call;
+	store_lease_put(c->store, req->container_id);
+}
+
+void
+images_lease_have(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct images_ctx *c = ctx;
+	const Criod__LeaseHave *req = m->body;
+
+	(void)call;
+	if (*req->container_id == '\0')
+		store_lease_end(c->store);
+	else
+		store_lease_have(c->store, req->container_id, req->image_id);
+}
+
+void
+images_execd_attached(void *ctx)
+{
+	struct images_ctx *c = ctx;
+
+	store_lease_begin(c->store);
+}

@@ -1,0 +1,729 @@
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <event2/event.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imaged/layer.h"
+#include "imaged/unpacker.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "lib/mono.h"
+
+#define LAYER_GC_MS	  (60 * 1000)
+#define LAYER_REMOVE_MAX  2 /* at once */
+#define LAYER_BYTES_MAX	  (UINT64_C(256) << 30)
+#define LAYER_ENTRIES_MAX 4000000
+
+/* What a layer may become: its blob's ratio is bounded too. */
+#define LAYER_RATIO_MAX	  1100
+#define LAYER_BYTES_MIN	  (UINT64_C(64) << 20)
+
+/* Somebody who waits for a layer, then for the loop to tell. */
+struct store_unpack {
+	TAILQ_ENTRY(store_unpack) entry;
+	struct layers *all;
+	struct layer *layer; /* while waiting; NULL: in told */
+	store_layer_fn fn;
+	void *arg;
+	uint64_t number; /* held for fn; 0: err */
+	struct cerr err;
+};
+
+struct layer_removal {
+	TAILQ_ENTRY(layer_removal) entry; /* in gone, once left is 0 */
+	size_t left;
+	layer_gone_fn fn;
+	void *arg;
+};
+
+struct layers {
+	const struct store_def *def;
+	int dirfd; /* layer/ */
+	TAILQ_HEAD(layer_list, layer) all;
+	TAILQ_HEAD(, store_unpack) told;
+	TAILQ_HEAD(, layer_removal) gone;
+	struct event *tell, *gc_timer, *retry;
+	uint64_t last; /* number given out */
+	unsigned int working, removing;
+	bool started, swept;
+	void (*freed)(void *arg);
+	void *freed_arg;
+};
+
+static void layers_pump(struct layers *ls);
+static void layers_gc(struct layers *ls, bool all);
+
+static void *
+layer_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (p == NULL)
+		fatal("calloc");
+	return p;
+}
+
+static void
+layer_name(uint64_t number, char buf[24])
+{
+	(void)snprintf(buf, 24, "%" PRIu64, number);
+}
+
+/* ---- the list ---- */
+
+static struct layer *
+layer_new(struct layers *ls, uint64_t number, enum layer_state state)
+{
+	struct layer *l = layer_alloc(sizeof(*l));
+
+	l->row.number = number;
+	l->state = state;
+	l->blob_fd = -1;
+	l->all = ls;
+	TAILQ_INIT(&l->waiters);
+	TAILQ_INSERT_TAIL(&ls->all, l, entry);
+	return l;
+}
+
+static void
+layer_free(struct layer *l)
+{
+	TAILQ_REMOVE(&l->all->all, l, entry);
+	fdio_close(&l->blob_fd);
+	free(l);
+}
+
+struct layer *
+layers_first(struct layers *ls)
+{
+	return TAILQ_FIRST(&ls->all);
+}
+
+struct layer *
+layers_find(struct layers *ls, uint64_t number)
+{
+	struct layer *l;
+
+	TAILQ_FOREACH(l, &ls->all, entry) {
+		if (l->row.number == number && l->state != LAYER_DOOMED)
+			return l;
+	}
+	return NULL;
+}
+
+struct layer *
+layers_find_diff_id(struct layers *ls, const char *diff_id)
+{
+	struct layer *l;
+
+	TAILQ_FOREACH(l, &ls->all, entry) {
+		if (l->state != LAYER_DOOMED &&
+		    strcmp(l->row.diff_id, diff_id) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+void
+layers_usage(const struct layers *ls, uint64_t *bytes, uint64_t *inodes)
+{
+	const struct layer *l;
+
+	*bytes = 0;
+	*inodes = 0;
+	TAILQ_FOREACH(l, &ls->all, entry) {
+		*bytes += l->row.bytes;
+		*inodes += l->row.inodes;
+	}
+}
+
+/* ---- directories ---- */
+
+static int
+layer_mkdir(struct layer *l, struct cerr *err)
+{
+	char name[24], path[32];
+
+	layer_name(l->row.number, name);
+	(void)snprintf(path, sizeof(path), "%s/fs", name);
+	if (mkdirat(l->all->dirfd, name, 0700) == -1 ||
+	    mkdirat(l->all->dirfd, path, 0755) == -1)
+		return cerr_errno(err, "directory of a layer");
+	return 0;
+}
+
+/* Removes the directory if it is empty: 0, else -1 with errno. */
+static int
+layer_rmdir(struct layer *l)
+{
+	char name[24], path[32];
+
+	layer_name(l->row.number, name);
+	(void)snprintf(path, sizeof(path), "%s/fs", name);
+	if (unlinkat(l->all->dirfd, path, AT_REMOVEDIR) == -1 &&
+	    errno != ENOENT)
+		return -1;
+	if (unlinkat(l->all->dirfd, name, AT_REMOVEDIR) == -1 &&
+	    errno != ENOENT)
+		return -1;
+	return 0;
+}
+
+static bool
+layer_dir_there(struct layers *ls, uint64_t number)
+{
+	char name[24], path[32];
+	struct stat st;
+
+	layer_name(number, name);
+	(void)snprintf(path, sizeof(path), "%s/fs", name);
+	return fstatat(ls->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+/* A layer's directory has a plain decimal number for a name; else 0. */
+static uint64_t
+layer_number(const char *name)
+{
+	char again[24], *end;
+	uint64_t number;
+
+	errno = 0;
+	number = strtoull(name, &end, 10);
+	if (errno != 0 || *end != '\0' || number > INT64_MAX)
+		return 0;
+	layer_name(number, again);
+	return strcmp(again, name) == 0 ? number : 0;
+}
+
+/* ---- telling ---- */
+
+static void
+layers_tell(struct layers *ls)
+{
+	event_active(ls->tell, EV_TIMEOUT, 0);
+}
+
+static void
+layers_told(evutil_socket_t fd, short what, void *arg)
+{
+	struct layers *ls = arg;
+	struct store_unpack *u;
+	struct layer_removal *r;
+
+	(void)fd;
+	(void)what;
+	while ((u = TAILQ_FIRST(&ls->told)) != NULL) {
+		TAILQ_REMOVE(&ls->told, u, entry);
+		u->fn(u->arg, u->number == 0 ? &u->err : NULL, u->number);
+		free(u);
+	}
+	while ((r = TAILQ_FIRST(&ls->gone)) != NULL) {
+		TAILQ_REMOVE(&ls->gone, r, entry);
+		r->fn(r->arg);
+		free(r);
+	}
+}
+
+/* All who wait get the layer, or err. */
+static void
+layer_tell(struct layer *l, const struct cerr *err)
+{
+	struct store_unpack *u;
+
+	while ((u = TAILQ_FIRST(&l->waiters)) != NULL) {
+		TAILQ_REMOVE(&l->waiters, u, entry);
+		u->layer = NULL;
+		if (err != NULL) {
+			u->err = *err;
+		} else {
+			u->number = l->row.number;
+			layer_hold(l);
+		}
+		TAILQ_INSERT_TAIL(&l->all->told, u, entry);
+	}
+	layers_tell(l->all);
+}
+
+static void
+layer_removal_end(struct layer *l)
+{
+	struct layer_removal *r = l->removal;
+
+	l->removal = NULL;
+	if (r == NULL || --r->left > 0)
+		return;
+	TAILQ_INSERT_TAIL(&l->all->gone, r, entry);
+	layers_tell(l->all);
+}
+
+/* ---- removing ---- */
+
+static void
+layer_removed(void *arg, const struct fixed_unpack_done *done,
+    const struct cerr *err)
+{
+	struct layer *l = arg;
+	struct layers *ls = l->all;
+	struct timeval later = { 30, 0 };
+
+	l->unpacker = NULL;
+	ls->removing--;
+	if (done != NULL && layer_rmdir(l) == 0) {
+		layer_removal_end(l);
+		layer_free(l);
+		ls->freed(ls->freed_arg);
+		layers_pump(ls);
+		return;
+	}
+	log_warn("layer %" PRIu64 " is not removed yet: %s", l->row.number,
+	    err != NULL ? err->text : strerror(errno));
+	layer_removal_end(l);
+	/* It goes to the end of the queue, after some time. */
+	TAILQ_REMOVE(&ls->all, l, entry);
+	TAILQ_INSERT_TAIL(&ls->all, l, entry);
+	(void)evtimer_add(ls->retry, &later);
+}
+
+static void
+layer_remove(struct layer *l)
+{
+	struct unpacker_job job = { .number = l->row.number,
+		.op = UNPACKER_REMOVE, .blob_fd = -1 };
+
+	if (layer_rmdir(l) == 0) {
+		layer_removal_end(l);
+		layer_free(l);
+		return;
+	}
+	l->all->removing++;
+	l->unpacker = unpacker_start(l->all->def, &job, layer_removed, l);
+}
+
+static void
+layer_doom(struct layer *l)
+{
+	l->state = LAYER_DOOMED;
+	fdio_close(&l->blob_fd);
+}
+
+/* ---- unpacking ---- */
+
+static void
+layer_failed(struct layer *l, const struct cerr *err)
+{
+	log_info("layer %s: %s", l->row.diff_id, err->text);
+	layer_doom(l);
+	layer_tell(l, err);
+}
+
+/* The layer's own name is to be on disk like what is in it. */
+static int
+layer_sync(struct layer *l, struct cerr *err)
+{
+	if (fsync(l->all->dirfd) == -1)
+		return cerr_errno(err, "put a layer's directory on disk");
+	return 0;
+}
+
+static int
+layer_check_done(struct layer *l, const struct fixed_unpack_done *done,
+    struct cerr *err)
+{
+	if (strcmp(done->diff_id, l->row.diff_id) != 0)
+		return cerr_set(err, CERR_INTERNAL,
+		    "unpack took one layer for another");
+	return layer_sync(l, err);
+}
+
+static void
+layer_unpacked(void *arg, const struct fixed_unpack_done *done,
+    const struct cerr *err)
+{
+	struct layer *l = arg;
+	struct layers *ls = l->all;
+	struct cerr own;
+
+	l->unpacker = NULL;
+	ls->working--;
+	if (done != NULL && layer_check_done(l, done, &own) == -1)
+		err = &own;
+	if (err != NULL) {
+		layer_failed(l, err);
+		if (err->code == CERR_RESOURCE_EXHAUSTED)
+			layers_gc(ls, true);
+	} else {
+		l->row.bytes = done->bytes;
+		l->row.inodes = done->inodes;
+		l->state = LAYER_READY;
+		l->idle_since = mono_now().ns;
+		layer_tell(l, NULL);
+	}
+	layers_pump(ls);
+}
+
+static uint64_t
+layer_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Never the last tenth of the disk, nor what no blob of that size holds. */
+static void
+layer_limits(struct layer *l, struct fixed_unpack_layer *body)
+{
+	struct statvfs vfs;
+	uint64_t max;
+
+	if (__builtin_mul_overflow(l->blob_size, LAYER_RATIO_MAX, &max))
+		max = LAYER_BYTES_MAX;
+	if (max < LAYER_BYTES_MIN)
+		max = LAYER_BYTES_MIN;
+	body->max_bytes = layer_min(max, LAYER_BYTES_MAX);
+	body->max_entries = LAYER_ENTRIES_MAX;
+	if (fstatvfs(l->all->dirfd, &vfs) == -1)
+		return;
+	body->max_bytes = layer_min(body->max_bytes,
+	    vfs.f_bavail / 10 * 9 * vfs.f_frsize);
+	if (vfs.f_files != 0)
+		body->max_entries = layer_min(body->max_entries,
+		    vfs.f_favail / 10 * 9);
+}
+
+static void
+layer_work(struct layer *l)
+{
+	struct unpacker_job job = { .number = l->row.number,
+		.op = UNPACKER_LAYER };
+	struct cerr err;
+
+	l->state = LAYER_WORKING;
+	if (layer_mkdir(l, &err) == -1) {
+		layer_failed(l, &err);
+		return;
+	}
+	job.blob_fd = l->blob_fd;
+	l->blob_fd = -1;
+	job.layer.compression = (uint32_t)l->compression;
+	job.layer.blob_size = l->blob_size;
+	layer_limits(l, &job.layer);
+	memcpy(job.layer.diff_id, l->row.diff_id, sizeof(job.layer.diff_id));
+	l->all->working++;
+	l->unpacker = unpacker_start(l->all->def, &job, layer_unpacked, l);
+}
+
+/* ---- turns ---- */
+
+static unsigned int
+layers_work_max(const struct layers *ls)
+{
+	return ls->def->unpack_max != 0 ? ls->def->unpack_max :
+					  STORE_UNPACK_MAX;
+}
+
+static void
+layers_pump(struct layers *ls)
+{
+	struct layer *l, *next;
+
+	if (!ls->started)
+		return;
+	for (l = TAILQ_FIRST(&ls->all); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, entry);
+		if (l->state == LAYER_QUEUED &&
+		    ls->working < layers_work_max(ls))
+			layer_work(l);
+		if (l->state == LAYER_DOOMED && l->unpacker == NULL &&
+		    ls->removing < LAYER_REMOVE_MAX &&
+		    (ls->swept || l->row.diff_id[0] != '\0'))
+			layer_remove(l);
+	}
+}
+
+static void
+layers_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	layers_pump(arg);
+}
+
+/* Layers that nobody needs any more go: all, or those idle for long. */
+static void
+layers_gc(struct layers *ls, bool all)
+{
+	int64_t limit = mono_now().ns - STORE_IDLE_MS * MONO_NS_PER_MS;
+	struct layer *l;
+
+	TAILQ_FOREACH(l, &ls->all, entry) {
+		if (l->state == LAYER_READY && l->images == 0 &&
+		    l->holds == 0 && !l->committed &&
+		    (all || l->idle_since < limit))
+			layer_doom(l);
+	}
+	layers_pump(ls);
+}
+
+static void
+layers_gc_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	layers_gc(arg, false);
+}
+
+void
+layers_sweep(struct layers *ls)
+{
+	ls->swept = true;
+	layers_pump(ls);
+}
+
+void
+layers_start(struct layers *ls)
+{
+	ls->started = true;
+	layers_pump(ls);
+}
+
+/* ---- the whole ---- */
+
+static int
+layers_open_dir(struct layers *ls, struct cerr *err)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/layer", ls->def->root);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return cerr_set(err, CERR_INTERNAL, "path of the store");
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return cerr_errno(err, "%s", path);
+	ls->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return ls->dirfd == -1 ? cerr_errno(err, "%s", path) : 0;
+}
+
+struct layers *
+layers_new(const struct store_def *def, void (*freed)(void *arg), void *arg,
+    struct cerr *err)
+{
+	struct layers *ls = layer_alloc(sizeof(*ls));
+	struct timeval tv = { LAYER_GC_MS / 1000, 0 };
+
+	ls->def = def;
+	ls->freed = freed;
+	ls->freed_arg = arg;
+	ls->dirfd = -1;
+	TAILQ_INIT(&ls->all);
+	TAILQ_INIT(&ls->told);
+	TAILQ_INIT(&ls->gone);
+	ls->tell = event_new(def->base, -1, 0, layers_told, ls);
+	ls->retry = evtimer_new(def->base, layers_retry, ls);
+	ls->gc_timer = event_new(def->base, -1, EV_PERSIST, layers_gc_timer,
+	    ls);
+	if (ls->tell == NULL || ls->retry == NULL || ls->gc_timer == NULL ||
+	    evtimer_add(ls->gc_timer, &tv) == -1)
+		fatalx("event_new");
+	if (layers_open_dir(ls, err) == -1) {
+		layers_free(ls);
+		return NULL;
+	}
+	return ls;
+}
+
+static void
+layers_free_one(struct layer *l)
+{
+	struct store_unpack *u;
+
+	if (l->unpacker != NULL)
+		unpacker_cancel(l->unpacker);
+	while ((u = TAILQ_FIRST(&l->waiters)) != NULL) {
+		TAILQ_REMOVE(&l->waiters, u, entry);
+		free(u);
+	}
+	layer_free(l);
+}
+
+void
+layers_free(struct layers *ls)
+{
+	struct layer *l;
+
+	if (ls == NULL)
+		return;
+	while ((l = TAILQ_FIRST(&ls->all)) != NULL)
+		layers_free_one(l);
+	event_free(ls->tell);
+	event_free(ls->retry);
+	event_free(ls->gc_timer);
+	fdio_close(&ls->dirfd);
+	free(ls);
+}
+
+bool
+layers_add_row(struct layers *ls, const struct catalogue_layer *row)
+{
+	struct layer *l;
+
+	if (!layer_dir_there(ls, row->number))
+		return false;
+	l = layer_new(ls, row->number, LAYER_READY);
+	l->row = *row;
+	l->committed = true;
+	return true;
+}
+
+/* A directory: one that has no row is doomed, and has no diff_id. */
+static void
+layers_take_dir(struct layers *ls, const char *name)
+{
+	uint64_t number = layer_number(name);
+
+	if (number == 0) {
+		log_warn("layer/%s is not a layer's directory", name);
+		return;
+	}
+	if (number > ls->last)
+		ls->last = number;
+	if (layers_find(ls, number) == NULL)
+		(void)layer_new(ls, number, LAYER_DOOMED);
+}
+
+int
+layers_scan(struct layers *ls, uint64_t last, struct cerr *err)
+{
+	int fd = openat(ls->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	ls->last = last;
+	if (dir == NULL) {
+		fdio_close(&fd);
+		return cerr_errno(err, "list layers");
+	}
+	while ((errno = 0, de = readdir(dir)) != NULL) {
+		if (de->d_name[0] != '.')
+			layers_take_dir(ls, de->d_name);
+	}
+	if (errno != 0) {
+		(void)cerr_errno(err, "list layers");
+		(void)closedir(dir);
+		return -1;
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+/* ---- holders ---- */
+
+void
+layer_hold(struct layer *l)
+{
+	l->holds++;
+}
+
+void
+layer_drop(struct layer *l)
+{
+	if (l->holds == 0)
+		fatalx("layer %" PRIu64 " has no hold", l->row.number);
+	if (--l->holds == 0)
+		l->idle_since = mono_now().ns;
+}
+
+struct store_unpack *
+layer_unpack(struct layers *ls, int blob_fd, enum store_compression compression,
+    uint64_t blob_size, const char *diff_id, store_layer_fn fn, void *arg)
+{
+	struct store_unpack *u = layer_alloc(sizeof(*u));
+	struct layer *l = layers_find_diff_id(ls, diff_id);
+
+	u->all = ls;
+	u->fn = fn;
+	u->arg = arg;
+	if (l == NULL) {
+		l = layer_new(ls, ++ls->last, LAYER_QUEUED);
+		(void)snprintf(l->row.diff_id, sizeof(l->row.diff_id), "%s",
+		    diff_id);
+		l->compression = compression;
+		l->blob_size = blob_size;
+		l->blob_fd = blob_fd;
+	} else {
+		fdio_close(&blob_fd);
+	}
+	u->layer = l;
+	TAILQ_INSERT_TAIL(&l->waiters, u, entry);
+	if (l->state == LAYER_READY)
+		layer_tell(l, NULL);
+	layers_pump(ls);
+	return u;
+}
+
+/* Nobody waits: what is at work ends, what is queued is forgotten. */
+static void
+layer_abandon(struct layer *l)
+{
+	if (l->state == LAYER_QUEUED) {
+		layer_free(l);
+		return;
+	}
+	if (l->unpacker != NULL) {
+		unpacker_cancel(l->unpacker);
+		l->unpacker = NULL;
+		l->all->working--;
+	}
+	layer_doom(l);
+	layers_pump(l->all);
+}
+
+void
+layer_unpack_cancel(struct store_unpack *u)
+{
+	struct layer *l = u->layer;
+
+	if (l != NULL) {
+		TAILQ_REMOVE(&l->waiters, u, entry);
+		if (TAILQ_EMPTY(&l->waiters))
+			layer_abandon(l);
+	} else {
+		TAILQ_REMOVE(&u->all->told, u, entry);
+		l = u->number == 0 ? NULL : layers_find(u->all, u->number);
+		if (l != NULL)
+			layer_drop(l);
+	}
+	free(u);
+}
+
+void
+layers_remove(struct layers *ls, struct layer *const *layers, size_t n,
+    layer_gone_fn fn, void *arg)
+{
+	struct layer_removal *r = layer_alloc(sizeof(*r));
+
+	r->fn = fn;
+	r->arg = arg;
+	r->left = 1; /* until all are doomed */
+	for (size_t i = 0; i < n; i++) {
+		if (layers[i]->state != LAYER_READY || layers[i]->images > 0 ||
+		    layers[i]->holds > 0)
+			continue;
+		layer_doom(layers[i]);
+		layers[i]->removal = r;
+		r->left++;
+	}
+	if (--r->left == 0) {
+		TAILQ_INSERT_TAIL(&ls->gone, r, entry);
+		layers_tell(ls);
+	}
+	layers_pump(ls);
+}

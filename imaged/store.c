@@ -1,0 +1,513 @@
+#include <event2/event.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "imaged/catalogue.h"
+#include "imaged/digest.h"
+#include "imaged/image.h"
+#include "imaged/imgconf.h"
+#include "imaged/layer.h"
+#include "imaged/lease.h"
+#include "imaged/store.h"
+#include "lib/log.h"
+
+/* A RemoveImage that waits: for leases to settle, then for its layers. */
+struct store_removal {
+	TAILQ_ENTRY(store_removal) entry;
+	struct store *store;
+	char id[DIGEST_SIZE];
+	store_done_fn fn;
+	void *arg;
+	bool failed;
+	struct cerr err;
+};
+
+struct store {
+	const struct store_def *def;
+	struct catalogue *catalogue;
+	struct layers *layers;
+	struct leases *leases;
+	struct image_list images;
+	TAILQ_HEAD(, store_removal) waiting; /* for leases to settle */
+	uint64_t *missing; /* layers with a row and without a directory */
+	size_t nmissing;
+};
+
+/* ---- reading the catalogue ---- */
+
+static void
+store_read_layer(void *arg, const struct catalogue_layer *row)
+{
+	struct store *s = arg;
+
+	if (layers_add_row(s->layers, row))
+		return;
+	log_warn("layer %llu is in the catalogue, its directory is not there",
+	    (unsigned long long)row->number);
+	s->missing = reallocarray(s->missing, s->nmissing + 1,
+	    sizeof(*s->missing));
+	if (s->missing == NULL)
+		fatal("reallocarray");
+	s->missing[s->nmissing++] = row->number;
+}
+
+static void
+store_read_image(void *arg, const char *id, const char *user,
+    uint64_t config_bytes)
+{
+	struct store *s = arg;
+
+	(void)image_new(&s->images, id, user, config_bytes);
+}
+
+static void
+store_read_image_layer(void *arg, const char *id, uint64_t layer)
+{
+	struct store *s = arg;
+	struct image *im = image_find_id(&s->images, id);
+
+	if (im != NULL)
+		image_add_layer(im, layers_find(s->layers, layer));
+}
+
+static void
+store_read_name(void *arg, const char *name, const char *id)
+{
+	struct store *s = arg;
+	struct image *im = image_find_id(&s->images, id);
+
+	if (im != NULL)
+		image_add_name(&s->images, im, name);
+}
+
+static struct catalogue *
+store_open_catalogue(const char *root, struct cerr *err)
+{
+	struct catalogue *c = catalogue_open(root, err);
+
+	if (c != NULL || err->code != CERR_DATA_LOSS)
+		return c;
+	log_error("%s: starting with an empty one", err->text);
+	if (catalogue_set_aside(root, err) == -1)
+		return NULL;
+	return catalogue_open(root, err);
+}
+
+/* Images that cannot be used: pulled again they will be whole. */
+static int
+store_drop_broken(struct store *s, struct cerr *err)
+{
+	struct image *im, *next;
+
+	for (im = TAILQ_FIRST(&s->images); im != NULL; im = next) {
+		next = TAILQ_NEXT(im, entry);
+		if (im->nlayers > 0 && !im->broken) {
+			image_publish(im, s->def);
+			continue;
+		}
+		log_warn("image %s is dropped: a layer is missing", im->id);
+		if (catalogue_remove(s->catalogue, im->id, NULL, 0, err) == -1)
+			return -1;
+		image_free(&s->images, im);
+	}
+	if (s->nmissing == 0)
+		return 0;
+	return catalogue_remove(s->catalogue, NULL, s->missing, s->nmissing,
+	    err);
+}
+
+static int
+store_read(struct store *s, struct cerr *err)
+{
+	struct catalogue_reader reader = { store_read_layer, store_read_image,
+		store_read_image_layer, store_read_name, s };
+	uint64_t last;
+
+	if (catalogue_last_layer(s->catalogue, &last, err) == -1 ||
+	    catalogue_read(s->catalogue, &reader, err) == -1 ||
+	    layers_scan(s->layers, last, err) == -1)
+		return -1;
+	return store_drop_broken(s, err);
+}
+
+/* ---- removing ---- */
+
+static void
+store_freed(void *arg)
+{
+	struct store *s = arg;
+
+	catalogue_reserve(s->catalogue);
+}
+
+static void
+store_removal_end(void *arg)
+{
+	struct store_removal *r = arg;
+
+	r->fn(r->arg, r->failed ? &r->err : NULL);
+	free(r);
+}
+
+/* The layers that go with im: nobody else has them. */
+static size_t
+store_only_layers(const struct image *im, struct layer **layers,
+    uint64_t *numbers)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < im->nlayers; i++) {
+		struct layer *l = im->layers[i];
+		unsigned int own = 0;
+		bool seen = false;
+
+		for (size_t j = 0; j < im->nlayers; j++) {
+			own += im->layers[j] == l;
+			seen |= im->layers[j] == l && j < i;
+		}
+		if (seen || l->images > own)
+			continue;
+		layers[n] = l;
+		numbers[n++] = l->row.number;
+	}
+	return n;
+}
+
+/* Out of the catalogue, then out of memory; then the directories. */
+static int
+store_remove_image(struct store *s, struct image *im, struct store_removal *r)
+{
+	struct layer *layers[STORE_LAYERS_MAX];
+	uint64_t numbers[STORE_LAYERS_MAX];
+	size_t n = store_only_layers(im, layers, numbers);
+	const char *holder = lease_holder(s->leases, im->id);
+
+	if (holder != NULL)
+		return cerr_set(&r->err, CERR_FAILED_PRECONDITION,
+		    "image %s is in use by container %s", im->id, holder);
+	if (catalogue_remove(s->catalogue, im->id, numbers, n, &r->err) == -1)
+		return -1;
+	image_free(&s->images, im);
+	for (size_t i = 0; i < n; i++)
+		layers[i]->committed = false;
+	layers_remove(s->layers, layers, n, store_removal_end, r);
+	return 0;
+}
+
+static void
+store_removal_run(struct store_removal *r)
+{
+	struct store *s = r->store;
+	struct image *im = image_find_id(&s->images, r->id);
+
+	if (im != NULL && store_remove_image(s, im, r) == 0)
+		return;
+	r->failed = im != NULL;
+	layers_remove(s->layers, NULL, 0, store_removal_end, r);
+}
+
+void
+store_image_remove(struct store *s, const char *id, store_done_fn fn, void *arg)
+{
+	struct store_removal *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		fatal("calloc");
+	r->store = s;
+	(void)strncpy(r->id, id, sizeof(r->id) - 1);
+	r->fn = fn;
+	r->arg = arg;
+	if (leases_settled(s->leases))
+		store_removal_run(r);
+	else
+		TAILQ_INSERT_TAIL(&s->waiting, r, entry);
+}
+
+/* ---- when it is known what containers hold ---- */
+
+static bool
+store_is_unknown(void *arg, const char *id)
+{
+	struct store *s = arg;
+
+	return image_find_id(&s->images, id) == NULL;
+}
+
+/* Layers of the catalogue that no image has: images were dropped. */
+static void
+store_drop_orphans(struct store *s)
+{
+	struct layer *l;
+	struct cerr err;
+
+	for (l = layers_first(s->layers); l != NULL; l = TAILQ_NEXT(l, entry)) {
+		if (!l->committed || l->images > 0)
+			continue;
+		if (catalogue_remove(s->catalogue, NULL, &l->row.number, 1,
+			&err) == -1)
+			log_warn("%s", err.text);
+		else
+			l->committed = false;
+	}
+}
+
+/*
+ * Directories that no row names are what a crash left, unless a container's
+ * image is not known: then the catalogue was lost, and they are in use.
+ */
+static void
+store_settled(void *arg)
+{
+	struct store *s = arg;
+	struct store_removal *r;
+
+	if (lease_any(s->leases, store_is_unknown, s)) {
+		log_warn("containers use images that are not in the "
+			 "catalogue: no directory is removed");
+	} else {
+		store_drop_orphans(s);
+		layers_sweep(s->layers);
+	}
+	while ((r = TAILQ_FIRST(&s->waiting)) != NULL) {
+		TAILQ_REMOVE(&s->waiting, r, entry);
+		store_removal_run(r);
+	}
+}
+
+/* ---- opening ---- */
+
+struct store *
+store_open(const struct store_def *def, struct cerr *err)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		fatal("calloc");
+	s->def = def;
+	TAILQ_INIT(&s->images);
+	TAILQ_INIT(&s->waiting);
+	s->leases = leases_new(def->base, store_settled, s);
+	s->catalogue = store_open_catalogue(def->root, err);
+	if (s->catalogue != NULL)
+		s->layers = layers_new(def, store_freed, s, err);
+	if (s->layers == NULL || store_read(s, err) == -1) {
+		store_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+store_start(struct store *s)
+{
+	leases_start(s->leases);
+	layers_start(s->layers);
+}
+
+void
+store_free(struct store *s)
+{
+	struct store_removal *r;
+
+	if (s == NULL)
+		return;
+	while ((r = TAILQ_FIRST(&s->waiting)) != NULL) {
+		TAILQ_REMOVE(&s->waiting, r, entry);
+		free(r);
+	}
+	while (!TAILQ_EMPTY(&s->images))
+		image_free(&s->images, TAILQ_FIRST(&s->images));
+	layers_free(s->layers);
+	leases_free(s->leases);
+	catalogue_close(s->catalogue);
+	free(s->missing);
+	free(s);
+}
+
+/* ---- layers ---- */
+
+uint64_t
+store_layer_find(struct store *s, const char *diff_id)
+{
+	struct layer *l = layers_find_diff_id(s->layers, diff_id);
+
+	if (l == NULL || l->state != LAYER_READY)
+		return 0;
+	layer_hold(l);
+	return l->row.number;
+}
+
+void
+store_layer_drop(struct store *s, uint64_t layer)
+{
+	struct layer *l = layers_find(s->layers, layer);
+
+	if (l == NULL)
+		fatalx("layer %llu is held but not there",
+		    (unsigned long long)layer);
+	layer_drop(l);
+}
+
+struct store_unpack *
+store_layer_unpack(struct store *s, int blob_fd,
+    enum store_compression compression, uint64_t blob_size,
+    const char *diff_id, store_layer_fn fn, void *arg)
+{
+	return layer_unpack(s->layers, blob_fd, compression, blob_size, diff_id,
+	    fn, arg);
+}
+
+void
+store_unpack_cancel(struct store_unpack *u)
+{
+	layer_unpack_cancel(u);
+}
+
+/* ---- images ---- */
+
+static int
+store_check_new(const struct store_new_image *n, struct cerr *err)
+{
+	if (n->nlayers == 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "image has no layers");
+	if (n->nlayers > STORE_LAYERS_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "image has more than %d layers", STORE_LAYERS_MAX);
+	if (!digest_valid(n->id) || !digest_valid(n->manifest_digest) ||
+	    n->config_len > STORE_CONFIG_MAX || n->nnames > STORE_NAMES_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "image has a bad id, config or list of names");
+	return 0;
+}
+
+/* The held layers that new names, and their rows. */
+static int
+store_take_layers(struct store *s, const struct store_new_image *n,
+    struct layer **layers, struct catalogue_layer *rows, struct cerr *err)
+{
+	for (size_t i = 0; i < n->nlayers; i++) {
+		layers[i] = layers_find(s->layers, n->layers[i]);
+		if (layers[i] == NULL || layers[i]->state != LAYER_READY)
+			return cerr_set(err, CERR_INTERNAL,
+			    "layer %llu is not there",
+			    (unsigned long long)n->layers[i]);
+		rows[i] = layers[i]->row;
+	}
+	return 0;
+}
+
+/* As the catalogue has it now. */
+static void
+store_remember(struct store *s, const struct store_new_image *n,
+    const char *user, struct layer *const *layers)
+{
+	struct image *im = image_find_id(&s->images, n->id);
+
+	if (im == NULL) {
+		im = image_new(&s->images, n->id, user, n->config_len);
+		for (size_t i = 0; i < n->nlayers; i++) {
+			image_add_layer(im, layers[i]);
+			layers[i]->committed = true;
+		}
+	}
+	for (size_t i = 0; i < n->nnames; i++)
+		image_add_name(&s->images, im, n->names[i]);
+	/* Names may have moved from any other. */
+	TAILQ_FOREACH(im, &s->images, entry)
+		image_publish(im, s->def);
+}
+
+int
+store_image_commit(struct store *s, const struct store_new_image *n,
+    struct cerr *err)
+{
+	struct layer *layers[STORE_LAYERS_MAX];
+	struct catalogue_layer rows[STORE_LAYERS_MAX];
+	struct imgconf *conf;
+	int rc;
+
+	if (store_check_new(n, err) == -1 ||
+	    store_take_layers(s, n, layers, rows, err) == -1)
+		return -1;
+	conf = imgconf_parse(n->config, n->config_len, err);
+	if (conf == NULL)
+		return -1;
+	rc = catalogue_add(s->catalogue, n, conf->user, rows, n->nlayers, err);
+	if (rc == 0)
+		store_remember(s, n, conf->user, layers);
+	imgconf_free(conf);
+	return rc;
+}
+
+const struct store_image *
+store_image_find(struct store *s, const char *what)
+{
+	struct image *im = image_find(&s->images, what);
+
+	return im != NULL ? &im->pub : NULL;
+}
+
+const struct store_image *
+store_image_at(struct store *s, size_t index)
+{
+	struct image *im = TAILQ_FIRST(&s->images);
+
+	while (im != NULL && index-- > 0)
+		im = TAILQ_NEXT(im, entry);
+	return im != NULL ? &im->pub : NULL;
+}
+
+int
+store_image_config(struct store *s, const char *id, uint8_t **config,
+    size_t *len, struct cerr *err)
+{
+	return catalogue_config(s->catalogue, id, config, len, err);
+}
+
+/* ---- leases, usage ---- */
+
+int
+store_lease_get(struct store *s, const char *container, const char *id,
+    struct cerr *err)
+{
+	if (image_find_id(&s->images, id) == NULL)
+		return cerr_set(err, CERR_NOT_FOUND, "no image %.80s", id);
+	return lease_get(s->leases, container, id, err);
+}
+
+void
+store_lease_put(struct store *s, const char *container)
+{
+	lease_put(s->leases, container);
+}
+
+void
+store_lease_begin(struct store *s)
+{
+	lease_begin(s->leases);
+}
+
+void
+store_lease_have(struct store *s, const char *container, const char *id)
+{
+	lease_have(s->leases, container, id);
+}
+
+void
+store_lease_end(struct store *s)
+{
+	lease_end(s->leases);
+}
+
+void
+store_usage(struct store *s, struct store_usage *u)
+{
+	const struct image *im;
+
+	u->directory = s->def->image_directory;
+	layers_usage(s->layers, &u->bytes, &u->inodes);
+	TAILQ_FOREACH(im, &s->images, entry)
+		u->bytes += im->config_bytes;
+}

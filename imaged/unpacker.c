@@ -1,0 +1,148 @@
+#include <event2/event.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "imaged/unpacker.h"
+#include "imsg/link.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "lib/mono.h"
+
+#define UNPACKER_SPAWN_MS (30 * 1000)
+#define UNPACKER_WORK_MS  (30 * 60 * 1000)
+
+struct unpacker {
+	const struct store_def *def;
+	struct unpacker_job job;
+	unpacker_fn fn;
+	void *arg;
+	uint32_t spawn; /* request to the parent; 0: answered */
+	struct link *link;
+	struct event *end; /* a link must not be freed in its own callback */
+	bool failed;
+	struct fixed_unpack_done done;
+	struct cerr err;
+};
+
+static const struct link_def unpacker_link = {
+	.self = ROLE_IMAGED,
+	.peer = ROLE_UNPACK,
+};
+
+static void
+unpacker_free(struct unpacker *u)
+{
+	link_free(u->link);
+	event_free(u->end);
+	fdio_close(&u->job.blob_fd);
+	free(u);
+}
+
+static void
+unpacker_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct unpacker *u = arg;
+	unpacker_fn fn = u->fn;
+	void *fn_arg = u->arg;
+	bool failed = u->failed;
+	struct fixed_unpack_done done = u->done;
+	struct cerr err = u->err;
+
+	(void)fd;
+	(void)what;
+	unpacker_free(u);
+	if (fn != NULL)
+		fn(fn_arg, failed ? NULL : &done, failed ? &err : NULL);
+}
+
+static void
+unpacker_finish(struct unpacker *u, const struct cerr *err)
+{
+	u->failed = err != NULL;
+	if (err != NULL)
+		u->err = *err;
+	event_active(u->end, EV_TIMEOUT, 0);
+}
+
+/* Ended without an answer: killed by a limit or by its filter. */
+static void
+unpacker_answered(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct unpacker *u = arg;
+	struct cerr gone;
+
+	if (m != NULL) {
+		u->done = *(const struct fixed_unpack_done *)m->body;
+		unpacker_finish(u, NULL);
+		return;
+	}
+	if (err->code == CERR_UNAVAILABLE) {
+		(void)cerr_set(&gone, CERR_INTERNAL,
+		    "the process that unpacks a layer ended early");
+		err = &gone;
+	}
+	unpacker_finish(u, err);
+}
+
+static void
+unpacker_ask(struct unpacker *u)
+{
+	struct mono deadline = mono_after_ms(UNPACKER_WORK_MS);
+	struct fixed_none none = { 0 };
+
+	if (u->job.op == UNPACKER_REMOVE) {
+		(void)link_request(u->link, MSG_UNPACK_REMOVE, &none, NULL, 0,
+		    deadline, unpacker_answered, u);
+		return;
+	}
+	(void)link_request(u->link, MSG_UNPACK_LAYER, &u->job.layer,
+	    &u->job.blob_fd, 1, deadline, unpacker_answered, u);
+	u->job.blob_fd = -1;
+}
+
+static void
+unpacker_spawned(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct unpacker *u = arg;
+
+	u->spawn = 0;
+	if (m == NULL) {
+		unpacker_finish(u, err);
+		return;
+	}
+	u->link = link_new(u->def->base, &unpacker_link, u);
+	link_attach(u->link, link_take_fd(m, 0));
+	unpacker_ask(u);
+}
+
+struct unpacker *
+unpacker_start(const struct store_def *def, const struct unpacker_job *job,
+    unpacker_fn fn, void *arg)
+{
+	struct unpacker *u = calloc(1, sizeof(*u));
+	struct fixed_unpack_spawn body = { job->number, (uint32_t)job->op };
+
+	if (u == NULL)
+		fatal("calloc");
+	u->def = def;
+	u->job = *job;
+	u->fn = fn;
+	u->arg = arg;
+	u->end = event_new(def->base, -1, 0, unpacker_end, u);
+	if (u->end == NULL)
+		fatalx("event_new");
+	u->spawn = link_request(def->parent, MSG_UNPACK_SPAWN, &body, NULL, 0,
+	    mono_after_ms(UNPACKER_SPAWN_MS), unpacker_spawned, u);
+	return u;
+}
+
+void
+unpacker_cancel(struct unpacker *u)
+{
+	if (u->spawn != 0)
+		link_cancel(u->def->parent, u->spawn);
+	u->spawn = 0;
+	u->fn = NULL;
+	event_active(u->end, EV_TIMEOUT, 0);
+}
