@@ -1,3 +1,4 @@
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,9 +56,11 @@ conf_strdup(const char *s)
 }
 
 static int
-conf_invalid(struct cerr *err, const char *what, const char *wrong)
+conf_invalid(struct cerr *err, const char *what, const char *wrong,
+    const char *word)
 {
-	return cerr_set(err, CERR_INVALID_ARGUMENT, "%s %s", what, wrong);
+	return cerr_set(err, CERR_INVALID_ARGUMENT, "%s %s near \"%s\"", what,
+	    wrong, word);
 }
 
 struct conf *
@@ -172,7 +175,7 @@ conf_set_text(struct conf *c, enum conf_text which, const char *value,
 	const char *wrong = conf_texts[which].valid(value);
 
 	if (wrong != NULL)
-		return conf_invalid(err, conf_texts[which].name, wrong);
+		return conf_invalid(err, conf_texts[which].name, wrong, value);
 	conf_replace(&c->text[which], value);
 	return 0;
 }
@@ -191,7 +194,7 @@ conf_add_word(struct conf *c, enum conf_list list, const char *value,
 	if (c->nwords[list] == CONF_WORDS_MAX)
 		wrong = "is given too often";
 	if (wrong != NULL)
-		return conf_invalid(err, conf_lists[list].name, wrong);
+		return conf_invalid(err, conf_lists[list].name, wrong, value);
 	w = conf_alloc(sizeof(*w));
 	w->text = conf_strdup(value);
 	TAILQ_INSERT_TAIL(&c->words[list], w, entry);
@@ -200,40 +203,49 @@ conf_add_word(struct conf *c, enum conf_list list, const char *value,
 }
 
 static const char *
-conf_listen_wrong(struct conf *c, const char *path, const char *owner,
-    const char *group)
+conf_listen_wrong(const struct conf *c, const char *path)
 {
-	const char *wrong = conf_valid_sockpath(path);
-	struct conf_listen *l;
+	const struct conf_listen *l;
 
-	if (wrong == NULL)
-		wrong = conf_valid_account(owner);
-	if (wrong == NULL)
-		wrong = conf_valid_account(group);
 	TAILQ_FOREACH(l, &c->listens, entry) {
 		if (strcmp(l->path, path) == 0)
-			wrong = "is given twice";
+			return "is given twice";
 	}
-	if (c->nlistens == CONF_LISTENS_MAX)
-		wrong = "is given too often";
-	return wrong;
+	return c->nlistens == CONF_LISTENS_MAX ? "is given too often" :
+						 conf_valid_sockpath(path);
+}
+
+static int
+conf_listen_check(const struct conf *c, const char *path, const char *owner,
+    const char *group, const char *mode, unsigned int *bits, struct cerr *err)
+{
+	const char *wrong = conf_listen_wrong(c, path);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "listen on", wrong, path);
+	wrong = conf_valid_account(owner);
+	if (wrong != NULL)
+		return conf_invalid(err, "owner", wrong, owner);
+	wrong = conf_valid_account(group);
+	if (wrong != NULL)
+		return conf_invalid(err, "group", wrong, group);
+	if (mode != NULL && conf_valid_number(mode, 8, 0, 0777, bits) == -1)
+		return conf_invalid(err, "mode", "is not octal, 0 to 0777",
+		    mode);
+	return 0;
 }
 
 int
 conf_add_listen(struct conf *c, const char *path, const char *owner,
     const char *group, const char *mode, struct cerr *err)
 {
-	const char *wrong;
 	unsigned int bits = CONF_MODE_DEFAULT;
 	struct conf_listen *l;
 
 	owner = owner == NULL ? "root" : owner;
 	group = group == NULL ? "root" : group;
-	wrong = conf_listen_wrong(c, path, owner, group);
-	if (mode != NULL && conf_valid_number(mode, 8, 0, 0777, &bits) == -1)
-		wrong = "mode is not octal, 0 to 0777";
-	if (wrong != NULL)
-		return conf_invalid(err, "listen on", wrong);
+	if (conf_listen_check(c, path, owner, group, mode, &bits, err) == -1)
+		return -1;
 	l = conf_alloc(sizeof(*l));
 	l->path = conf_strdup(path);
 	l->owner = conf_strdup(owner);
@@ -244,35 +256,35 @@ conf_add_listen(struct conf *c, const char *path, const char *owner,
 	return 0;
 }
 
-static const char *
-conf_runtime_wrong(struct conf *c, const char *name, const char *path,
-    bool is_default)
+static int
+conf_runtime_check(const struct conf *c, const char *name, const char *path,
+    bool is_default, struct cerr *err)
 {
+	const struct conf_runtime *r;
 	const char *wrong = conf_valid_name(name);
-	struct conf_runtime *r;
 
-	if (wrong == NULL)
-		wrong = conf_valid_dir(path);
-	TAILQ_FOREACH(r, &c->runtimes, entry) {
-		if (strcmp(r->name, name) == 0)
-			wrong = "has a name that is given twice";
-		if (r->is_default && is_default)
-			wrong = "default is given twice";
-	}
 	if (c->nruntimes == CONF_RUNTIMES_MAX)
 		wrong = "is given too often";
-	return wrong;
+	TAILQ_FOREACH(r, &c->runtimes, entry) {
+		if (strcmp(r->name, name) == 0)
+			wrong = "is given twice";
+		if (r->is_default && is_default)
+			wrong = "is the second default";
+	}
+	if (wrong != NULL)
+		return conf_invalid(err, "runtime", wrong, name);
+	wrong = conf_valid_dir(path);
+	return wrong == NULL ? 0 : conf_invalid(err, "path", wrong, path);
 }
 
 int
 conf_add_runtime(struct conf *c, const char *name, const char *path,
     bool is_default, struct cerr *err)
 {
-	const char *wrong = conf_runtime_wrong(c, name, path, is_default);
 	struct conf_runtime *r;
 
-	if (wrong != NULL)
-		return conf_invalid(err, "runtime", wrong);
+	if (conf_runtime_check(c, name, path, is_default, err) == -1)
+		return -1;
 	r = conf_alloc(sizeof(*r));
 	r->name = conf_strdup(name);
 	r->path = conf_strdup(path);
@@ -295,7 +307,7 @@ conf_add_registry(struct conf *c, const char *prefix, struct cerr *err)
 	if (c->nregistries == CONF_REGISTRIES_MAX)
 		wrong = "is given too often";
 	if (wrong != NULL) {
-		(void)conf_invalid(err, "registry", wrong);
+		(void)conf_invalid(err, "registry", wrong, prefix);
 		return NULL;
 	}
 	r = conf_alloc(sizeof(*r));
@@ -320,7 +332,7 @@ conf_registry_mirror(struct conf_registry *r, const char *location,
 	if (r->nmirrors == CONF_MIRRORS_MAX)
 		wrong = "is given too often";
 	if (wrong != NULL)
-		return conf_invalid(err, "mirror", wrong);
+		return conf_invalid(err, "mirror", wrong, location);
 	m = conf_alloc(sizeof(*m));
 	m->location = conf_strdup(location);
 	m->insecure = insecure;
@@ -335,7 +347,7 @@ conf_registry_ca(struct conf_registry *r, const char *path, struct cerr *err)
 	const char *wrong = conf_valid_path(path);
 
 	if (wrong != NULL)
-		return conf_invalid(err, "ca", wrong);
+		return conf_invalid(err, "ca", wrong, path);
 	conf_replace(&r->ca, path);
 	return 0;
 }
@@ -349,7 +361,7 @@ conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
 		c->cgroup = CONF_CGROUP_SYSTEMD;
 	else
 		return conf_invalid(err, "cgroup manager",
-		    "is neither cgroupfs nor systemd");
+		    "is neither cgroupfs nor systemd", value);
 	return 0;
 }
 
@@ -359,7 +371,7 @@ conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
 	if (conf_valid_number(value, 10, 1, CONF_DOWNLOADS_MAX,
 		&c->downloads) == -1)
 		return conf_invalid(err, "downloads",
-		    "is not a number from 1 to 32");
+		    "is not a number from 1 to 32", value);
 	return 0;
 }
 
@@ -370,11 +382,12 @@ conf_set_stream(struct conf *c, const char *address, const char *port,
 	const char *wrong = conf_valid_address(address);
 	unsigned int n;
 
-	if (conf_valid_number(port, 10, 0, 65535, &n) == -1 ||
-	    (n != 0 && n < CONF_PORT_MIN))
-		wrong = "port is neither 0 nor from 1024 to 65535";
 	if (wrong != NULL)
-		return conf_invalid(err, "stream listen on", wrong);
+		return conf_invalid(err, "stream listen on", wrong, address);
+	if (conf_valid_number(port, 10, 0, UINT16_MAX, &n) == -1 ||
+	    (n != 0 && n < CONF_PORT_MIN))
+		return conf_invalid(err, "port",
+		    "is neither 0 nor from 1024 to 65535", port);
 	conf_replace(&c->stream_address, address);
 	c->stream_port = n;
 	return 0;
@@ -397,7 +410,7 @@ conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
 		}
 	}
 	return conf_invalid(err, "log level",
-	    "is none of error, warn, info, debug");
+	    "is none of error, warn, info, debug", value);
 }
 
 int
@@ -410,13 +423,13 @@ conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
 	} else if (strcmp(to, "syslog") == 0) {
 		if (json)
 			return conf_invalid(err, "log to",
-			    "syslog has a format of its own");
+			    "syslog has a format of its own", "json");
 		c->log_to = CONF_LOG_SYSLOG;
 	} else {
 		wrong = conf_valid_path(to);
 		if (wrong != NULL)
 			return conf_invalid(err, "log to",
-			    "is none of stderr, syslog, an absolute path");
+			    "is none of stderr, syslog, an absolute path", to);
 		c->log_to = CONF_LOG_FILE;
 		conf_replace(&c->log_file, to);
 	}

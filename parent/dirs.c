@@ -76,8 +76,11 @@ dirs_make_above(const char *path, struct cerr *err)
 	     p = strchr(p + 1, '/')) {
 		(void)snprintf(part, sizeof(part), "%.*s", (int)(p - path),
 		    path);
-		if (mkdir(part, 0711) == -1 && errno != EEXIST)
-			return cerr_errno(err, "mkdir %s", part);
+		if (mkdir(part, 0700) == -1) {
+			if (errno != EEXIST)
+				return cerr_errno(err, "mkdir %s", part);
+		} else if (chmod(part, 0711) == -1) /* whatever the umask */
+			return cerr_errno(err, "chmod %s", part);
 	}
 	return 0;
 }

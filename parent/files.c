@@ -83,59 +83,64 @@ files_compare(const struct dirent **a, const struct dirent **b)
 }
 
 static bool
-files_dir_trusted(int fd, const char *path)
+files_dir_trusted(int fd, const char *path, bool again)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && st.st_uid == 0 &&
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return true;
-	log_warn("%s is ignored: it may be written by others than root", path);
+	if (!again)
+		log_warn("%s is ignored: others than root may write it", path);
 	return false;
 }
 
 static void
-files_send_cni_one(struct link *link, int dirfd, const char *name)
+files_send_cni_one(struct link *link, int dirfd, const char *name, bool again)
 {
 	struct cerr err;
 	int fd = conf_file_open(dirfd, name, &err);
 
-	if (fd == -1)
+	if (fd == -1 && again)
+		log_debug("cni configuration: %s", err.text);
+	else if (fd == -1)
 		log_warn("cni configuration: %s", err.text);
 	else
 		files_send_one(link, CRIOD__FILE__KIND__CNI_CONF, name, fd);
 }
 
 static void
-files_send_cni(struct link *link, const char *path)
+files_send_cni(struct link *link, const char *path, bool again)
 {
 	CLEANUP_FD int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent **list;
 	int n;
 
-	if (dir == -1 || !files_dir_trusted(dir, path))
+	if (dir == -1 || !files_dir_trusted(dir, path, again))
 		return;
 	n = scandirat(dir, ".", &list, files_select_cni, files_compare);
 	if (n == -1) {
 		log_warn("%s: %s", path, strerror(errno));
 		return;
 	}
-	if (n > FILES_CNI_MAX)
+	if (n > FILES_CNI_MAX && !again)
 		log_warn("%s: only the first %d files are used", path,
 		    FILES_CNI_MAX);
 	for (int i = 0; i < n; i++) {
 		if (i < FILES_CNI_MAX)
-			files_send_cni_one(link, dir, list[i]->d_name);
+			files_send_cni_one(link, dir, list[i]->d_name,
+			    again);
 		free(list[i]);
 	}
 	free(list);
 }
 
 void
-files_send(struct link *link, const struct conf *c, unsigned int kind)
+files_send(struct link *link, const struct conf *c, unsigned int kind,
+    bool again)
 {
 	if (kind == CRIOD__FILE__KIND__CNI_CONF)
-		files_send_cni(link, c->text[CONF_CNI_CONF]);
+		files_send_cni(link, c->text[CONF_CNI_CONF], again);
 	else
 		files_send_host(link, kind);
 }

@@ -6,6 +6,8 @@
  * opened here and read there.
  */
 
+#include <stdbool.h>
+
 struct conf;
 struct link;
 
@@ -13,7 +15,11 @@ struct link;
 #define FILES_CNI_MAX	  64
 #define FILES_WAITING_MAX 192 /* descriptors that a helper leaves unread */
 
-/* Sends what there is of kind; what cannot be opened is logged. */
-void files_send(struct link *link, const struct conf *c, unsigned int kind);
+/*
+ * Sends what there is of kind.  What cannot be opened is logged, unless a
+ * helper asks again, which it may do often.
+ */
+void files_send(struct link *link, const struct conf *c, unsigned int kind,
+    bool again);
 
 #endif

@@ -83,10 +83,22 @@ lex_report(struct lex *lex, const char *message, const char *near)
 	lex->src->report(lex->src->arg, line);
 }
 
-void
+/* At the last word. */
+static void
 lex_complain(struct lex *lex, const char *message)
 {
 	lex_report(lex, message, lex->word);
+}
+
+void
+lex_statement_bad(struct lex *lex)
+{
+	char line[CONF_WORD_MAX + CERR_TEXT_MAX];
+
+	lex->errors++;
+	(void)snprintf(line, sizeof(line), "%s:%u: %s", lex->name, lex->line,
+	    lex->err.text);
+	lex->src->report(lex->src->arg, line);
 }
 
 void
@@ -227,7 +239,7 @@ lex_macro_set(struct lex *lex, char *name, char *value)
 	const char *wrong = m == NULL ? lex_macro_wrong(lex, name) : NULL;
 
 	if (wrong != NULL)
-		lex_complain(lex, wrong);
+		lex_report(lex, wrong, name);
 	if (wrong != NULL || (m != NULL && m->fixed)) {
 		free(name);
 		free(value);
@@ -368,6 +380,19 @@ lex_macro_value(struct lex *lex, char **string)
 	return lex_string(lex, string);
 }
 
+/* What follows broken quotes is skipped: it would be misread. */
+static int
+lex_quoted_bad(struct lex *lex, size_t n, const char *message)
+{
+	int token;
+
+	lex->word[n] = '\0';
+	token = lex_bad(lex, message);
+	while (lex_peek(lex) != -1 && lex_peek(lex) != '\n')
+		lex->file->pos++;
+	return token;
+}
+
 static int
 lex_quoted(struct lex *lex, char **string)
 {
@@ -377,13 +402,13 @@ lex_quoted(struct lex *lex, char **string)
 
 	f->pos++;
 	while ((c = lex_peek(lex)) != '"') {
-		lex->word[n] = '\0';
 		if (c == -1 || c == '\n')
-			return lex_bad(lex, "quotes not closed");
+			return lex_quoted_bad(lex, n, "quotes not closed");
 		if (c < 0x20 || c == 0x7f)
-			return lex_bad(lex, "control character in quotes");
+			return lex_quoted_bad(lex, n,
+			    "control character in quotes");
 		if (n == CONF_WORD_MAX - 1)
-			return lex_bad(lex, "word too long");
+			return lex_quoted_bad(lex, n, "word too long");
 		f->pos++;
 		if (c == '\\' && (lex_peek(lex) == '"' ||
 				     lex_peek(lex) == '\\')) {

@@ -55,8 +55,8 @@ void lex_close(struct lex *lex);
 /* A token of parse.y; *string is owned by the caller if it is STRING. */
 int lex_next(struct lex *lex, char **string);
 
-/* Reports message at the last token that is not an end of line. */
-void lex_complain(struct lex *lex, const char *message);
+/* Reports lex->err, which names the word, for the statement just read. */
+void lex_statement_bad(struct lex *lex);
 /* Reports a syntax error at the last token. */
 void lex_syntax(struct lex *lex);
 

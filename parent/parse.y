@@ -189,7 +189,9 @@ stream:
 	;
 
 registry:
-	registryhead '{' registryopts '}'
+	registryhead '{' registrylines '}'
+	| registryhead '{' registrylines registryopt '}'
+	| registryhead '{' registrylines error '}' { yyerrok; }
 	;
 
 registryhead:
@@ -201,11 +203,6 @@ registryhead:
 	;
 
 /* Every option ends with a line or a semicolon, or is the last one. */
-registryopts:
-	registrylines
-	| registrylines registryopt
-	;
-
 registrylines:
 	%empty
 	| registrylines separator
@@ -265,7 +262,7 @@ static void
 parse_check(struct lex *lex, int result)
 {
 	if (result == -1)
-		lex_complain(lex, lex->err.text);
+		lex_statement_bad(lex);
 }
 
 static void

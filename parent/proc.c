@@ -161,11 +161,11 @@ proc_take_peer_bad(void *ctx, struct link_call *call, struct link_msg *m)
 		return;
 	}
 	if (peer == NULL || (p->info->links & bad->role) == 0) {
-		log_info("%s says that a %s broke the protocol", proc_name(p),
-		    peer_name);
+		log_info("%s says of %s that it broke the protocol",
+		    proc_name(p), peer_name);
 		return;
 	}
-	log_warn("%s says that %s broke the protocol", proc_name(p),
+	log_warn("%s says of %s that it broke the protocol", proc_name(p),
 	    peer_name);
 	proc_kill(peer, "a peer complained");
 }
@@ -178,14 +178,14 @@ proc_take_scan(void *ctx, struct link_call *call, struct link_msg *m)
 	struct fixed_none none = { 0 };
 	struct cerr err;
 
-	if (scan->kind >= 32 ||
+	if (p->state == PROC_DYING || scan->kind >= FILES_KINDS ||
 	    (p->info->files & ROLES_FILE(scan->kind)) == 0) {
 		(void)cerr_set(&err, CERR_PERMISSION_DENIED,
 		    "not a file of this role's");
 		link_refuse(call, &err);
 		return;
 	}
-	files_send(p->link, p->parent->conf, scan->kind);
+	files_send(p->link, p->parent->conf, scan->kind, true);
 	link_reply(call, MSG_SCANNED, &none, NULL, 0);
 	if (link_waiting(p->link) > FILES_WAITING_MAX)
 		proc_kill(p, "does not read what it asks for");
@@ -308,7 +308,8 @@ proc_link_peers(struct proc *p)
 		struct proc *peer = p->parent->procs[i];
 
 		if ((p->info->links & (unsigned int)peer->info->role) != 0 &&
-		    peer->link != NULL)
+		    (peer->state == PROC_BOOTING ||
+			peer->state == PROC_RUNNING))
 			proc_link_peer(p, peer);
 	}
 }
@@ -396,7 +397,7 @@ proc_send_files(struct proc *p)
 {
 	for (unsigned int kind = 0; kind < FILES_KINDS; kind++) {
 		if ((p->info->files & ROLES_FILE(kind)) != 0)
-			files_send(p->link, p->parent->conf, kind);
+			files_send(p->link, p->parent->conf, kind, false);
 	}
 }
 

@@ -57,6 +57,8 @@ spawn_child(const struct spawn_def *def, int pipe_fd)
 	int tell = fcntl(pipe_fd, F_DUPFD_CLOEXEC, 2 * SPAWN_FDS_MAX);
 	int num;
 
+	/* A terminal's interrupt is for the parent, not for pods. */
+	(void)setsid();
 	(void)umask(def->umask);
 	if (tell != -1 && spawn_child_fds(def) == 0 &&
 	    spawn_child_signals() == 0 && chdir("/") == 0)

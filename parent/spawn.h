@@ -4,7 +4,7 @@
 /*
  * fork and exec.  The child starts as from a bare shell: the descriptors it
  * is given and no other, the environment it is given, no signal blocked or
- * ignored, directory /.
+ * ignored, a session of its own, directory /.
  */
 
 #include <sys/types.h>

@@ -1,0 +1,3 @@
+FUZZERS += fuzz_conf
+fuzz_conf_SRCS = regress/fuzz/fuzz_conf.c $(CONF_SRCS)
+fuzz_conf_LIBS = base
