@@ -24,7 +24,7 @@ struct store_removal {
 };
 
 struct store {
-	const struct store_def *def;
+	struct store_def def;
 	struct catalogue *catalogue;
 	struct layers *layers;
 	struct leases *leases;
@@ -103,7 +103,7 @@ store_drop_broken(struct store *s, struct cerr *err)
 	for (im = TAILQ_FIRST(&s->images); im != NULL; im = next) {
 		next = TAILQ_NEXT(im, entry);
 		if (im->nlayers > 0 && !im->broken) {
-			image_publish(im, s->def);
+			image_publish(im, &s->def);
 			continue;
 		}
 		log_warn("image %s is dropped: a layer is missing", im->id);
@@ -284,13 +284,13 @@ store_open(const struct store_def *def, struct cerr *err)
 
 	if (s == NULL)
 		fatal("calloc");
-	s->def = def;
+	s->def = *def;
 	TAILQ_INIT(&s->images);
 	TAILQ_INIT(&s->waiting);
 	s->leases = leases_new(def->base, store_settled, s);
 	s->catalogue = store_open_catalogue(def->root, err);
 	if (s->catalogue != NULL)
-		s->layers = layers_new(def, store_freed, s, err);
+		s->layers = layers_new(&s->def, store_freed, s, err);
 	if (s->layers == NULL || store_read(s, err) == -1) {
 		store_free(s);
 		return NULL;
@@ -416,7 +416,7 @@ store_remember(struct store *s, const struct store_new_image *n,
 		image_add_name(&s->images, im, n->names[i]);
 	/* Names may have moved from any other. */
 	TAILQ_FOREACH(im, &s->images, entry)
-		image_publish(im, s->def);
+		image_publish(im, &s->def);
 }
 
 int
@@ -506,7 +506,7 @@ store_usage(struct store *s, struct store_usage *u)
 {
 	const struct image *im;
 
-	u->directory = s->def->image_directory;
+	u->directory = s->def.image_directory;
 	layers_usage(s->layers, &u->bytes, &u->inodes);
 	TAILQ_FOREACH(im, &s->images, entry)
 		u->bytes += im->config_bytes;

@@ -56,7 +56,7 @@ struct store_def {
  * layers are missing are dropped, directories without a row are removed once
  * store_start was called and it is known what containers hold.  A damaged
  * catalogue is put aside (catalogue.db.bad) and an empty one made.
- * Borrows *def and what it points to, for the life of the store.
+ * Copies *def and borrows what it points to, for the life of the store.
  */
 struct store *store_open(const struct store_def *def, struct cerr *err)
     __attribute__((warn_unused_result));

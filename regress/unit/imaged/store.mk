@@ -1,0 +1,9 @@
+# The image store and unpack.
+include imaged/store.mk
+TESTS += t_imgconf t_store
+t_imgconf_SRCS = regress/unit/imaged/t_imgconf.c imaged/imgconf.c
+t_imgconf_LIBS = base json
+t_imgconf_PKGS = jansson
+t_store_SRCS = regress/unit/imaged/t_store.c $(STORE_SRCS)
+t_store_LIBS = base fixed link json
+t_store_PKGS = $(STORE_PKGS)
