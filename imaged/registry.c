@@ -43,16 +43,20 @@ registry_place(const char *location, const char *rest,
 {
 	size_t host = strcspn(location, "/");
 	const char *prefix = location + host;
+	size_t len;
 	int n;
 
 	while (*prefix == '/')
 		prefix++;
+	len = strlen(prefix);
+	while (len > 0 && prefix[len - 1] == '/')
+		len--;
 	if (host >= sizeof(e->host))
 		return -1;
 	memcpy(e->host, location, host);
 	e->host[host] = '\0';
-	n = snprintf(e->path, sizeof(e->path), "%s%s%s", prefix,
-	    *prefix != '\0' && *rest != '\0' ? "/" : "", rest);
+	n = snprintf(e->path, sizeof(e->path), "%.*s%s%s", (int)len,
+	    prefix, len > 0 && *rest != '\0' ? "/" : "", rest);
 	return n > 0 && (size_t)n < sizeof(e->path) ? 0 : -1;
 }
 

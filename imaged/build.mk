@@ -1,0 +1,11 @@
+include imaged/unpack.mk imaged/store.mk
+
+PROGRAMS += imaged
+imaged_OUT = libexec/criod/imaged
+imaged_SRCS = imaged/main.c imaged/auth.c imaged/fetch.c imaged/hostfile.c \
+	imaged/http.c imaged/images.c imaged/import.c imaged/manifest.c \
+	imaged/pull.c imaged/pulls.c imaged/registry.c imaged/session.c \
+	imaged/share.c imaged/url.c $(STORE_SRCS)
+imaged_LIBS = base confine fixed link proto helperboot json
+imaged_PKGS = $(STORE_PKGS) libcurl libcap-ng libprotobuf-c
+imaged_CALLS = imaged/imaged.calls

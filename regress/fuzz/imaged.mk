@@ -1,0 +1,14 @@
+FUZZERS += fuzz_ref fuzz_manifest fuzz_auth fuzz_json
+fuzz_ref_SRCS = regress/fuzz/fuzz_ref.c imaged/ref.c imaged/digest.c
+fuzz_ref_LIBS = base
+fuzz_ref_PKGS = libcrypto
+fuzz_manifest_SRCS = regress/fuzz/fuzz_manifest.c imaged/manifest.c \
+	imaged/digest.c
+fuzz_manifest_LIBS = base json
+fuzz_manifest_PKGS = jansson libcrypto
+fuzz_auth_SRCS = regress/fuzz/fuzz_auth.c imaged/auth.c imaged/digest.c
+fuzz_auth_LIBS = base json
+fuzz_auth_PKGS = jansson libcrypto
+fuzz_json_SRCS = regress/fuzz/fuzz_json.c
+fuzz_json_LIBS = base json
+fuzz_json_PKGS = jansson

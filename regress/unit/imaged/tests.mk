@@ -1,0 +1,17 @@
+TESTS += t_ref t_manifest t_auth t_registry
+t_ref_SRCS = regress/unit/imaged/t_ref.c imaged/ref.c imaged/digest.c
+t_ref_LIBS = base
+t_ref_PKGS = libcrypto
+t_manifest_SRCS = regress/unit/imaged/t_manifest.c imaged/manifest.c \
+	imaged/digest.c
+t_manifest_LIBS = base json
+t_manifest_PKGS = jansson libcrypto
+t_auth_SRCS = regress/unit/imaged/t_auth.c imaged/auth.c imaged/digest.c
+t_auth_LIBS = base json
+t_auth_PKGS = jansson libcrypto
+t_registry_SRCS = regress/unit/imaged/t_registry.c imaged/registry.c \
+	imaged/ref.c imaged/digest.c imaged/url.c \
+	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
+t_registry_LIBS = base
+t_registry_PKGS = libcrypto libcurl libprotobuf-c
+include regress/unit/imaged/store.mk
