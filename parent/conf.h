@@ -94,7 +94,7 @@ struct conf {
 	char *text[CONF_NTEXTS];
 	struct conf_words words[CONF_NLISTS];
 	size_t nwords[CONF_NLISTS];
-	TAILQ_HEAD(, conf_listen) listens;
+	TAILQ_HEAD(conf_listens, conf_listen) listens;
 	struct conf_runtimes runtimes;
 	TAILQ_HEAD(, conf_registry) registries;
 	size_t nlistens, nruntimes, nregistries;
