@@ -12,17 +12,18 @@
 static void
 round_trip(void **state)
 {
-	struct fixed_mon_state in = { 1, 2, 137, -5, 1 }, out;
+	struct fixed_mon_state in = { 1, 2, 137, -5, 1, 9 }, out;
 	struct fixed_rootfs rin = { .nlayers = 2 }, rout;
 	uint8_t buf[FIXED_MAX];
 
 	(void)state;
 	fixed_encode(&fixed_desc_mon_state, &in, buf);
-	assert_int_equal(fixed_size(&fixed_desc_mon_state), 24);
-	assert_int_equal(fixed_decode(&fixed_desc_mon_state, buf, 24, &out), 0);
+	assert_int_equal(fixed_size(&fixed_desc_mon_state), 32);
+	assert_int_equal(fixed_decode(&fixed_desc_mon_state, buf, 32, &out), 0);
 	assert_int_equal(out.finished_at, -5);
 	assert_int_equal(out.exit_code, 137);
 	assert_int_equal(out.oom, 1);
+	assert_int_equal(out.log_lost, 9);
 	assert_int_equal(FIXED_SET_STR(rin.ctr, "abc"), 0);
 	rin.layers[0] = 7;
 	rin.layers[127] = UINT64_MAX;
