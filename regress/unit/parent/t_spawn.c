@@ -59,7 +59,7 @@ test_descriptors(void **state)
 	assert_true(leak >= 7);
 	assert_int_equal(
 	    shell("for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
-		  "19 20; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done",
+		  "19 20; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; true",
 		4),
 	    0);
 	assert_string_equal(buf, "0 1 2 3 ");
