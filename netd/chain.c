@@ -83,6 +83,14 @@ chain_judge(struct chain *c, const struct run_output *out, struct cerr *err)
 	return 0;
 }
 
+/* The launcher found no plugin that it may run: nothing has begun. */
+static bool
+chain_not_run(const struct cerr *err)
+{
+	return err->code == CERR_NOT_FOUND ||
+	    err->code == CERR_FAILED_PRECONDITION;
+}
+
 static void chain_next(struct chain *c);
 
 static void
@@ -92,6 +100,8 @@ chain_ran(void *arg, const struct run_output *out, const struct cerr *err)
 	struct cerr why;
 
 	c->run = NULL;
+	if (out == NULL && c->verb == CHAIN_ADD && chain_not_run(err))
+		c->a->begun--;
 	if (out != NULL && *out->errout != '\0')
 		log_debug("plugin %s: %s", conf_type(c->conf, chain_index(c)),
 		    out->errout);

@@ -32,8 +32,8 @@ typedef void (*chain_fn)(void *arg, const struct cerr *err);
 
 /*
  * The verbs of a pod.  Borrows a until fn is called, from the event loop.
- * CHAIN_ADD counts a->begun; CHAIN_UNDO undoes that many, and does not mind
- * plugins that do not exist.
+ * CHAIN_ADD counts a->begun; CHAIN_UNDO undoes that many (at least 1), and does
+ * not mind plugins that do not exist.
  */
 struct chain *chain_start(struct runner *rn, enum chain_verb verb,
     struct attachment *a, struct mono deadline, chain_fn fn, void *arg);

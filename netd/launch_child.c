@@ -38,15 +38,18 @@ launch_child_step(int step)
 	return launch_child_steps[step];
 }
 
-/* As a process that init started would find them. */
+/*
+ * As a process that init started would find them.  By system call, because
+ * the library's function leaves out 32 and 33.
+ */
 static int
 launch_child_signals(void)
 {
-	struct sigaction sa = { .sa_handler = SIG_DFL };
+	static const unsigned long dfl[4]; /* the kernel's struct, all zero */
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &sa, NULL);
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, 8);
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		return -1;

@@ -248,7 +248,10 @@ op_undone(void *arg, const struct cerr *err)
 static void
 op_undo(struct op *op)
 {
-	op->chain = NULL;
+	if (op->a->begun == 0) {
+		op_undone(op, NULL);
+		return;
+	}
 	(void)chain_start(op->ops->netd->runner, CHAIN_UNDO, op->a,
 	    mono_after_ms(OP_OTHER_MS), op_undone, op);
 }

@@ -165,7 +165,7 @@ class World:
                                self.state + "/ns"])
         subprocess.check_call(["mount", "--make-shared", self.state + "/ns"])
         self.log = open(os.path.join(self.dir, "log"), "ab")
-        self.pods = []
+        self.pods, self.ever = [], []
         self.netlaunch = self.netd = None
         self.start_netlaunch()
         self.start_netd()
@@ -257,8 +257,9 @@ class World:
     def wait(self, rid, timeout=60.0):
         end = time.monotonic() + timeout
         while True:
-            select.select([self.netd.sock, self.front.sock], [], [],
-                          max(0, end - time.monotonic()))
+            if rid not in self.front.answers:
+                select.select([self.netd.sock, self.front.sock], [], [],
+                              max(0, end - time.monotonic()))
             self.serve_scan()
             try:
                 return self.front.wait(rid, 0)
@@ -297,6 +298,7 @@ class World:
         open(d + "/net", "w").close()
         subprocess.check_call(["unshare", "--net=" + d + "/net", "true"])
         self.pods.append(pod)
+        self.ever.append(pod)
         return pod
 
     def drop(self, pod):
