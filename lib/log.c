@@ -32,6 +32,8 @@ void
 log_init(const char *role)
 {
 	log_state.role = role;
+	/* gmtime_r reads the zone file at its first call: not once confined. */
+	tzset();
 }
 
 void
@@ -83,8 +85,8 @@ log_prefix(char *line, size_t size, enum log_level level)
 		return snprintf(line, size,
 		    "{\"time\":\"%s.%03ldZ\",\"role\":\"%s\",\"pid\":%d,"
 		    "\"level\":\"%s\",\"msg\":\"",
-		    stamp, now.tv_nsec / 1000000, log_state.role,
-		    (int)getpid(), log_levels[level].name);
+		    stamp, now.tv_nsec / 1000000, log_state.role, (int)getpid(),
+		    log_levels[level].name);
 	case LOG_FMT_TEXT:
 	default:
 		return snprintf(line, size, "%s.%03ldZ %s[%d]: %s: ", stamp,

@@ -1,0 +1,30 @@
+#ifndef CRIOD_STREAMD_METRICS_H
+#define CRIOD_STREAMD_METRICS_H
+
+/* Figures that the parent tells, and their page (Prometheus text format). */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct evbuffer;
+
+#define METRICS_ROLES_MAX 16
+#define METRICS_ROLE_SIZE 32
+
+struct metrics_role {
+	char role[METRICS_ROLE_SIZE];
+	uint64_t restarts;
+	uint64_t violations;
+};
+
+struct metrics {
+	struct metrics_role roles[METRICS_ROLES_MAX];
+	size_t nroles;
+};
+
+/* -1 if role is no name for a label, or there are too many. */
+int metrics_set(struct metrics *m, const char *role, uint64_t restarts,
+    uint64_t violations) __attribute__((warn_unused_result));
+void metrics_page(const struct metrics *m, struct evbuffer *body);
+
+#endif
