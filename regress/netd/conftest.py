@@ -6,12 +6,15 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 if os.geteuid() != 0:
     pytest.skip("needs root", allow_module_level=True)
-import world as world_module  # noqa: E402
+import cni_world as world_module  # noqa: E402
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def isolated():
-    world_module.isolate()
+    """Tests of other folders run in the same process, outside."""
+    i = world_module.Isolated()
+    yield
+    i.leave()
 
 
 @pytest.fixture

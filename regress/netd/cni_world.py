@@ -24,6 +24,7 @@ SPILLED = 1
 INLINE_MAX = 16 * 1024 - 16
 ROLES = {"front": 0x002, "netd": 0x020, "netlaunch": 0x040}
 CNI_CONF = 3
+NEWNS, NEWNET = 0x00020000, 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -50,14 +51,30 @@ def load_protobuf():
 cri, msg = load_protobuf()
 
 
-def isolate():
-    """A network and mount namespace for the whole test process."""
-    if libc.unshare(0x40000000 | 0x00020000) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    subprocess.check_call(["mount", "--make-rprivate", "/"])
-    subprocess.check_call(["ip", "link", "set", "lo", "up"])
-    os.makedirs("/var/lib/cni", exist_ok=True)
-    subprocess.check_call(["mount", "-t", "tmpfs", "cni", "/var/lib/cni"])
+class Isolated:
+    """A network and mount namespace for this process, until leave()."""
+
+    def __init__(self):
+        self.cwd = os.getcwd()
+        self.old = [(os.open("/proc/thread-self/ns/" + n, os.O_RDONLY), flag)
+                    for n, flag in (("net", NEWNET), ("mnt", NEWNS))]
+        self.check(libc.unshare(NEWNET | NEWNS))
+        run = subprocess.check_call
+        run(["mount", "--make-rprivate", "/"])
+        run(["ip", "link", "set", "lo", "up"])
+        os.makedirs("/var/lib/cni", exist_ok=True)
+        run(["mount", "-t", "tmpfs", "cni", "/var/lib/cni"])
+
+    @staticmethod
+    def check(rc):
+        if rc != 0:
+            raise OSError(ctypes.get_errno(), "namespaces")
+
+    def leave(self):
+        for fd, flag in self.old:
+            self.check(libc.setns(fd, flag))
+            os.close(fd)
+        os.chdir(self.cwd)
 
 
 def inherited_closed():
@@ -147,7 +164,7 @@ class Peer:
 class World:
     def __init__(self, plugin_dir="/usr/lib/cni", subnet="10.199.0.0/24",
                  default_network=""):
-        self.dir = tempfile.mkdtemp(prefix="netd-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="criod-netd-", dir="/tmp")
         os.chmod(self.dir, 0o755)
         self.state = os.path.join(self.dir, "run")
         self.network = os.path.join(self.dir, "network")

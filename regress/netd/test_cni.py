@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from world import Refused, World, msg, traces
+from cni_world import Refused, msg, traces
 
 
 def bridge(subnet="10.198.0.0/24", name="mynet", **extra):

@@ -1,6 +1,7 @@
 """Plugins that do all that a plugin must not (security.md N1-N3)."""
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -8,8 +9,8 @@ import time
 
 import pytest
 
-import world as wm
-from world import Refused, World, msg
+import cni_world as wm
+from cni_world import Refused, World
 
 NETNS_NONE, NETNS_USE, NETNS_PREPARE = 0, 1, 2
 OK = ("cat >/dev/null\nif [ $CNI_COMMAND = ADD ]; then echo '" + json.dumps({
@@ -252,6 +253,7 @@ class Launcher(World):
         self.netlaunch.send("STOP", struct.pack("<I", 0))
         os.waitpid(self.launch_pid, 0)
         subprocess.call(["umount", "-l", self.state + "/ns"])
+        shutil.rmtree(self.dir)
 
 
 @pytest.fixture
