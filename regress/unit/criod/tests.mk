@@ -1,0 +1,23 @@
+TESTS += t_op t_stop t_signals t_check
+
+t_op_SRCS = regress/unit/criod/t_op.c criod/op.c criod/pb.c
+t_op_LIBS = base fixed link proto
+t_op_PKGS = libevent_core libprotobuf-c
+
+t_stop_SRCS = regress/unit/criod/t_stop.c criod/stop.c
+t_stop_LIBS = base
+
+t_signals_SRCS = regress/unit/criod/t_signals.c criod/signals.c \
+	$(B)/gen/proto/cri.pb-c.c
+t_signals_LIBS = base
+t_signals_PKGS = libprotobuf-c
+
+t_check_SRCS = regress/unit/criod/t_check.c criod/pb.c $(front_CHECK_SRCS)
+t_check_LIBS = base fixed proto link
+t_check_PKGS = libevent_core libprotobuf-c
+
+# The front's parent, imaged, netd and execd, for regress/front.
+FIXTURES += front_peers
+front_peers_SRCS = regress/front/peers.c criod/pb.c
+front_peers_LIBS = base fixed link proto
+front_peers_PKGS = libevent_core libprotobuf-c
