@@ -3,11 +3,21 @@
 PROGRAMS += execlaunch monitor pause
 
 execlaunch_OUT = libexec/criod/execlaunch
-execlaunch_SRCS = $(LAUNCH_SRCS) execd/launch.c
+execlaunch_SRCS = execd/launch.c execd/launch_create.c execd/launch_ctr.c \
+	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
+	execd/launch_log.c execd/launch_pause.c execd/launch_pod.c \
+	execd/launch_rootfs.c execd/launch_run.c execd/launch_start.c \
+	execd/launch_verify.c execd/rootfile.c execd/devlist_make.c \
+	$(LAUNCH_SRCS)
 execlaunch_LIBS = base confine fixed link helper
-execlaunch_PKGS = libevent_core libcap-ng libbsd-overlay
+execlaunch_PKGS = libevent_core libcap-ng
+# Of its jobs that work inside a root file system; it has none itself.
+execlaunch_CALLS = execd/rootfile.calls
 
-LAUNCH_SRCS = 
+# What its tests link as well.
+LAUNCH_SRCS = execd/launch_cgroup.c execd/launch_proc.c \
+	execd/launch_record.c execd/launch_sysctl.c execd/launch_tree.c \
+	execd/launch_util.c
 
 # No heap, no stdio: see execd/monitor.h.
 MONITOR_SRCS = execd/monitor_line.c execd/monitor_log.c

@@ -1,8 +1,8 @@
 /*
  * pause: the first process of a pod that shares one PID namespace.  It reaps
  * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
- * /dev/null, 3 is its root to be, an empty directory; argv[1] and argv[2] are
- * the ids to become.
+ * /dev/null, 3 is its root to be, an empty directory, 4 a pipe to say that it
+ * is ready; argv[1] and argv[2] are the ids to become.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -14,6 +14,7 @@
 #include "execd/monitor_drop.h"
 
 #define PAUSE_FD_EMPTY 3
+#define PAUSE_FD_READY 4
 
 extern const struct filter filter_pause;
 
@@ -40,7 +41,7 @@ main(int argc, char **argv)
 	};
 	sigset_t mask;
 
-	if (argc != 3 || close_range(PAUSE_FD_EMPTY + 1, ~0U, 0) == -1)
+	if (argc != 3 || close_range(PAUSE_FD_READY + 1, ~0U, 0) == -1)
 		return 2;
 	(void)prctl(PR_SET_NAME, "pause");
 	d.uid = (uid_t)strtoul(argv[1], NULL, 10);
@@ -51,8 +52,9 @@ main(int argc, char **argv)
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigaddset(&mask, SIGINT);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (drop_enter(&d) != NULL)
+	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1)
 		return 1;
+	(void)close(PAUSE_FD_READY);
 	pause_run(&mask);
 	return 0;
 }

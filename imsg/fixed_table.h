@@ -134,6 +134,14 @@
 	U32(version) U32(state) U32(exit_code) I64(finished_at) U32(oom)       \
 	U64(log_lost)
 
+/*
+ * Not a message: the launcher's record of a container or (pod's pause) that
+ * it started, in STATE/launch.  pid 0: it was about to be made.
+ */
+#define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
+	U32(pid) U64(start_time) U32(monitor) U64(monitor_start) U32(flags)    \
+	U64(caps) STR(cgroup, 1024)
+
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \
 	FIXED(link)                                                            \
@@ -163,4 +171,5 @@
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \
 	FIXED(plugin_find)                                                     \
-	FIXED(mon_state)
+	FIXED(mon_state)                                                       \
+	FIXED(launch_rec)

@@ -1,0 +1,270 @@
+/*
+ * execlaunch: see launch.h.
+ *
+ *	execlaunch -s STATE -i IMAGE -c CONTAINER -l LIBEXEC -m UID:GID
+ *	    -x UID:GID [-S] [-v LEVEL] [-w FORMAT] -r NAME=PATH ...
+ */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/launch_job.h"
+#include "execd/launch_sysctl.h"
+#include "imsg/helper.h"
+#include "imsg/link.h"
+#include "lib/confine.h"
+#include "lib/log.h"
+
+#define LAUNCH_RUN_MS	 120000 /* what runs a runtime */
+#define LAUNCH_FILE_MS	 30000
+#define LAUNCH_REMOVE_MS 600000 /* a writable layer may have a million files */
+
+static struct launch launch;
+
+/*
+ * caps is filled with what this process has.  Whatever is taken away here is
+ * taken from every container: hence no limit, no filter, no no_new_privs.
+ */
+static struct confine launch_confine = {
+	.role = "execlaunch",
+	.keep_ids = true,
+	.inherit = true,
+};
+
+static const struct launch_row launch_rows[] = {
+	{ MSG_L_POD_MAKE, launch_pod_make, launch_pod_undo, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_KILL },
+	{ MSG_L_POD_FILE, launch_pod_file, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_COMPLETE },
+	{ MSG_L_POD_UNMAKE, launch_pod_unmake, NULL, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_ROOTFS, launch_rootfs, launch_rootfs_undo, LAUNCH_FILE_MS,
+	    LAUNCH_SHORT, LAUNCH_KILL },
+	{ MSG_L_ROOTFS_DIR, launch_rootfs_dir, NULL, LAUNCH_FILE_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_ROOTFS_DROP, launch_rootfs_drop, NULL, LAUNCH_REMOVE_MS,
+	    LAUNCH_LONG, LAUNCH_COMPLETE },
+	{ MSG_L_CTR_CREATE, launch_ctr_create, launch_ctr_undo, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_KILL },
+	{ MSG_L_CTR_START, launch_ctr_start, NULL, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_CTR_SIGNAL, launch_ctr_signal, NULL, LAUNCH_FILE_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_CTR_DELETE, launch_ctr_delete, NULL, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_CTR_LOG, launch_ctr_log, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_COMPLETE },
+	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP },
+	{ MSG_L_FEATURES, launch_features, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_KILL },
+	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS,
+	    LAUNCH_LONG, LAUNCH_COMPLETE },
+	{ MSG_L_DEVICES, launch_devices, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_KILL },
+};
+
+#define LAUNCH_NROWS (sizeof(launch_rows) / sizeof(launch_rows[0]))
+
+static void
+launch_take(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct launch *l = ctx;
+	struct launch_sysctl *sysctls = NULL;
+	size_t i = 0, n = 0;
+
+	while (launch_rows[i].type != m->type)
+		i++;
+	if (m->type == MSG_L_POD_MAKE) {
+		const struct fixed_pod_make *body = m->body;
+
+		sysctls = launch_sysctls_take(l->sysctls, body->pod, &n);
+	}
+	log_debug("%s", msg_info(m->type)->name);
+	launch_job_start(l, &launch_rows[i], call, m, sysctls, n);
+}
+
+static void
+launch_take_sysctl(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct launch *l = ctx;
+
+	(void)call;
+	launch_sysctls_add(l->sysctls, m->body);
+}
+
+/* What was half told belongs to requests that died with the peer. */
+static void
+launch_execd_lost(void *ctx, struct link *link, const char *breach)
+{
+	struct launch *l = ctx;
+
+	launch_sysctls_clear(l->sysctls);
+	helper_link_lost(ctx, link, breach);
+}
+
+#define LAUNCH_TAKES(type) { type, launch_take }
+
+static const struct link_handler launch_handlers[] = {
+	{ MSG_L_POD_SYSCTL, launch_take_sysctl },
+	LAUNCH_TAKES(MSG_L_POD_MAKE),
+	LAUNCH_TAKES(MSG_L_POD_FILE),
+	LAUNCH_TAKES(MSG_L_POD_UNMAKE),
+	LAUNCH_TAKES(MSG_L_ROOTFS),
+	LAUNCH_TAKES(MSG_L_ROOTFS_DIR),
+	LAUNCH_TAKES(MSG_L_ROOTFS_DROP),
+	LAUNCH_TAKES(MSG_L_CTR_CREATE),
+	LAUNCH_TAKES(MSG_L_CTR_START),
+	LAUNCH_TAKES(MSG_L_CTR_SIGNAL),
+	LAUNCH_TAKES(MSG_L_CTR_DELETE),
+	LAUNCH_TAKES(MSG_L_CTR_LOG),
+	LAUNCH_TAKES(MSG_L_EXEC),
+	LAUNCH_TAKES(MSG_L_FEATURES),
+	LAUNCH_TAKES(MSG_L_HOST_PATH),
+	LAUNCH_TAKES(MSG_L_DEVICES),
+};
+
+_Static_assert(sizeof(launch_handlers) / sizeof(launch_handlers[0]) ==
+	LAUNCH_NROWS + 1, "each row has its handler");
+
+static const struct link_def launch_links[] = {
+	{
+	    .self = ROLE_EXECLAUNCH,
+	    .peer = ROLE_EXECD,
+	    .handlers = launch_handlers,
+	    .nhandlers = sizeof(launch_handlers) / sizeof(launch_handlers[0]),
+	    .lost = launch_execd_lost,
+	},
+};
+
+static int
+launch_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
+{
+	(void)boot;
+	return launch_open(ctx, err);
+}
+
+static const struct helper_def launch_def = {
+	.role = ROLE_EXECLAUNCH,
+	.confine = &launch_confine,
+	.links = launch_links,
+	.nlinks = sizeof(launch_links) / sizeof(launch_links[0]),
+	.boot = launch_boot,
+};
+
+static void
+launch_arg_ids(const char *arg, uid_t *uid, gid_t *gid)
+{
+	char *end;
+	unsigned long u = strtoul(arg, &end, 10), g = 0;
+
+	if (*end == ':')
+		g = strtoul(end + 1, &end, 10);
+	if (*end != '\0' || u == 0 || g == 0 || u > UINT32_MAX ||
+	    g > UINT32_MAX)
+		fatalx("%s: not UID:GID of an account", arg);
+	*uid = (uid_t)u;
+	*gid = (gid_t)g;
+}
+
+static void
+launch_arg_runtime(struct launch *l, char *arg)
+{
+	char *path = strchr(arg, '=');
+
+	if (path == NULL || path[1] != '/' || path == arg ||
+	    l->nruntimes == LAUNCH_RUNTIMES_MAX)
+		fatalx("%s: not NAME=PATH, or too many", arg);
+	*path++ = '\0';
+	if (strchr(arg, '/') != NULL || arg[0] == '.')
+		fatalx("%s: not a runtime's name", arg);
+	l->runtimes[l->nruntimes].name = arg;
+	l->runtimes[l->nruntimes++].path = path;
+}
+
+static void
+launch_arg(struct launch *l, int opt, char *arg, int log[2])
+{
+	const struct {
+		char opt;
+		const char **path;
+	} paths[] = {
+		{ 's', &l->state },
+		{ 'i', &l->image },
+		{ 'c', &l->container },
+		{ 'l', &l->libexec },
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (paths[i].opt == opt)
+			*paths[i].path = arg;
+	}
+	if (opt == 'm')
+		launch_arg_ids(arg, &l->mon_uid, &l->mon_gid);
+	else if (opt == 'x')
+		launch_arg_ids(arg, &l->exec_uid, &l->exec_gid);
+	else if (opt == 'S')
+		l->systemd = true;
+	else if (opt == 'r')
+		launch_arg_runtime(l, arg);
+	else if (opt == 'v')
+		log[0] = atoi(arg);
+	else if (opt == 'w')
+		log[1] = atoi(arg);
+	else if (opt == '?')
+		fatalx("bad argument");
+}
+
+static void
+launch_args(struct launch *l, int argc, char **argv)
+{
+	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
+
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:v:w:")) != -1)
+		launch_arg(l, opt, optarg, log);
+	if (l->state == NULL || l->image == NULL || l->container == NULL ||
+	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||
+	    l->nruntimes == 0 || optind != argc)
+		fatalx("arguments are missing");
+	if (log[0] < LOG_LVL_ERROR || log[0] > LOG_LVL_DEBUG ||
+	    log[1] < LOG_FMT_TEXT || log[1] > LOG_FMT_JSON)
+		fatalx("bad -v or -w");
+	log_configure((enum log_level)log[0], (enum log_format)log[1]);
+}
+
+/* All that it has, less than all where the daemon itself has less. */
+static uint64_t
+launch_caps(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct data[2];
+
+	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capget, &head, data) == -1)
+		fatal("capget");
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct launch *l = &launch;
+
+	log_init("execlaunch");
+	launch_args(l, argc, argv);
+	launch_confine.caps = launch_caps();
+	l->helper = helper_new(&launch_def, l, HELPER_PARENT_FD);
+	l->jobs = launch_jobs_new(l);
+	l->sysctls = launch_sysctls_new();
+	/* What others may read is given its mode explicitly. */
+	(void)umask(077);
+	helper_run(l->helper, NULL, -1, 0, 0);
+}

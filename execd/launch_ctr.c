@@ -1,0 +1,208 @@
+/* Start, signals and removal of a container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/launch_proc.h"
+#include "execd/launch_run.h"
+#include "execd/launch_verify.h"
+#include "lib/fdio.h"
+#include "lib/id.h"
+#include "lib/log.h"
+
+#define CTR_GONE_MS    10000 /* for a killed container to be gone */
+#define CTR_MONITOR_MS 2000  /* for its monitor to have written all */
+#define CTR_STEP_US    2000
+#define CTR_SAID_MAX   512
+#define CTR_FILE_MAX   (ID_SIZE + 8)
+
+static int
+ctr_check(const struct launch *l, const char *ctr, uint32_t runtime,
+    struct cerr *err)
+{
+	return launch_check_id("container", ctr, err) == -1 ?
+	    -1 :
+	    run_runtime_check(l, runtime, err);
+}
+
+int
+launch_ctr_start(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_ctr *c = op->body;
+	struct fixed_launch_rec rec;
+	char root[LAUNCH_PATH_MAX];
+	struct run r;
+	int code;
+
+	if (ctr_check(l, c->ctr, c->runtime, err) == -1 ||
+	    launch_record_read(l, c->ctr, &rec, err) == -1 ||
+	    run_begin(&r, l, c->runtime, root, sizeof(root), err) == -1)
+		return -1;
+	run_add(&r, "start");
+	run_add(&r, c->ctr);
+	code = run_wait(&r, err);
+	if (code == -1)
+		return -1;
+	if (code != 0)
+		return run_failed(&r, "start container", code, err);
+	if (verify_started(&rec, err) == 0)
+		return 0;
+	cgroup_kill(&l->cgroups, rec.cgroup);
+	return -1;
+}
+
+/*
+ * A container that is not running takes any signal but 0, which asks whether
+ * it runs: NOT_FOUND.  SIGKILL reaches all that is in its cgroup.
+ */
+int
+launch_ctr_signal(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_ctr_signal *c = op->body;
+	struct fixed_launch_rec r;
+	CLEANUP_FD int pidfd = -1;
+	int sig = (int)c->signal;
+
+	if (launch_check_id("container", c->ctr, err) == -1)
+		return -1;
+	if (c->signal > (uint32_t)SIGRTMAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "%u is no signal", c->signal);
+	if (launch_record_read(l, c->ctr, &r, err) == -1)
+		return err->code == CERR_NOT_FOUND && sig != 0 ? 0 : -1;
+	pidfd = proc_open((pid_t)r.pid, r.start_time);
+	if (pidfd == -1 && sig == 0)
+		return cerr_set(err, CERR_NOT_FOUND,
+		    "container %s is not running", c->ctr);
+	if (pidfd != -1 && proc_signal(pidfd, sig) == -1 && errno != ESRCH)
+		return cerr_errno(err, "signal %d", sig);
+	if (sig == SIGKILL)
+		cgroup_kill(&l->cgroups, r.cgroup);
+	return 0;
+}
+
+/* Until its processes are gone; those in D state may not go at all. */
+static int
+ctr_kill(const struct launch *l, const struct fixed_launch_rec *r,
+    struct cerr *err)
+{
+	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
+	int64_t left = (int64_t)CTR_GONE_MS * 1000;
+
+	if (pidfd != -1) {
+		(void)proc_signal(pidfd, SIGKILL);
+		(void)proc_wait(pidfd, CTR_GONE_MS);
+	}
+	cgroup_kill(&l->cgroups, r->cgroup);
+	for (; left > 0 && !cgroup_empty(&l->cgroups, r->cgroup);
+	     left -= CTR_STEP_US)
+		(void)usleep(CTR_STEP_US);
+	return left > 0 ? 0 :
+			  cerr_set(err, CERR_FAILED_PRECONDITION,
+			      "a process of the container cannot be killed");
+}
+
+/* It ends by itself after the container; one that does not is killed. */
+static void
+ctr_end_monitor(const struct fixed_launch_rec *r)
+{
+	CLEANUP_FD int pidfd = proc_open((pid_t)r->monitor, r->monitor_start);
+
+	if (pidfd == -1 || proc_wait(pidfd, CTR_MONITOR_MS))
+		return;
+	log_warn("monitor %u did not end", r->monitor);
+	(void)proc_signal(pidfd, SIGKILL);
+	(void)proc_wait(pidfd, CTR_MONITOR_MS);
+}
+
+static void
+ctr_said(const struct launch *l, const char *ctr)
+{
+	char name[CTR_FILE_MAX], text[CTR_SAID_MAX];
+
+	(void)snprintf(name, sizeof(name), "%s.mon", ctr);
+	if (launch_read_file(l->dirs[LAUNCH_DIR_SCRATCH], name, text,
+		sizeof(text)) > 0) {
+		launch_clean_text(text);
+		log_error("container %s: %s", ctr, text);
+	}
+	(void)unlinkat(l->dirs[LAUNCH_DIR_SCRATCH], name, 0);
+}
+
+static void
+ctr_leftovers(const struct launch *l, const char *ctr)
+{
+	static const char *const ends[] = { "pid", "con" };
+	char name[CTR_FILE_MAX];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		(void)snprintf(name, sizeof(name), "%s.%s", ctr, ends[i]);
+		(void)unlinkat(l->dirs[LAUNCH_DIR_SCRATCH], name, 0);
+	}
+	ctr_said(l, ctr);
+}
+
+/* The runtime's own state, with or without the runtime's help. */
+static int
+ctr_runtime_delete(const struct launch *l, const char *ctr, uint32_t runtime,
+    struct cerr *err)
+{
+	char root[LAUNCH_PATH_MAX], name[LAUNCH_PATH_MAX];
+	struct run r;
+	int code;
+
+	if (run_begin(&r, l, runtime, root, sizeof(root), err) == -1)
+		return -1;
+	(void)snprintf(name, sizeof(name), "%s/%s", l->runtimes[runtime].name,
+	    ctr);
+	if (faccessat(l->dirs[LAUNCH_DIR_RUNTIME], name, F_OK,
+		AT_SYMLINK_NOFOLLOW) == -1)
+		return 0;
+	run_add(&r, "delete");
+	run_add(&r, "--force");
+	run_add(&r, ctr);
+	code = run_wait(&r, err);
+	if (code != 0)
+		log_warn("container %s: delete: %s", ctr, r.text);
+	if (launch_tree_remove(l->dirs[LAUNCH_DIR_RUNTIME], name) == -1)
+		return cerr_errno(err, "runtime's state of the container");
+	return 0;
+}
+
+int
+launch_ctr_remove(const struct launch *l, const char *ctr, uint32_t runtime,
+    struct cerr *err)
+{
+	struct fixed_launch_rec r;
+	int known;
+
+	if (ctr_check(l, ctr, runtime, err) == -1)
+		return -1;
+	known = launch_record_read(l, ctr, &r, NULL);
+	if (known == 0 && ctr_kill(l, &r, err) == -1)
+		return -1;
+	if (ctr_runtime_delete(l, ctr, runtime, err) == -1)
+		return -1;
+	if (known == 0) {
+		ctr_end_monitor(&r);
+		cgroup_remove(&l->cgroups, r.cgroup);
+	}
+	ctr_leftovers(l, ctr);
+	launch_record_remove(l, ctr);
+	return 0;
+}
+
+int
+launch_ctr_delete(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_ctr *c = op->body;
+
+	return launch_ctr_remove(l, c->ctr, c->runtime, err);
+}

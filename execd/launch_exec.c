@@ -1,0 +1,292 @@
+/*
+ * A command in a running container.  This job is the reaper of its process,
+ * and ends what it started when its time is over.
+ */
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/launch_proc.h"
+#include "execd/launch_run.h"
+#include "lib/fdio.h"
+#include "lib/id.h"
+#include "lib/mono.h"
+
+#define EXEC_PIDS_MAX	4096
+#define EXEC_ROUNDS	64
+#define EXEC_ROUND_US	2000
+#define EXEC_PATH_SIZE	40
+#define EXEC_LOG_SIZE	4096
+#define EXEC_START_SECONDS 120
+
+struct exec {
+	const struct launch *l;
+	const struct fixed_exec *e;
+	struct fixed_launch_rec rec;
+	char root[LAUNCH_PATH_MAX], pidfile[LAUNCH_PATH_MAX];
+	char process[EXEC_PATH_SIZE], log[EXEC_PATH_SIZE];
+	int logfd;
+	pid_t pid;
+	int pidfd;
+	uint64_t start_time;
+};
+
+/* What of a container belongs to the command: its session, its descendants. */
+struct exec_tree {
+	pid_t session;
+	pid_t pids[EXEC_PIDS_MAX], parents[EXEC_PIDS_MAX];
+	bool ours[EXEC_PIDS_MAX];
+	size_t n;
+};
+
+static int
+exec_prepare(struct exec *x, const struct launch_op *op, struct cerr *err)
+{
+	int seals = fcntl(op->fds[0], F_GET_SEALS);
+
+	if (launch_check_id("container", x->e->ctr, err) == -1 ||
+	    launch_check_id("exec", x->e->exec, err) == -1 ||
+	    launch_record_read(x->l, x->e->ctr, &x->rec, err) == -1)
+		return -1;
+	if (seals == -1 || (seals & F_SEAL_WRITE) == 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "process description is not a sealed memfd");
+	if (launch_state_path(x->l, x->pidfile, sizeof(x->pidfile),
+		"launch/exec", x->e->exec) == NULL)
+		return cerr_set(err, CERR_INTERNAL, "state path too long");
+	x->logfd = memfd_create("runtime-log", MFD_CLOEXEC);
+	if (x->logfd == -1)
+		return cerr_errno(err, "exec");
+	/* Through this process: nothing but 0 to 2 goes to the runtime. */
+	(void)snprintf(x->process, sizeof(x->process), "/proc/%d/fd/%d",
+	    getpid(), op->fds[0]);
+	(void)snprintf(x->log, sizeof(x->log), "/proc/%d/fd/%d", getpid(),
+	    x->logfd);
+	return 0;
+}
+
+static int
+exec_read_pid(struct exec *x, struct cerr *err)
+{
+	char text[16];
+	struct proc_stat st;
+
+	if (launch_read_file(x->l->dirs[LAUNCH_DIR_SCRATCH], x->e->exec, text,
+		sizeof(text)) <= 0)
+		return cerr_set(err, CERR_INTERNAL,
+		    "the runtime wrote no pid");
+	x->pid = (pid_t)strtol(text, NULL, 10);
+	/* It is our child until we have waited for it: no other can have its
+	 * number. */
+	if (x->pid <= 1 || proc_stat_read(x->pid, &st) == -1 ||
+	    st.ppid != getpid())
+		return cerr_set(err, CERR_INTERNAL,
+		    "the runtime named a process that is not the command's");
+	x->start_time = st.start_time;
+	x->pidfd = pidfd_open(x->pid, 0);
+	return x->pidfd == -1 ? cerr_errno(err, "pidfd_open") : 0;
+}
+
+static int
+exec_failed(struct exec *x, const struct run *r, int code, struct cerr *err)
+{
+	struct run said = *r;
+	ssize_t n = pread(x->logfd, said.text, EXEC_LOG_SIZE - 1, 0);
+
+	said.text[n < 0 ? 0 : n] = '\0';
+	launch_clean_text(said.text);
+	return run_failed(&said, "exec", code, err);
+}
+
+static int
+exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
+{
+	struct run r;
+	int code;
+
+	if (run_begin(&r, x->l, x->e->runtime, x->root, sizeof(x->root), err) ==
+	    -1)
+		return -1;
+	run_add(&r, "--log");
+	run_add(&r, x->log);
+	run_add(&r, "exec");
+	run_add(&r, "--process");
+	run_add(&r, x->process);
+	run_add(&r, "--detach");
+	run_add(&r, "--pid-file");
+	run_add(&r, x->pidfile);
+	run_add(&r, x->e->ctr);
+	r.out = op->fds[1];
+	r.err = op->fds[2];
+	code = run_wait(&r, err);
+	if (code > 0)
+		(void)exec_failed(x, &r, code, err);
+	if (code == 0)
+		code = exec_read_pid(x, err);
+	(void)unlinkat(x->l->dirs[LAUNCH_DIR_SCRATCH], x->e->exec, 0);
+	return code == 0 ? 0 : -1;
+}
+
+static void
+exec_tree_add(pid_t pid, void *arg)
+{
+	struct exec_tree *t = arg;
+	struct proc_stat st;
+
+	if (t->n == EXEC_PIDS_MAX || proc_stat_read(pid, &st) == -1 ||
+	    st.state == 'Z' || st.state == 'X')
+		return;
+	t->pids[t->n] = pid;
+	t->parents[t->n] = st.ppid;
+	t->ours[t->n++] = st.session == t->session;
+}
+
+static bool
+exec_tree_child(const struct exec_tree *t, size_t i)
+{
+	for (size_t j = 0; j < t->n; j++) {
+		if (t->ours[j] && t->pids[j] == t->parents[i])
+			return true;
+	}
+	return false;
+}
+
+/* Children of what is ours are ours, until nothing changes. */
+static size_t
+exec_tree_close(struct exec_tree *t)
+{
+	bool changed = true;
+	size_t count = 0;
+
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < t->n; i++) {
+			if (t->ours[i] || !exec_tree_child(t, i))
+				continue;
+			t->ours[i] = changed = true;
+		}
+	}
+	for (size_t i = 0; i < t->n; i++)
+		count += t->ours[i] ? 1 : 0;
+	return count;
+}
+
+static size_t
+exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
+{
+	size_t count;
+
+	t->n = 0;
+	t->session = x->pid;
+	cgroup_each(&x->l->cgroups, x->rec.cgroup, exec_tree_add, t);
+	count = exec_tree_close(t);
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->ours[i])
+			(void)kill(t->pids[i], sig);
+	}
+	return count;
+}
+
+/*
+ * First stopped, until no new one appears, so that none is born behind our
+ * back; then killed, until none is left.  The runtime makes the command a
+ * session leader: that finds those whose parent is gone.
+ */
+static void
+exec_kill(struct exec *x)
+{
+	struct exec_tree *t = malloc(sizeof(*t));
+	size_t before = 0, now = 0;
+
+	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
+		now = exec_tree_signal(x, t, SIGSTOP);
+		if (now == before)
+			break;
+		before = now;
+	}
+	(void)proc_signal(x->pidfd, SIGKILL);
+	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
+		if (exec_tree_signal(x, t, SIGKILL) == 0)
+			break;
+		(void)usleep(EXEC_ROUND_US);
+	}
+	free(t);
+}
+
+static int
+exec_reap(struct exec *x, struct cerr *err)
+{
+	int status = 0;
+
+	while (waitpid(x->pid, &status, 0) == -1) {
+		if (errno != EINTR)
+			return cerr_errno(err, "wait for the command");
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+/*
+ * True if it ended by itself.  The launcher hangs up when execd no longer
+ * wants the result, or when it dies: the command must not outlive that.
+ */
+static bool
+exec_wait(const struct exec *x, struct mono deadline)
+{
+	struct pollfd p[2] = { { x->pidfd, POLLIN, 0 },
+		{ LAUNCH_JOB_FD, 0, 0 } };
+	int64_t left;
+	int n;
+
+	do {
+		left = mono_left_ms(deadline);
+		n = poll(p, 2, left > INT32_MAX ? -1 : (int)left);
+	} while (n == -1 && errno == EINTR);
+	return (p[0].revents & POLLIN) != 0;
+}
+
+static struct mono
+exec_deadline(const struct fixed_exec *e)
+{
+	/* Whoever asks for more than a month has no deadline. */
+	return e->timeout_ms == 0 || e->timeout_ms > INT32_MAX ?
+	    mono_none() :
+	    mono_after_ms((int64_t)e->timeout_ms);
+}
+
+int
+launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err)
+{
+	struct exec x = { .l = l, .e = op->body, .logfd = -1, .pidfd = -1 };
+	struct mono deadline = exec_deadline(x.e);
+	int code;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1L) == -1)
+		return cerr_errno(err, "exec");
+	/* A runtime that hangs ends with this job. */
+	(void)alarm(EXEC_START_SECONDS);
+	if (exec_prepare(&x, op, err) == -1 || exec_start(&x, op, err) == -1)
+		return -1;
+	(void)alarm(0);
+	/* The command alone holds them now. */
+	fdio_close(&op->fds[1]);
+	fdio_close(&op->fds[2]);
+	if (!exec_wait(&x, deadline)) {
+		op->reply.exec_done.timed_out = 1;
+		exec_kill(&x);
+	}
+	code = exec_reap(&x, err);
+	op->reply.exec_done.exit_code = (uint32_t)code;
+	return code == -1 ? -1 : 0;
+}

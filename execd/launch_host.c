@@ -1,0 +1,112 @@
+/* Questions about the host and its runtimes. */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/devlist.h"
+#include "execd/launch.h"
+#include "execd/launch_run.h"
+#include "lib/fdio.h"
+
+#define HOST_FEATURES_MAX (1024 * 1024)
+
+static int
+host_ask(const struct launch *l, uint32_t runtime, const char *arg, int out,
+    struct cerr *err)
+{
+	struct run r;
+
+	memset(&r, 0, sizeof(r));
+	r.out = out;
+	r.err = -1;
+	run_add(&r, l->runtimes[runtime].path);
+	run_add(&r, arg);
+	return run_wait(&r, err);
+}
+
+static int
+host_seal(int fd, struct cerr *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return cerr_errno(err, "runtime");
+	if (st.st_size > HOST_FEATURES_MAX)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "the runtime describes itself in too many bytes");
+	if (lseek(fd, 0, SEEK_SET) == -1 ||
+	    fcntl(fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ==
+		-1)
+		return cerr_errno(err, "runtime");
+	return 0;
+}
+
+int
+launch_features(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_runtime *f = op->body;
+	off_t end;
+	int fd, code;
+
+	if (run_runtime_check(l, f->runtime, err) == -1)
+		return -1;
+	fd = memfd_create("features", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd == -1)
+		return cerr_errno(err, "runtime");
+	code = host_ask(l, f->runtime, "--version", fd, err);
+	if (code != 0)
+		return code == -1 ? -1 :
+				    cerr_set(err, CERR_FAILED_PRECONDITION,
+					"runtime %s cannot be run",
+					l->runtimes[f->runtime].path);
+	end = lseek(fd, 0, SEEK_CUR) + 1;
+	if (fdio_write_all(fd, "", 1) == -1)
+		return cerr_errno(err, "runtime");
+	/* A runtime without this command says so in its own words. */
+	if (host_ask(l, f->runtime, "features", fd, err) != 0 &&
+	    ftruncate(fd, end) == -1)
+		return cerr_errno(err, "runtime");
+	op->out[0] = fd;
+	op->nout = 1;
+	return host_seal(fd, err);
+}
+
+/* May wait for a file system that hangs: hence a job of its own. */
+int
+launch_host_path(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_host_path *h = op->body;
+	struct stat st;
+
+	(void)l;
+	if (strcmp(h->path, "/") != 0 && !launch_path_clean(h->path))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "%.256s: not an absolute, clean path", h->path);
+	if (stat(h->path, &st) == 0)
+		return 0;
+	if (errno != ENOENT || launch_make_dirs(h->path) == -1)
+		return cerr_errno(err, "%.256s", h->path);
+	return 0;
+}
+
+int
+launch_devices(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_host_path *h = op->body;
+
+	(void)l;
+	if (!launch_path_clean(h->path))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "%.256s: not an absolute, clean path", h->path);
+	op->out[0] = devlist_make(h->path, err);
+	op->nout = op->out[0] == -1 ? 0 : 1;
+	return op->out[0] == -1 ? -1 : 0;
+}

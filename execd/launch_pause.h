@@ -1,0 +1,18 @@
+#ifndef CRIOD_EXECD_LAUNCH_PAUSE_H
+#define CRIOD_EXECD_LAUNCH_PAUSE_H
+
+#include "execd/launch.h"
+
+/* Where a pod's pause process is counted: CGROUP/criod-pause-POD. */
+int launch_pause_cgroup(const char *cgroup, const char *pod, char *buf,
+    size_t size) __attribute__((warn_unused_result));
+
+/*
+ * Starts pause as the first process of a new PID namespace, in this
+ * process's other namespaces and in cgroup ("": where it is).  This process's
+ * next children would be in there too.  Returns its pid as seen from here.
+ */
+pid_t launch_pause_start(const struct launch *l, const char *cgroup,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,393 @@
+/* A pod's namespaces and files. */
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <net/if.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/launch_pause.h"
+#include "execd/launch_proc.h"
+#include "execd/launch_sysctl.h"
+#include "execd/pod_ns.h"
+#include "lib/fdio.h"
+#include "lib/id.h"
+
+#define POD_FILE_MAX	(1024U * 1024)
+#define POD_PAUSE_MS	5000
+#define POD_UMOUNT_TRIES 8
+
+static const struct {
+	unsigned int flag;
+	int clone;
+	const char *pin, *link;
+} pod_spaces[] = {
+	{ POD_NS_NET, CLONE_NEWNET, "net", "/proc/self/ns/net" },
+	{ POD_NS_IPC, CLONE_NEWIPC, "ipc", "/proc/self/ns/ipc" },
+	{ POD_NS_UTS, CLONE_NEWUTS, "uts", "/proc/self/ns/uts" },
+	/* Made by pause's start, pinned then. */
+	{ POD_NS_PID, 0, "pid", "/proc/self/ns/pid_for_children" },
+	{ POD_NS_USER, 0, "user", "/proc/self/ns/user" },
+};
+
+#define POD_NSPACES (sizeof(pod_spaces) / sizeof(pod_spaces[0]))
+
+static const struct {
+	const char *name, *host; /* the host's file, copied if none is given */
+} pod_files[] = {
+	[POD_FILE_RESOLV_CONF] = { "resolv.conf", "/etc/resolv.conf" },
+	[POD_FILE_HOSTNAME] = { "hostname", "/etc/hostname" },
+	[POD_FILE_HOSTS] = { "hosts", "/etc/hosts" },
+};
+
+static void
+pod_record_name(char buf[ID_SIZE + 1], const char *pod)
+{
+	(void)snprintf(buf, ID_SIZE + 1, "@%s", pod);
+}
+
+/* By descriptor: nothing else can be there, whatever the path says then. */
+static int
+pod_pin(int nsdir, size_t i, struct cerr *err)
+{
+	char target[40];
+	CLEANUP_FD int fd = openat(nsdir, pod_spaces[i].pin,
+	    O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+
+	if (fd == -1)
+		return cerr_errno(err, "pin %s", pod_spaces[i].pin);
+	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	if (mount(pod_spaces[i].link, target, NULL, MS_BIND, NULL) == -1)
+		return cerr_errno(err, "pin %s", pod_spaces[i].pin);
+	return 0;
+}
+
+static int
+pod_pins(int nsdir, unsigned int flags, struct cerr *err)
+{
+	for (size_t i = 0; i < POD_NSPACES; i++) {
+		if ((flags & pod_spaces[i].flag) != 0 &&
+		    pod_pin(nsdir, i, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+pod_loopback(struct cerr *err)
+{
+	CLEANUP_FD int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr;
+
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, "lo", 3);
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (sock == -1 || ioctl(sock, SIOCSIFFLAGS, &ifr) == -1)
+		return cerr_errno(err, "loopback interface");
+	return 0;
+}
+
+/* This process enters them; it ends with the operation. */
+static int
+pod_unshare(const struct launch *l, const struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod_make *m = op->body;
+	int clone = 0;
+
+	for (size_t i = 0; i < POD_NSPACES; i++)
+		clone |= m->flags & pod_spaces[i].flag ? pod_spaces[i].clone :
+							 0;
+	if (clone != 0 && unshare(clone) == -1)
+		return cerr_errno(err, "namespaces of the pod");
+	if ((m->flags & POD_NS_UTS) != 0 && m->hostname[0] != '\0' &&
+	    sethostname(m->hostname, strlen(m->hostname)) == -1)
+		return cerr_errno(err, "hostname");
+	if ((m->flags & POD_NS_NET) != 0 && pod_loopback(err) == -1)
+		return -1;
+	if (op->nsysctls > SYSCTL_PER_POD_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT, "too many sysctls");
+	for (size_t i = 0; i < op->nsysctls; i++) {
+		if (launch_sysctl_apply(l->dirs[LAUNCH_DIR_SYS],
+			&op->sysctls[i], m->flags, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+pod_shm(int poddir, uint64_t size, struct cerr *err)
+{
+	CLEANUP_FD int fd = -1;
+	char target[40], options[64];
+
+	if (size == 0)
+		return 0;
+	fd = launch_make_dir(poddir, "shm", 0700);
+	if (fd == -1)
+		return cerr_errno(err, "/dev/shm");
+	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	(void)snprintf(options, sizeof(options), "mode=1777,size=%llu",
+	    (unsigned long long)size);
+	if (mount("shm", target, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC,
+		options) == -1)
+		return cerr_errno(err, "/dev/shm");
+	return 0;
+}
+
+static int
+pod_start_pause(const struct launch *l, const struct fixed_pod_make *m,
+    struct fixed_launch_rec *r, struct cerr *err)
+{
+	struct proc_stat st;
+	pid_t pid;
+
+	if (launch_pause_cgroup(m->cgroup, m->pod, r->cgroup,
+		sizeof(r->cgroup)) == -1)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "cgroup path too long");
+	pid = launch_pause_start(l, r->cgroup, err);
+	if (pid == -1)
+		return -1;
+	if (proc_stat_read(pid, &st) == -1)
+		return cerr_set(err, CERR_INTERNAL, "pause is gone");
+	r->pid = (uint32_t)pid;
+	r->start_time = st.start_time;
+	return 0;
+}
+
+static int
+pod_check(const struct fixed_pod_make *m, struct cerr *err)
+{
+	if (launch_check_id("pod", m->pod, err) == -1)
+		return -1;
+	if (m->flags & POD_NS_USER)
+		return cerr_set(err, CERR_UNIMPLEMENTED,
+		    "a user namespace of the pod");
+	if ((m->flags & ~POD_NS_ALL) != 0 ||
+	    (m->cgroup[0] != '\0' && !cgroup_path_valid(m->cgroup)))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "namespaces or cgroup of the pod are malformed");
+	return 0;
+}
+
+static int
+pod_build(const struct launch *l, struct launch_op *op,
+    struct fixed_launch_rec *r, struct cerr *err)
+{
+	const struct fixed_pod_make *m = op->body;
+	CLEANUP_FD int nsdir = launch_make_dir(l->dirs[LAUNCH_DIR_NS], m->pod,
+	    0700);
+	CLEANUP_FD int poddir = launch_make_dir(l->dirs[LAUNCH_DIR_POD],
+	    m->pod, 0711);
+
+	if (nsdir == -1 || poddir == -1)
+		return cerr_errno(err, "directories of the pod");
+	if (pod_unshare(l, op, err) == -1 ||
+	    pod_shm(poddir, m->shm_size, err) == -1)
+		return -1;
+	if ((m->flags & POD_NS_PID) != 0 &&
+	    pod_start_pause(l, m, r, err) == -1)
+		return -1;
+	return pod_pins(nsdir, m->flags, err);
+}
+
+/* Repeated, it answers as before: the record is written last. */
+int
+launch_pod_make(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod_make *m = op->body;
+	struct fixed_launch_rec r;
+	char name[ID_SIZE + 1];
+
+	if (pod_check(m, err) == -1)
+		return -1;
+	pod_record_name(name, m->pod);
+	if (launch_record_read(l, name, &r, NULL) == 0 && r.flags == m->flags &&
+	    r.pid != 0) {
+		op->reply.pod_made.pause_pid = r.pid == 1 ? 0 : r.pid;
+		return 0;
+	}
+	if (launch_pod_undo(l, op, err) == -1)
+		return -1;
+	memset(&r, 0, sizeof(r));
+	r.flags = m->flags;
+	/* First without a pid, for who has to clean up. */
+	if (launch_pause_cgroup(m->cgroup, m->pod, r.cgroup,
+		sizeof(r.cgroup)) == -1 ||
+	    launch_record_write(l, name, &r, err) == -1 ||
+	    pod_build(l, op, &r, err) == -1)
+		return -1;
+	op->reply.pod_made.pause_pid = r.pid;
+	if (r.pid == 0)
+		r.pid = 1; /* made, without pause */
+	return launch_record_write(l, name, &r, err);
+}
+
+static int
+pod_umount(const char *path)
+{
+	for (int i = 0; i < POD_UMOUNT_TRIES; i++) {
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == -1)
+			return errno == EINVAL || errno == ENOENT ? 0 : -1;
+	}
+	return -1;
+}
+
+static int
+pod_unpin(const struct launch *l, const char *pod, struct cerr *err)
+{
+	char path[LAUNCH_PATH_MAX], base[ID_SIZE + 8];
+
+	for (size_t i = 0; i < POD_NSPACES; i++) {
+		(void)snprintf(base, sizeof(base), "%s/%s", pod,
+		    pod_spaces[i].pin);
+		if (launch_state_path(l, path, sizeof(path), "ns", base) ==
+			NULL ||
+		    pod_umount(path) == -1)
+			return cerr_errno(err, "unpin %s", pod_spaces[i].pin);
+	}
+	if (launch_tree_remove(l->dirs[LAUNCH_DIR_NS], pod) == -1)
+		return cerr_errno(err, "namespaces of the pod");
+	return 0;
+}
+
+static int
+pod_unfile(const struct launch *l, const char *pod, struct cerr *err)
+{
+	char path[LAUNCH_PATH_MAX], base[ID_SIZE + 8];
+
+	(void)snprintf(base, sizeof(base), "%s/shm", pod);
+	if (launch_state_path(l, path, sizeof(path), "pod", base) == NULL ||
+	    pod_umount(path) == -1)
+		return cerr_errno(err, "/dev/shm of the pod");
+	if (launch_tree_remove(l->dirs[LAUNCH_DIR_POD], pod) == -1)
+		return cerr_errno(err, "files of the pod");
+	return 0;
+}
+
+static void
+pod_stop_pause(const struct launch *l, const struct fixed_launch_rec *r)
+{
+	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
+
+	if (pidfd != -1) {
+		(void)proc_signal(pidfd, SIGKILL);
+		(void)proc_wait(pidfd, POD_PAUSE_MS);
+	}
+	if (r->cgroup[0] == '\0')
+		return;
+	cgroup_kill(&l->cgroups, r->cgroup);
+	cgroup_remove(&l->cgroups, r->cgroup);
+}
+
+static int
+pod_remove(const struct launch *l, const char *pod, struct cerr *err)
+{
+	struct fixed_launch_rec r;
+	char name[ID_SIZE + 1];
+
+	if (launch_check_id("pod", pod, err) == -1)
+		return -1;
+	pod_record_name(name, pod);
+	if (launch_record_read(l, name, &r, NULL) == 0 &&
+	    (r.flags & POD_NS_PID) != 0)
+		pod_stop_pause(l, &r);
+	if (pod_unpin(l, pod, err) == -1 || pod_unfile(l, pod, err) == -1)
+		return -1;
+	launch_record_remove(l, name);
+	return 0;
+}
+
+int
+launch_pod_unmake(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod *p = op->body;
+
+	return pod_remove(l, p->pod, err);
+}
+
+int
+launch_pod_undo(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod_make *m = op->body;
+
+	return pod_remove(l, m->pod, err);
+}
+
+static int
+pod_file_write(int poddir, const char *name, const void *buf, size_t len)
+{
+	char aside[32];
+	CLEANUP_FD int fd = -1;
+
+	(void)snprintf(aside, sizeof(aside), ".%s.new", name);
+	(void)unlinkat(poddir, aside, 0);
+	fd = openat(poddir, aside,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1 || fdio_write_all(fd, buf, len) == -1 ||
+	    fchmod(fd, 0644) == -1)
+		return -1;
+	return renameat(poddir, aside, poddir, name);
+}
+
+/* The given contents; without any, the host's own file, if it has it. */
+static int
+pod_file_text(struct launch_op *op, uint32_t which, uint8_t **buf,
+    size_t *len, struct cerr *err)
+{
+	ssize_t n;
+
+	if (fdio_memfd_read(op->fds[0], POD_FILE_MAX, buf, len) == -1)
+		return cerr_errno(err, "%s", pod_files[which].name);
+	if (*len > 0)
+		return 0;
+	free(*buf);
+	*buf = malloc(POD_FILE_MAX);
+	if (*buf == NULL)
+		return cerr_errno(err, "%s", pod_files[which].name);
+	n = launch_read_file(AT_FDCWD, pod_files[which].host, (char *)*buf,
+	    POD_FILE_MAX);
+	*len = n < 0 ? 0 : (size_t)n;
+	return 0;
+}
+
+int
+launch_pod_file(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod_file *f = op->body;
+	CLEANUP_FREE uint8_t *buf = NULL;
+	CLEANUP_FD int poddir = -1;
+	size_t len = 0;
+
+	if (launch_check_id("pod", f->pod, err) == -1)
+		return -1;
+	if (f->which >= sizeof(pod_files) / sizeof(pod_files[0]))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "no file of a pod has the number %u", f->which);
+	if (pod_file_text(op, f->which, &buf, &len, err) == -1)
+		return -1;
+	poddir = launch_open_beneath(l->dirs[LAUNCH_DIR_POD], f->pod,
+	    O_RDONLY | O_DIRECTORY);
+	if (poddir == -1)
+		return cerr_set(err, CERR_NOT_FOUND, "pod %s: not made",
+		    f->pod);
+	return pod_file_write(poddir, pod_files[f->which].name, buf, len) ==
+		-1 ?
+	    cerr_errno(err, "%s", pod_files[f->which].name) :
+	    0;
+}

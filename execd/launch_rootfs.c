@@ -1,0 +1,238 @@
+/* A container's root file system: an overlay of its image's layers. */
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/rootfile.h"
+#include "lib/fdio.h"
+#include "lib/id.h"
+
+#define ROOTFS_LAYERS_MAX   128
+#define ROOTFS_OPTIONS_MAX  4096 /* one page is all that mount(2) copies */
+#define ROOTFS_UMOUNT_TRIES 8
+
+static int
+rootfs_path(const struct launch *l, const char *ctr, char *path, size_t size,
+    struct cerr *err)
+{
+	if (launch_state_path(l, path, size, "rootfs", ctr) == NULL)
+		return cerr_set(err, CERR_INTERNAL, "state path too long");
+	return 0;
+}
+
+static int
+rootfs_check(const struct launch *l, const struct fixed_rootfs *r,
+    struct cerr *err)
+{
+	char name[32];
+
+	if (launch_check_id("container", r->ctr, err) == -1)
+		return -1;
+	if (r->nlayers > ROOTFS_LAYERS_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "an image of more than %u layers", ROOTFS_LAYERS_MAX);
+	for (uint32_t i = 0; i < r->nlayers; i++) {
+		CLEANUP_FD int fd = -1;
+
+		(void)snprintf(name, sizeof(name), "%" PRIu64 "/fs",
+		    r->layers[i]);
+		fd = launch_open_beneath(l->dirs[LAUNCH_DIR_LAYER], name,
+		    O_PATH | O_DIRECTORY);
+		if (fd == -1)
+			return cerr_errno(err, "layer %" PRIu64, r->layers[i]);
+	}
+	return 0;
+}
+
+/* The root directory is the upper one's: it must look like the image's. */
+static int
+rootfs_like(int upper, const struct launch *l, const struct fixed_rootfs *r)
+{
+	struct stat st = { .st_mode = 0755 };
+	char name[32];
+
+	if (r->nlayers > 0) {
+		(void)snprintf(name, sizeof(name), "%" PRIu64 "/fs",
+		    r->layers[r->nlayers - 1]);
+		if (fstatat(l->dirs[LAUNCH_DIR_LAYER], name, &st,
+			AT_SYMLINK_NOFOLLOW) == -1)
+			return -1;
+	}
+	return fchown(upper, st.st_uid, st.st_gid) == -1 ||
+		fchmod(upper, st.st_mode & 07777) == -1 ?
+	    -1 :
+	    0;
+}
+
+static int
+rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
+    struct cerr *err)
+{
+	CLEANUP_FD int ctr = launch_make_dir(l->dirs[LAUNCH_DIR_CONTAINER],
+	    r->ctr, 0700);
+	CLEANUP_FD int upper = ctr == -1 ? -1 :
+					   launch_make_dir(ctr, "upper", 0755);
+	CLEANUP_FD int work = ctr == -1 ? -1 :
+					  launch_make_dir(ctr, "work", 0700);
+	CLEANUP_FD int at = launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS],
+	    r->ctr, 0700);
+
+	if (ctr == -1 || upper == -1 || work == -1 || at == -1 ||
+	    rootfs_like(upper, l, r) == -1)
+		return cerr_errno(err, "writable layer");
+	return 0;
+}
+
+/* Highest first; relative to IMAGE/layer, which is the current directory. */
+static int
+rootfs_options(const struct launch *l, const struct fixed_rootfs *r,
+    char *buf, size_t size, struct cerr *err)
+{
+	size_t n = (size_t)snprintf(buf, size,
+	    "userxattr,volatile,upperdir=%s/%s/upper,workdir=%s/%s/work,"
+	    "lowerdir=",
+	    l->container, r->ctr, l->container, r->ctr);
+
+	if (r->nlayers == 0 && n < size)
+		n += (size_t)snprintf(buf + n, size - n, "%s/empty",
+		    l->state);
+	for (uint32_t i = r->nlayers; i > 0 && n < size; i--)
+		n += (size_t)snprintf(buf + n, size - n, "%s%" PRIu64 "/fs",
+		    i == r->nlayers ? "" : ":", r->layers[i - 1]);
+	return n < size ? 0 :
+			  cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+			      "the image's layers do not fit one mount");
+}
+
+/*
+ * volatile: what a container writes need not survive a power cut, after which
+ * it is not there any more; unmounting then does not sync the disk.
+ */
+static int
+rootfs_mount(const struct launch *l, const struct fixed_rootfs *r,
+    const char *path, struct cerr *err)
+{
+	char options[ROOTFS_OPTIONS_MAX];
+	struct statx sx;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &sx) == -1)
+		return cerr_errno(err, "root file system");
+	if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return 0; /* asked again */
+	if (rootfs_options(l, r, options, sizeof(options), err) == -1)
+		return -1;
+	if (fchdir(l->dirs[LAUNCH_DIR_LAYER]) == -1 ||
+	    mount("overlay", path, "overlay", MS_NODEV, options) == -1)
+		return cerr_errno(err, "mount root file system");
+	return 0;
+}
+
+static int
+rootfs_open(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+launch_rootfs(const struct launch *l, struct launch_op *op, struct cerr *err)
+{
+	static const char *const files[] = { "/etc/passwd", "/etc/group" };
+	const struct fixed_rootfs *r = op->body;
+	char path[LAUNCH_PATH_MAX];
+	int root;
+
+	if (rootfs_check(l, r, err) == -1 ||
+	    rootfs_path(l, r->ctr, path, sizeof(path), err) == -1 ||
+	    rootfs_dirs(l, r, err) == -1 ||
+	    rootfs_mount(l, r, path, err) == -1)
+		return -1;
+	root = rootfs_open(path);
+	if (root == -1)
+		return cerr_errno(err, "root file system");
+	/* From here on this process can do nothing else. */
+	if (rootfile_enter(root, ROOTFILE_READ, err) == -1)
+		return -1;
+	for (op->nout = 0; op->nout < 2; op->nout++) {
+		op->out[op->nout] = rootfile_read(files[op->nout], err);
+		if (op->out[op->nout] == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+launch_rootfs_dir(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_rootfs_dir *d = op->body;
+	char path[LAUNCH_PATH_MAX];
+	struct statx sx;
+	int root;
+
+	if (launch_check_id("container", d->ctr, err) == -1 ||
+	    rootfs_path(l, d->ctr, path, sizeof(path), err) == -1)
+		return -1;
+	if (strcmp(d->path, "/") == 0)
+		return 0;
+	if (!launch_path_clean(d->path))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "directory %.256s: not an absolute, clean path", d->path);
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &sx) == -1 ||
+	    (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "container %s has no root file system", d->ctr);
+	root = rootfs_open(path);
+	if (root == -1)
+		return cerr_errno(err, "root file system");
+	if (rootfile_enter(root, ROOTFILE_MAKE, err) == -1)
+		return -1;
+	return rootfile_make_dir(d->path, err);
+}
+
+static int
+rootfs_remove(const struct launch *l, const char *ctr, struct cerr *err)
+{
+	char path[LAUNCH_PATH_MAX];
+	int i = 0;
+
+	if (launch_check_id("container", ctr, err) == -1 ||
+	    rootfs_path(l, ctr, path, sizeof(path), err) == -1)
+		return -1;
+	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+		if (++i == ROOTFS_UMOUNT_TRIES)
+			break;
+	}
+	if (errno != EINVAL && errno != ENOENT)
+		return cerr_errno(err, "unmount root file system");
+	if (unlinkat(l->dirs[LAUNCH_DIR_ROOTFS], ctr, AT_REMOVEDIR) == -1 &&
+	    errno != ENOENT)
+		return cerr_errno(err, "root file system");
+	if (launch_tree_remove(l->dirs[LAUNCH_DIR_CONTAINER], ctr) == -1)
+		return cerr_errno(err, "writable layer");
+	return 0;
+}
+
+int
+launch_rootfs_drop(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_ctr *c = op->body;
+
+	return rootfs_remove(l, c->ctr, err);
+}
+
+int
+launch_rootfs_undo(const struct launch *l, struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_rootfs *r = op->body;
+
+	return rootfs_remove(l, r->ctr, err);
+}

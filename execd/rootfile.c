@@ -1,0 +1,212 @@
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+#include <linux/openat2.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "execd/launch.h"
+#include "execd/rootfile.h"
+#include "lib/fdio.h"
+#include "lib/filter.h"
+
+#define ROOTFILE_NOBODY	   65534
+#define ROOTFILE_PATH_MAX  4096
+#define ROOTFILE_MEMORY	   (64UL * 1024 * 1024)
+#define ROOTFILE_SECONDS   5
+#define ROOTFILE_TRIES	   8
+
+/* The program's only table is the one for this work. */
+extern const struct filter filter_execlaunch;
+
+static int
+rootfile_limits(void)
+{
+	static const struct {
+		__rlimit_resource_t resource;
+		rlim_t value;
+	} limits[] = {
+		{ RLIMIT_AS, ROOTFILE_MEMORY },
+		{ RLIMIT_CPU, ROOTFILE_SECONDS },
+		{ RLIMIT_FSIZE, ROOTFILE_MAX },
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NPROC, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit lim = { limits[i].value, limits[i].value };
+
+		if (setrlimit(limits[i].resource, &lim) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+rootfile_caps(enum rootfile_work work)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct data[2];
+
+	memset(data, 0, sizeof(data));
+	if (work == ROOTFILE_MAKE)
+		data[0].permitted = data[0].effective =
+		    1U << CAP_DAC_OVERRIDE;
+	return (int)syscall(SYS_capset, &head, data);
+}
+
+static int
+rootfile_ids(enum rootfile_work work)
+{
+	if (setgroups(0, NULL) == -1)
+		return -1;
+	if (work == ROOTFILE_MAKE)
+		return 0;
+	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY,
+		   ROOTFILE_NOBODY) == -1 ||
+		setresuid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
+		    -1 ?
+	    -1 :
+	    0;
+}
+
+/* The root stays open nowhere else: no descriptor leads out of it. */
+int
+rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
+{
+	if (fchdir(rootfd) == -1 || chroot(".") == -1 ||
+	    close_range(LAUNCH_JOB_FD + 1, ~0U, 0) == -1)
+		return cerr_errno(err, "enter the root file system");
+	if (rootfile_limits() == -1 || rootfile_ids(work) == -1 ||
+	    rootfile_caps(work) == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1 ||
+	    filter_install(&filter_execlaunch) == -1)
+		return cerr_errno(err, "give up privileges");
+	return 0;
+}
+
+/*
+ * Magic links lead out of every root; a FIFO or a device must not block or be
+ * triggered by the open.
+ */
+static int
+rootfile_open(const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned int)(flags | O_CLOEXEC | O_NONBLOCK |
+		    O_NOCTTY),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+		    RESOLVE_NO_XDEV,
+	};
+	long fd = -1;
+
+	if (flags & O_PATH)
+		how.flags = (unsigned int)(flags | O_CLOEXEC);
+	for (int i = 0; i < ROOTFILE_TRIES && fd == -1; i++) {
+		fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+		if (fd == -1 && errno != EAGAIN)
+			break;
+	}
+	return (int)fd;
+}
+
+/* Looked at before it is opened for reading: a device may act on that. */
+static int
+rootfile_open_regular(const char *path, bool *absent, struct cerr *err)
+{
+	CLEANUP_FD int look = rootfile_open(path, O_PATH);
+	struct stat st;
+
+	*absent = look == -1 &&
+	    (errno == ENOENT || errno == ENOTDIR || errno == EACCES);
+	if (*absent)
+		return -1;
+	if (look == -1)
+		return cerr_errno(err, "%s of the image", path);
+	if (fstat(look, &st) == -1 || !S_ISREG(st.st_mode))
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "%s of the image is not a regular file", path);
+	if (st.st_size > (off_t)ROOTFILE_MAX)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "%s of the image is larger than %u bytes", path,
+		    ROOTFILE_MAX);
+	return 0;
+}
+
+int
+rootfile_read(const char *path, struct cerr *err)
+{
+	CLEANUP_FREE uint8_t *buf = malloc(ROOTFILE_MAX);
+	CLEANUP_FD int fd = -1;
+	bool absent = false;
+	ssize_t n = 0;
+	int memfd;
+
+	if (buf == NULL)
+		return cerr_errno(err, "%s of the image", path);
+	if (rootfile_open_regular(path, &absent, err) == -1 && !absent)
+		return -1;
+	if (!absent) {
+		fd = rootfile_open(path, O_RDONLY);
+		if (fd == -1 && errno != EACCES)
+			return cerr_errno(err, "%s of the image", path);
+		n = fd == -1 ? 0 : fdio_read_upto(fd, buf, ROOTFILE_MAX);
+	}
+	if (n == -1)
+		return cerr_errno(err, "%s of the image", path);
+	memfd = fdio_memfd_sealed("rootfile", buf, (size_t)n);
+	return memfd == -1 ? cerr_errno(err, "%s of the image", path) : memfd;
+}
+
+/* One more part of path: what is there must be a directory in the end. */
+static int
+rootfile_make_part(int parent, const char *part, const char *sofar, int *dir)
+{
+	if (mkdirat(parent, part, 0755) == 0) {
+		if (fchmodat(parent, part, 0755, 0) == -1)
+			return -1;
+	} else if (errno != EEXIST)
+		return -1;
+	*dir = rootfile_open(sofar, O_PATH | O_DIRECTORY);
+	return *dir == -1 ? -1 : 0;
+}
+
+int
+rootfile_make_dir(const char *path, struct cerr *err)
+{
+	char sofar[ROOTFILE_PATH_MAX], part[NAME_MAX + 1];
+	CLEANUP_FD int dir = rootfile_open("/", O_PATH | O_DIRECTORY);
+
+	for (const char *p = path; *p == '/' && dir != -1;) {
+		size_t n = strcspn(p + 1, "/");
+		int next = -1, result;
+
+		if (n == 0 || n > NAME_MAX ||
+		    (size_t)(p + 1 - path) + n >= sizeof(sofar))
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "directory %.64s...: not a usable path", path);
+		memcpy(part, p + 1, n);
+		part[n] = '\0';
+		p += n + 1;
+		memcpy(sofar, path, (size_t)(p - path));
+		sofar[p - path] = '\0';
+		result = rootfile_make_part(dir, part, sofar, &next);
+		fdio_close(&dir);
+		dir = next;
+		if (result == -1)
+			break;
+	}
+	return dir == -1 ? cerr_errno(err, "directory %s of the image", path) :
+			   0;
+}

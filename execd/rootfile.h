@@ -1,0 +1,42 @@
+#ifndef CRIOD_EXECD_ROOTFILE_H
+#define CRIOD_EXECD_ROOTFILE_H
+
+/*
+ * File work inside a container's root file system, whose every name and byte
+ * is an image's.  The process that does it gives up all else first and for
+ * good: it is a job, which ends with its answer.  It executes and loads
+ * nothing from there.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/cerr.h"
+
+#define ROOTFILE_MAX (1024U * 1024)
+
+enum rootfile_work {
+	ROOTFILE_READ, /* as nobody, without capabilities */
+	ROOTFILE_MAKE, /* as root, with DAC_OVERRIDE alone */
+};
+
+/* Makes rootfd the root, and drops what the work does not need. */
+int rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * The contents of path in a sealed memfd, empty if there is no such file or
+ * nobody may read it.  -1 with err if it is no regular file, or larger than
+ * ROOTFILE_MAX.
+ */
+int rootfile_read(const char *path, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Makes the directory path (absolute, clean), 0755 root, with its parents.
+ * Symbolic links on the way are followed inside the root.
+ */
+int rootfile_make_dir(const char *path, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+#endif
