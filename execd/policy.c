@@ -402,9 +402,12 @@ policy_check_device(const Runtime__V1__Device *d, struct cerr *err)
 static int
 policy_check_lists(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 {
-	if (c->n_mounts > 4096 || c->n_devices > 1024 || c->n_envs > 65536)
+	if (c->n_mounts > 1024 || c->n_devices > 256 || c->n_envs > 65536)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "too many mounts, devices or envs");
+	if (c->n_command + c->n_args > 4096)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "too many words in command and args");
 	if (c->n_cdi_devices > 0)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "CDI devices are not supported");

@@ -118,39 +118,61 @@ spec_expand_slice(const char *slice, char *out, size_t size)
 	return n < 0 || (size_t)n >= size - len ? -1 : 0;
 }
 
+/* Where a parent is below the root of the cgroup hierarchy. */
+static int
+spec_cgroup_place(bool systemd, const char *parent, char out[POLICY_CGROUP],
+    struct cerr *err)
+{
+	int n = 0;
+
+	if (systemd)
+		n = spec_expand_slice(parent, out, POLICY_CGROUP);
+	else
+		(void)snprintf(out, POLICY_CGROUP, "%s", parent);
+	/* Room for "/criod-ID.scope". */
+	if (n == -1 || strlen(out) >= POLICY_CGROUP - 96)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "cgroup_parent: too long");
+	return 0;
+}
+
+static bool
+spec_systemd(const Criod__BootExecd *boot)
+{
+	return boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD;
+}
+
+int
+spec_cgroup_dir(const Criod__BootExecd *boot, const char *asked,
+    char out[POLICY_CGROUP], struct cerr *err)
+{
+	char parent[POLICY_CGROUP];
+
+	if (policy_cgroup_parent(asked, boot->default_cgroup_parent,
+		spec_systemd(boot), parent, err) == -1)
+		return -1;
+	return spec_cgroup_place(spec_systemd(boot), parent, out, err);
+}
+
 /* Sets linux.cgroupsPath, and out->cgroup to what it comes to. */
 static json_t *
 spec_cgroup(struct spec *s)
 {
-	bool systemd =
-	    s->in->boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD;
 	const Runtime__V1__LinuxPodSandboxConfig *l = s->in->pod_config->linux;
+	bool systemd = spec_systemd(s->in->boot);
 	char parent[POLICY_CGROUP], path[POLICY_CGROUP + 128];
-	char dirs[POLICY_CGROUP];
-	int n;
+	size_t len;
 
 	if (policy_cgroup_parent(l != NULL ? l->cgroup_parent : "",
 		s->in->boot->default_cgroup_parent, systemd, parent, s->err) ==
-	    -1)
+		-1 ||
+	    spec_cgroup_place(systemd, parent, s->out->cgroup, s->err) == -1)
 		return NULL;
-	if (!systemd) {
-		(void)snprintf(path, sizeof(path), "%s/criod-%s", parent,
-		    s->in->id);
-		n = snprintf(s->out->cgroup, sizeof(s->out->cgroup), "%s",
-		    path);
-	} else if (spec_expand_slice(parent, dirs, sizeof(dirs)) == 0) {
-		(void)snprintf(path, sizeof(path), "%s:criod:%s", parent,
-		    s->in->id);
-		n = snprintf(s->out->cgroup, sizeof(s->out->cgroup),
-		    "%s/criod-%s.scope", dirs, s->in->id);
-	} else {
-		n = -1;
-	}
-	if (n < 0 || (size_t)n >= sizeof(s->out->cgroup)) {
-		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
-		    "cgroup_parent: too long");
-		return NULL;
-	}
+	len = strlen(s->out->cgroup);
+	(void)snprintf(s->out->cgroup + len, sizeof(s->out->cgroup) - len,
+	    systemd ? "/criod-%s.scope" : "/criod-%s", s->in->id);
+	(void)snprintf(path, sizeof(path),
+	    systemd ? "%s:criod:%s" : "%s/criod-%s", parent, s->in->id);
 	return spec_string(s, "cgroup_parent", path);
 }
 

@@ -57,9 +57,14 @@ int spec_build(const struct spec_in *in, struct spec_out *out,
     struct cerr *err) __attribute__((warn_unused_result));
 void spec_clear(struct spec_out *out);
 
-/* The process object for an exec: the container's, with other args. */
-json_t *spec_exec_process(const json_t *config, char *const *args,
-    size_t nargs, struct cerr *err);
+/* The cgroup, from the root of its hierarchy, that cgroup_parent names. */
+int spec_cgroup_dir(const Criod__BootExecd *boot, const char *asked,
+    char out[POLICY_CGROUP], struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* Makes a container's process object that of an exec in it. */
+int spec_exec_args(json_t *process, char *const *args, size_t nargs,
+    struct cerr *err) __attribute__((warn_unused_result));
 
 /*
  * The directory a process may start in: absolute, clean, and not one that

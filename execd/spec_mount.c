@@ -112,7 +112,6 @@ spec_mount_kernel(struct spec *s, struct spec_mount_list *l)
 	    cgroup);
 }
 
-/* Message queues and shared memory follow the IPC namespace. */
 static int
 spec_mount_ipc(struct spec *s, struct spec_mount_list *l)
 {
@@ -121,15 +120,12 @@ spec_mount_ipc(struct spec *s, struct spec_mount_list *l)
 	static const char *const host[] = { "bind", "rprivate", "nosuid",
 		"noexec", "nodev", "rw", NULL };
 
-	if (s->in->pod.namespaces & POD_NS_IPC) {
-		if (spec_mount_default(s, l, "/dev/mqueue", "mqueue",
-			"mqueue", mqueue) == -1)
-			return -1;
-		return spec_mount_pod(s, l, "/dev/shm", "shm", false);
-	}
-	if (spec_mount_default(s, l, "/dev/mqueue", "bind", "/dev/mqueue",
-		host) == -1)
+	/* A new mount shows the queues of the namespace that mounts it. */
+	if (spec_mount_default(s, l, "/dev/mqueue", "mqueue", "mqueue",
+		mqueue) == -1)
 		return -1;
+	if (s->in->pod.namespaces & POD_NS_IPC)
+		return spec_mount_pod(s, l, "/dev/shm", "shm", false);
 	return spec_mount_default(s, l, "/dev/shm", "bind", "/dev/shm", host);
 }
 

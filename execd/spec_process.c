@@ -320,31 +320,25 @@ spec_process(struct spec *s)
 	return p;
 }
 
-json_t *
-spec_exec_process(const json_t *config, char *const *args, size_t nargs,
+int
+spec_exec_args(json_t *process, char *const *args, size_t nargs,
     struct cerr *err)
 {
 	struct spec s = { .err = err };
-	const json_t *process = json_object_get(config, "process");
-	json_t *p = process != NULL ? json_deep_copy(process) : NULL;
-	json_t *list = json_array();
+	json_t *list;
 
-	if (p == NULL || list == NULL)
-		goto fail;
+	err->code = CERR_OK;
+	list = spec_array(&s);
+	if (list == NULL)
+		return -1;
 	for (size_t i = 0; i < nargs; i++) {
-		if (spec_add(&s, list, spec_string(&s, "cmd", args[i])) == -1)
-			goto fail;
+		if (spec_add(&s, list, spec_string(&s, "cmd", args[i])) ==
+		    -1) {
+			json_decref(list);
+			return -1;
+		}
 	}
-	if (json_object_set(p, "args", list) == -1 ||
-	    json_object_set_new(p, "terminal", json_false()) == -1)
-		goto fail;
-	json_decref(list);
-	return p;
-fail:
-	if (err->code == CERR_OK)
-		(void)cerr_set(err, CERR_INTERNAL,
-		    "the container's process cannot be read");
-	json_decref(list);
-	json_decref(p);
-	return NULL;
+	if (spec_set(&s, process, "args", list) == -1)
+		return -1;
+	return spec_set(&s, process, "terminal", json_false());
 }

@@ -1,0 +1,638 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "execd/ctr.h"
+#include "execd/mon.h"
+#include "execd/pod.h"
+#include "execd/runtime.h"
+#include "execd/signum.h"
+#include "execd/spec.h"
+#include "imsg/fixed.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+
+/*
+ * CreateContainer, step by step:
+ *
+ *	1. check the request; directory and record
+ *	2. at once: the image's lease, the host's devices, the mounts' sources
+ *	3. the root file system, and with it the image's passwd and group
+ *	4. config.json
+ *	5. the working directory
+ *	6. the runtime's create, under a new monitor
+ *	7. the link to that monitor
+ *
+ * A step that fails is undone by the removal (ctr_remove.c), after which the
+ * caller gets the error.
+ */
+struct ctr_create {
+	struct ctr *ctr;
+	struct link_call *call;
+	Criod__CtrCreate *request;
+	Criod__Lease *image;
+	struct policy_pod pod;
+	char hostname[POLICY_HOSTNAME];
+	uint32_t target_pid;
+	struct spec_devices *devices;
+	size_t ndevices;
+	struct user user;
+	struct spec_out spec;
+	size_t pending; /* answers of step 2 */
+	bool failed;
+	struct cerr err;
+};
+
+static void
+ctr_create_free(struct ctr_create *k)
+{
+	k->ctr->create = NULL;
+	for (size_t i = 0; i < k->ndevices; i++)
+		devlist_clear(&k->devices[i].list);
+	free(k->devices);
+	EXECD_FREE(k->request);
+	EXECD_FREE(k->image);
+	user_clear(&k->user);
+	spec_clear(&k->spec);
+	free(k);
+}
+
+static void
+ctr_create_fail(struct ctr_create *k, const struct cerr *err)
+{
+	struct ctr *c = k->ctr;
+
+	log_info("container %s: not made: %s", c->id, err->text);
+	c->failed = k->call;
+	c->failed_why = execd_alloc(1, sizeof(*err));
+	*c->failed_why = *err;
+	ctr_create_free(k);
+	ctr_remove(c);
+}
+
+/* ---- 7 ---- */
+
+static void
+ctr_create_reply(struct ctr_create *k)
+{
+	struct ctr *c = k->ctr;
+	Criod__CtrCreated body;
+	Runtime__V1__ContainerUser user;
+	Runtime__V1__LinuxContainerUser linux;
+	CLEANUP_FREE int64_t *groups = execd_alloc(k->user.ngroups + 1,
+	    sizeof(*groups));
+	CLEANUP_FREE char *log_path = NULL;
+
+	if (asprintf(&log_path, "%s%s%s", c->log_dir,
+		c->log_dir[0] != '\0' ? "/" : "", c->log_name) == -1)
+		fatal("asprintf");
+	for (size_t i = 0; i < k->user.ngroups; i++)
+		groups[i] = k->user.groups[i];
+	runtime__v1__linux_container_user__init(&linux);
+	linux.uid = k->user.uid;
+	linux.gid = k->user.gid;
+	linux.supplemental_groups = groups;
+	linux.n_supplemental_groups = k->user.ngroups;
+	runtime__v1__container_user__init(&user);
+	user.linux = &linux;
+	criod__ctr_created__init(&body);
+	body.image_id = k->image->image_id;
+	body.image_ref = k->image->image_ref;
+	body.user = &user;
+	body.stop_signal = signum_parse(k->image->stop_signal);
+	body.pid = (int32_t)c->pid;
+	body.log_path = log_path;
+	link_reply(k->call, MSG_CTR_CREATED, &body, NULL, 0);
+}
+
+static void
+ctr_create_done(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+	struct ctr *c = k->ctr;
+	const struct fixed_ctr_created *made;
+
+	if (err != NULL) {
+		ctr_create_fail(k, err);
+		return;
+	}
+	made = m->body;
+	c->pid = made->pid;
+	c->start_time = made->start_time;
+	if (ctr_set_state(c, CTR_CREATED, &k->err) == -1) {
+		ctr_create_fail(k, &k->err);
+		return;
+	}
+	ctr_create_reply(k);
+	ctr_create_free(k);
+	mon_connect(c);
+	/* A removal that came meanwhile. */
+	if (!SIMPLEQ_EMPTY(&c->removals))
+		ctr_remove(c);
+}
+
+/* ---- 6 ---- */
+
+static void
+ctr_create_run(struct ctr_create *k)
+{
+	struct ctr *c = k->ctr;
+	struct fixed_ctr_create body = {
+		.runtime = c->runtime,
+		.flags = k->spec.flags,
+		.uid = k->user.uid,
+		.gid = k->user.gid,
+		.caps = k->spec.caps,
+		.oom_score_adj = k->spec.oom_score_adj,
+	};
+
+	memcpy(body.ctr, c->id, sizeof(body.ctr));
+	memcpy(body.pod, c->pod, sizeof(body.pod));
+	if (FIXED_SET_STR(body.cgroup, k->spec.cgroup) == -1 ||
+	    FIXED_SET_STR(body.log_dir, c->log_dir) == -1 ||
+	    FIXED_SET_STR(body.log_name, c->log_name) == -1) {
+		(void)cerr_set(&k->err, CERR_INVALID_ARGUMENT,
+		    "log_path or cgroup_parent: too long");
+		ctr_create_fail(k, &k->err);
+		return;
+	}
+	(void)link_request(execd_launcher(c->x), MSG_L_CTR_CREATE, &body, NULL,
+	    0, mono_after_ms(EXECD_CREATE_MS), ctr_create_done, k);
+}
+
+/* ---- 5 ---- */
+
+static void
+ctr_create_have_cwd(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	(void)m;
+	if (err != NULL)
+		ctr_create_fail(arg, err);
+	else
+		ctr_create_run(arg);
+}
+
+static void
+ctr_create_cwd(struct ctr_create *k)
+{
+	struct fixed_rootfs_dir body = { 0 };
+
+	if (strcmp(k->spec.cwd, "/") == 0) {
+		ctr_create_run(k);
+		return;
+	}
+	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	if (FIXED_SET_STR(body.path, k->spec.cwd) == -1)
+		fatalx("working directory");
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_ROOTFS_DIR, &body,
+	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_cwd, k);
+}
+
+/* ---- 4 ---- */
+
+static int
+ctr_create_write(struct ctr_create *k, int dir, const char *name,
+    const json_t *json)
+{
+	CLEANUP_FREE char *text = json_dumps(json, JSON_COMPACT);
+	CLEANUP_FD int fd = -1;
+
+	if (text == NULL)
+		return cerr_set(&k->err, CERR_RESOURCE_EXHAUSTED,
+		    "no memory for %s", name);
+	fd = openat(dir, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1 || fdio_write_all(fd, text, strlen(text)) == -1)
+		return cerr_errno(&k->err, "write %s", name);
+	return 0;
+}
+
+static struct spec_in
+ctr_create_spec_in(struct ctr_create *k)
+{
+	struct ctr *c = k->ctr;
+
+	return (struct spec_in){
+		.boot = c->x->boot,
+		.id = c->id,
+		.pod_id = c->pod,
+		.config = k->request->config,
+		.pod_config = k->request->pod_config,
+		.image = k->image,
+		.user = &k->user,
+		.pod = k->pod,
+		.hostname = k->hostname,
+		.target_pid = k->target_pid,
+		.devices = k->devices,
+		.ndevices = k->ndevices,
+		.runtime_rro = runtime_rro(c->x, c->runtime),
+		.cpus = c->x->cpus,
+	};
+}
+
+static int
+ctr_create_config(struct ctr_create *k)
+{
+	struct spec_in in = ctr_create_spec_in(k);
+	CLEANUP_FD int dir = ctr_open_dir(k->ctr);
+
+	if (dir == -1)
+		return cerr_errno(&k->err, "open bundle %s", k->ctr->id);
+	if (spec_build(&in, &k->spec, &k->err) == -1 ||
+	    ctr_create_write(k, dir, CTR_CONFIG_FILE, k->spec.root) == -1)
+		return -1;
+	return ctr_create_write(k, dir, CTR_PROCESS_FILE,
+	    json_object_get(k->spec.root, "process"));
+}
+
+/* ---- 3 ---- */
+
+static int
+ctr_create_user(struct ctr_create *k, const struct user_text *passwd,
+    const struct user_text *group)
+{
+	const Runtime__V1__LinuxContainerSecurityContext *sc =
+	    k->request->config->linux != NULL ?
+	    k->request->config->linux->security_context :
+	    NULL;
+	struct user_in in = { .username = "", .image = k->image->user,
+		.passwd = *passwd, .group = *group };
+
+	if (sc != NULL) {
+		in.has_uid = sc->run_as_user != NULL;
+		in.uid = in.has_uid ? sc->run_as_user->value : 0;
+		in.has_gid = sc->run_as_group != NULL;
+		in.gid = in.has_gid ? sc->run_as_group->value : 0;
+		in.username = sc->run_as_username;
+		in.groups = sc->supplemental_groups;
+		in.ngroups = sc->n_supplemental_groups;
+		in.strict = sc->supplemental_groups_policy ==
+		    RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict;
+	}
+	return user_resolve(&in, &k->user, &k->err);
+}
+
+static int
+ctr_create_read_user(struct ctr_create *k, struct link_msg *m)
+{
+	CLEANUP_FD int passwd_fd = link_take_fd(m, 0);
+	CLEANUP_FD int group_fd = link_take_fd(m, 1);
+	CLEANUP_FREE uint8_t *passwd = NULL;
+	CLEANUP_FREE uint8_t *group = NULL;
+	struct user_text p, g;
+
+	if (fdio_memfd_read(passwd_fd, USER_FILE_MAX, &passwd, &p.len) == -1 ||
+	    fdio_memfd_read(group_fd, USER_FILE_MAX, &group, &g.len) == -1)
+		return cerr_errno(&k->err, "the image's passwd and group");
+	p.buf = (const char *)passwd;
+	g.buf = (const char *)group;
+	return ctr_create_user(k, &p, &g);
+}
+
+static void
+ctr_create_have_root(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+
+	if (err != NULL) {
+		ctr_create_fail(k, err);
+		return;
+	}
+	if (ctr_create_read_user(k, m) == -1 || ctr_create_config(k) == -1) {
+		ctr_create_fail(k, &k->err);
+		return;
+	}
+	ctr_create_cwd(k);
+}
+
+static void
+ctr_create_root(struct ctr_create *k)
+{
+	struct fixed_rootfs body = { .nlayers = (uint32_t)k->image->n_layers };
+	size_t max = sizeof(body.layers) / sizeof(body.layers[0]);
+
+	if (k->image->n_layers > max) {
+		(void)cerr_set(&k->err, CERR_FAILED_PRECONDITION,
+		    "the image has more than %zu layers", max);
+		ctr_create_fail(k, &k->err);
+		return;
+	}
+	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	for (size_t i = 0; i < k->image->n_layers; i++)
+		body.layers[i] = k->image->layers[i];
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_ROOTFS, &body, NULL,
+	    0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_root, k);
+}
+
+/* ---- 2 ---- */
+
+/* One of the answers of step 2 is there; the first error counts. */
+static void
+ctr_create_gathered(struct ctr_create *k, const struct cerr *err)
+{
+	struct ctr *c = k->ctr;
+
+	if (err != NULL && !k->failed) {
+		k->failed = true;
+		k->err = *err;
+	}
+	if (--k->pending > 0)
+		return;
+	if (!k->failed) {
+		c->image = execd_strdup(k->image->image_id);
+		k->failed = ctr_set_state(c, CTR_CREATING, &k->err) == -1;
+	}
+	if (k->failed)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_create_root(k);
+}
+
+static void
+ctr_create_have_lease(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+
+	if (err == NULL) {
+		EXECD_FREE(k->image);
+		k->image = execd_copy(m->body);
+	}
+	ctr_create_gathered(k, err);
+}
+
+static void
+ctr_create_have_path(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	(void)m;
+	ctr_create_gathered(arg, err);
+}
+
+struct ctr_device_ask {
+	struct ctr_create *create;
+	size_t index;
+};
+
+static int
+ctr_create_read_devices(struct spec_devices *d, struct link_msg *m,
+    struct cerr *err)
+{
+	CLEANUP_FD int fd = link_take_fd(m, 0);
+	uint8_t *text;
+	char *copy;
+	size_t len;
+
+	if (fdio_memfd_read(fd, DEVLIST_MAX, &text, &len) == -1)
+		return cerr_errno(err, "list of devices");
+	copy = (char *)text;
+	if (devlist_parse(&d->list, copy, len) == -1)
+		return cerr_set(err, CERR_INTERNAL,
+		    "list of devices: malformed");
+	return 0;
+}
+
+static void
+ctr_create_have_devices(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_device_ask *a = arg;
+	struct ctr_create *k = a->create;
+	struct cerr own;
+
+	if (err == NULL &&
+	    ctr_create_read_devices(&k->devices[a->index], m, &own) == -1)
+		err = &own;
+	free(a);
+	ctr_create_gathered(k, err);
+}
+
+static void
+ctr_create_ask_device(struct ctr_create *k, size_t i, const char *path)
+{
+	struct ctr_device_ask *a = execd_alloc(1, sizeof(*a));
+	struct fixed_host_path body = { 0 };
+
+	a->create = k;
+	a->index = i;
+	/* policy_check_ctr bounded it. */
+	if (FIXED_SET_STR(body.path, path) == -1)
+		fatalx("device path");
+	k->pending++;
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_DEVICES, &body,
+	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_devices, a);
+}
+
+static bool
+ctr_create_privileged(const struct ctr_create *k)
+{
+	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
+
+	return l != NULL && l->security_context != NULL &&
+	    l->security_context->privileged;
+}
+
+static void
+ctr_create_ask_devices(struct ctr_create *k)
+{
+	const Runtime__V1__ContainerConfig *c = k->request->config;
+	size_t all = ctr_create_privileged(k) ? 1 : 0;
+	char path[POLICY_PATH_MAX];
+
+	k->ndevices = c->n_devices + all;
+	k->devices = execd_alloc(k->ndevices + 1, sizeof(*k->devices));
+	if (all > 0)
+		ctr_create_ask_device(k, c->n_devices, "/dev");
+	for (size_t i = 0; i < c->n_devices; i++) {
+		k->devices[i].request = c->devices[i];
+		if (policy_clean_path("devices", c->devices[i]->host_path,
+			path, NULL) == 0)
+			ctr_create_ask_device(k, i, path);
+	}
+}
+
+static void
+ctr_create_ask_path(struct ctr_create *k, const char *host)
+{
+	struct fixed_host_path body = { 0 };
+
+	if (policy_clean_path("mounts", host, body.path, NULL) == -1)
+		fatalx("mount source");
+	if (strcmp(body.path, "/") == 0)
+		return;
+	k->pending++;
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_HOST_PATH, &body,
+	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_path, k);
+}
+
+static void
+ctr_create_gather(struct ctr_create *k)
+{
+	const Runtime__V1__ContainerConfig *c = k->request->config;
+	Criod__LeaseGet body;
+
+	criod__lease_get__init(&body);
+	body.container_id = k->ctr->id;
+	body.image = k->request->image;
+	k->pending = 1;
+	(void)link_request(execd_imaged(k->ctr->x), MSG_LEASE_GET, &body, NULL,
+	    0, mono_after_ms(EXECD_LEASE_MS), ctr_create_have_lease, k);
+	ctr_create_ask_devices(k);
+	for (size_t i = 0; i < c->n_mounts; i++)
+		ctr_create_ask_path(k, c->mounts[i]->host_path);
+}
+
+/* ---- 1 ---- */
+
+/*
+ * Builds the specification once without image and devices, so that what is
+ * wrong with the request shows before anything is made.
+ */
+static int
+ctr_create_rehearse(struct ctr_create *k)
+{
+	static char sh[] = "sh";
+	static char *cmd[] = { sh };
+	struct spec_in in;
+	struct spec_out out;
+
+	k->image = execd_alloc(1, sizeof(*k->image));
+	criod__lease__init(k->image);
+	if (k->request->config->n_args + k->request->config->n_command == 0) {
+		k->image->cmd = cmd;
+		k->image->n_cmd = 1;
+	}
+	in = ctr_create_spec_in(k);
+	in.ndevices = 0;
+	if (spec_build(&in, &out, &k->err) == 0)
+		spec_clear(&out);
+	free(k->image);
+	k->image = NULL;
+	return k->err.code == CERR_OK ? 0 : -1;
+}
+
+static int
+ctr_create_target(struct execd *x, const Criod__CtrCreate *r, uint32_t *pid,
+    struct cerr *err)
+{
+	const Runtime__V1__LinuxContainerConfig *l = r->config->linux;
+	const Runtime__V1__NamespaceOption *o =
+	    l != NULL && l->security_context != NULL ?
+	    l->security_context->namespace_options :
+	    NULL;
+	struct ctr *target;
+
+	*pid = 0;
+	if (o == NULL || o->pid != RUNTIME__V1__NAMESPACE_MODE__TARGET)
+		return 0;
+	target = ctr_find_or(x, r->target_id, err);
+	if (target == NULL)
+		return -1;
+	if (strcmp(target->pod, r->pod_id) != 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "namespace_options.target_id: of another pod");
+	if (target->state != CTR_RUNNING || target->end.set)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "namespace_options.target_id: that container does not "
+		    "run");
+	*pid = target->pid;
+	return 0;
+}
+
+static int
+ctr_create_check(struct execd *x, const Criod__CtrCreate *r,
+    struct cerr *err)
+{
+	if (!id_valid(r->id) || !id_valid(r->pod_id))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "not a container or pod id");
+	if (r->config == NULL || r->pod_config == NULL)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "no configuration");
+	if (ctr_find(x, r->id) != NULL)
+		return cerr_set(err, CERR_ALREADY_EXISTS,
+		    "container %s exists", r->id);
+	if (strlen(r->image) > 4096)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "image: too long");
+	return 0;
+}
+
+/* The parts that have a place in struct ctr; -1 with k->err. */
+static int
+ctr_create_prepare(struct ctr_create *k, struct pod *pod)
+{
+	const Criod__CtrCreate *r = k->request;
+	struct ctr *c = k->ctr;
+	char dir[POLICY_PATH_MAX], name[POLICY_NAME_MAX];
+
+	k->err.code = CERR_OK;
+	k->pod = pod->facts;
+	memcpy(k->hostname, pod->hostname, sizeof(k->hostname));
+	if (runtime_find(c->x,
+		r->runtime[0] != '\0' ? r->runtime :
+					runtime_name(c->x, pod->runtime),
+		&c->runtime, &k->err) == -1 ||
+	    policy_check_ctr(&k->pod, r->config, &k->err) == -1 ||
+	    policy_log_path(r->pod_config, r->config, dir, name, &k->err) ==
+		-1 ||
+	    ctr_create_target(c->x, r, &k->target_pid, &k->err) == -1)
+		return -1;
+	c->log_dir = execd_strdup(dir);
+	c->log_name = execd_strdup(name);
+	return ctr_create_rehearse(k);
+}
+
+/* Nothing was made: only memory goes. */
+static void
+ctr_create_refuse(struct ctr_create *k)
+{
+	struct ctr *c = k->ctr;
+
+	link_refuse(k->call, &k->err);
+	ctr_create_free(k);
+	ctr_free(c);
+}
+
+static void
+ctr_create_start(struct ctr_create *k, struct pod *pod)
+{
+	struct ctr *c = k->ctr;
+
+	if (ctr_create_prepare(k, pod) == -1) {
+		ctr_create_refuse(k);
+		return;
+	}
+	if (mkdirat(c->x->root, c->id, 0700) == -1) {
+		(void)cerr_errno(&k->err, "make bundle %s", c->id);
+		ctr_create_refuse(k);
+		return;
+	}
+	if (ctr_set_state(c, CTR_CREATING, &k->err) == -1)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_create_gather(k);
+}
+
+void
+ctr_take_create(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Criod__CtrCreate *r = m->body;
+	struct execd *x = ctx;
+	struct ctr_create *k;
+	struct pod *pod = NULL;
+	struct cerr err;
+
+	if (ctr_create_check(x, r, &err) == 0)
+		pod = pod_find_ready(x, r->pod_id, &err);
+	if (pod == NULL) {
+		link_refuse(call, &err);
+		return;
+	}
+	k = execd_alloc(1, sizeof(*k));
+	k->call = call;
+	k->request = execd_copy(r);
+	k->ctr = ctr_new(x, r->id, r->pod_id);
+	k->ctr->create = k;
+	ctr_create_start(k, pod);
+}

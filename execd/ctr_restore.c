@@ -1,0 +1,117 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "execd/ctr.h"
+#include "execd/mon.h"
+#include "execd/runtime.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+
+static enum ctr_state
+ctr_adopted_state(uint32_t state)
+{
+	switch (state) {
+	case CTR_CREATED:
+	case CTR_STARTING:
+	case CTR_RUNNING:
+	case CTR_EXITED:
+		return (enum ctr_state)state;
+	default:
+		/* Half made or half removed: it goes. */
+		return CTR_REMOVING;
+	}
+}
+
+static void
+ctr_adopt_end(struct ctr *c, const Criod__CtrExited *e)
+{
+	if (e == NULL)
+		return;
+	c->end.set = true;
+	c->end.code = (uint32_t)e->exit_code;
+	c->end.finished_at = e->finished_at;
+	c->end.oom = e->oom_killed;
+	c->end.unknown = e->unknown;
+}
+
+static void
+ctr_adopt_record(struct ctr *c, const Criod__ExecdCtr *rec)
+{
+	struct cerr err;
+
+	c->state = ctr_adopted_state(rec->state);
+	(void)snprintf(c->pod, sizeof(c->pod), "%s", rec->pod_id);
+	if (rec->image_id[0] != '\0')
+		c->image = execd_strdup(rec->image_id);
+	c->pid = rec->pid;
+	c->start_time = rec->start_time;
+	c->started_at = rec->started_at;
+	c->log_dir = execd_strdup(rec->log_dir);
+	c->log_name = execd_strdup(rec->log_name);
+	ctr_adopt_end(c, rec->exit);
+	if (c->end.set && c->state != CTR_REMOVING)
+		c->state = CTR_EXITED;
+	if (runtime_find(c->x, rec->runtime, &c->runtime, &err) == -1)
+		log_warn("container %s: %s", c->id, err.text);
+}
+
+/*
+ * A container is what its record says.  Without a record that can be read it
+ * never was more than a directory, or something is broken: it is removed.
+ */
+void
+ctr_adopt(struct execd *x, const char *id)
+{
+	struct ctr *c = ctr_new(x, id, "");
+	CLEANUP_FD int dir = ctr_open_dir(c);
+	Criod__ExecdCtr *rec = NULL;
+	struct cerr err = { 0 };
+
+	if (dir != -1)
+		rec = execd_record_read(dir, CTR_STATE_FILE,
+		    &criod__execd_ctr__descriptor, &err);
+	if (rec == NULL) {
+		log_warn("container %s: %s; it is removed", id, err.text);
+		c->state = CTR_REMOVING;
+		return;
+	}
+	ctr_adopt_record(c, rec);
+	EXECD_FREE(rec);
+	if (ctr_alive(c))
+		mon_connect(c);
+}
+
+void
+ctr_resume(struct execd *x)
+{
+	struct ctr *c, *next;
+
+	for (c = LIST_FIRST(&x->ctrs); c != NULL; c = next) {
+		next = LIST_NEXT(c, entry);
+		if (c->state == CTR_REMOVING && c->undo == CTR_UNDO_NONE)
+			ctr_remove(c);
+		else if (c->orphan)
+			mon_bury(c);
+		else if (c->state == CTR_STARTING)
+			ctr_start_again(c);
+	}
+}
+
+/* What imaged must not collect. */
+void
+ctr_announce(struct execd *x)
+{
+	struct ctr *c;
+	Criod__LeaseHave body;
+
+	LIST_FOREACH(c, &x->ctrs, entry) {
+		if (c->image == NULL)
+			continue;
+		criod__lease_have__init(&body);
+		body.container_id = c->id;
+		body.image_id = c->image;
+		(void)link_send(execd_imaged(x), MSG_LEASE_HAVE, &body, NULL,
+		    0);
+	}
+}

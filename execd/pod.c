@@ -1,0 +1,509 @@
+#include <sys/stat.h>
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "execd/ctr.h"
+#include "execd/pod.h"
+#include "execd/pod_ns.h"
+#include "execd/runtime.h"
+#include "execd/spec.h"
+#include "imsg/fixed.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+
+#define POD_RETRY_MS 10000
+
+_Static_assert(POLICY_HOSTNAME == sizeof(((struct fixed_pod_make *)0)->hostname),
+    "host names");
+
+/* A pod on its way. */
+struct pod_make {
+	struct pod *pod;
+	struct link_call *call;
+	Criod__PodCreate *request;
+	size_t files; /* L_POD_FILE not answered yet */
+	struct cerr err;
+	bool failed;
+};
+
+static void pod_unmake(struct pod *p);
+
+struct pod *
+pod_find(struct execd *x, const char *id)
+{
+	struct pod *p;
+
+	LIST_FOREACH(p, &x->pods, entry) {
+		if (strcmp(p->id, id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+struct pod *
+pod_find_ready(struct execd *x, const char *id, struct cerr *err)
+{
+	struct pod *p = pod_find(x, id);
+
+	if (p == NULL)
+		(void)cerr_set(err, CERR_NOT_FOUND, "no pod %.64s", id);
+	else if (p->state != POD_READY)
+		(void)cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "pod %s is not ready", id);
+	return p != NULL && p->state == POD_READY ? p : NULL;
+}
+
+/* "@ID": no container's directory has such a name. */
+static void
+pod_dir_name(const char *id, char name[ID_SIZE + 1])
+{
+	(void)snprintf(name, ID_SIZE + 1, "@%s", id);
+}
+
+static int
+pod_save(struct pod *p, struct cerr *err)
+{
+	char name[ID_SIZE + 1];
+	Criod__ExecdPod rec;
+	CLEANUP_FREE char *runtime =
+	    execd_strdup(runtime_name(p->x, p->runtime));
+	CLEANUP_FD int fd = -1;
+
+	pod_dir_name(p->id, name);
+	fd = execd_open_dir(p->x, name);
+	if (fd == -1)
+		return cerr_errno(err, "open %s", name);
+	criod__execd_pod__init(&rec);
+	rec.state = p->state;
+	rec.runtime = runtime;
+	rec.namespaces = p->facts.namespaces;
+	rec.host_pid = p->facts.host_pid;
+	rec.privileged = p->facts.privileged;
+	rec.hostname = p->hostname;
+	return execd_record_write(fd, "state", &rec, err);
+}
+
+static struct pod *
+pod_new(struct execd *x, const char *id)
+{
+	struct pod *p = execd_alloc(1, sizeof(*p));
+
+	p->x = x;
+	(void)snprintf(p->id, sizeof(p->id), "%s", id);
+	SIMPLEQ_INIT(&p->removals);
+	LIST_INSERT_HEAD(&x->pods, p, entry);
+	return p;
+}
+
+static void
+pod_free(struct pod *p)
+{
+	LIST_REMOVE(p, entry);
+	if (p->retry != NULL)
+		event_free(p->retry);
+	free(p);
+}
+
+/* ---- removal ---- */
+
+static void
+pod_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct pod *p = arg;
+
+	(void)fd;
+	(void)what;
+	if (!p->removing)
+		pod_unmake(p);
+}
+
+/* The caller of a create that failed, and those who want it removed. */
+static void
+pod_unmake_tell(struct pod *p, const struct cerr *err)
+{
+	if (p->failed != NULL)
+		link_refuse(p->failed, p->failed_why);
+	free(p->failed_why);
+	p->failed = NULL;
+	p->failed_why = NULL;
+	execd_wait_end(&p->removals, MSG_POD_REMOVED, err);
+}
+
+static void
+pod_unmake_failed(struct pod *p, const struct cerr *err)
+{
+	struct timeval tv = { POD_RETRY_MS / 1000, 0 };
+
+	log_warn("pod %s: cannot be removed yet: %s", p->id, err->text);
+	pod_unmake_tell(p, err);
+	if (p->retry == NULL)
+		p->retry = evtimer_new(helper_base(p->x->helper), pod_retry,
+		    p);
+	if (p->retry != NULL)
+		(void)evtimer_add(p->retry, &tv);
+}
+
+static void
+pod_unmade(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct pod *p = arg;
+	char name[ID_SIZE + 1];
+	struct cerr own;
+
+	(void)m;
+	p->removing = false;
+	if (err != NULL && err->code != CERR_NOT_FOUND) {
+		pod_unmake_failed(p, err);
+		return;
+	}
+	pod_dir_name(p->id, name);
+	if (execd_remove_dir(p->x, name, &own) == -1) {
+		pod_unmake_failed(p, &own);
+		return;
+	}
+	pod_unmake_tell(p, NULL);
+	pod_free(p);
+}
+
+static void
+pod_unmake(struct pod *p)
+{
+	struct fixed_pod body = { 0 };
+	struct cerr err;
+
+	p->state = POD_REMOVING;
+	p->removing = true;
+	/* A full disk must not keep anything from being removed. */
+	if (pod_save(p, &err) == -1)
+		log_debug("pod %s: %s", p->id, err.text);
+	memcpy(body.pod, p->id, sizeof(p->id));
+	(void)link_request(execd_launcher(p->x), MSG_L_POD_UNMAKE, &body, NULL,
+	    0, mono_after_ms(EXECD_STEP_MS), pod_unmade, p);
+}
+
+void
+pod_take_remove(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Criod__PodId *body = m->body;
+	struct execd *x = ctx;
+	struct pod *p;
+	struct cerr err;
+
+	if (!id_valid(body->id)) {
+		(void)cerr_set(&err, CERR_INVALID_ARGUMENT, "not a pod id");
+		link_refuse(call, &err);
+		return;
+	}
+	if (ctr_any_alive(x, body->id)) {
+		(void)cerr_set(&err, CERR_FAILED_PRECONDITION,
+		    "pod %s still has running containers", body->id);
+		link_refuse(call, &err);
+		return;
+	}
+	/* What is not known may still be there. */
+	p = pod_find(x, body->id);
+	if (p == NULL)
+		p = pod_new(x, body->id);
+	execd_wait_add(&p->removals, call);
+	if (!p->removing && p->make == NULL)
+		pod_unmake(p);
+}
+
+/* ---- making ---- */
+
+static void
+pod_make_free(struct pod_make *k)
+{
+	k->pod->make = NULL;
+	EXECD_FREE(k->request);
+	free(k);
+}
+
+static void
+pod_make_fail(struct pod_make *k, const struct cerr *err)
+{
+	struct pod *p = k->pod;
+
+	p->failed = k->call;
+	p->failed_why = execd_alloc(1, sizeof(*err));
+	*p->failed_why = *err;
+	pod_make_free(k);
+	pod_unmake(p);
+}
+
+static void
+pod_make_done(struct pod_make *k)
+{
+	struct pod *p = k->pod;
+	Criod__PodCreated body;
+	CLEANUP_FREE char *runtime =
+	    execd_strdup(runtime_name(p->x, p->runtime));
+
+	p->state = POD_READY;
+	if (pod_save(p, &k->err) == -1) {
+		pod_make_fail(k, &k->err);
+		return;
+	}
+	criod__pod_created__init(&body);
+	body.runtime = runtime;
+	link_reply(k->call, MSG_POD_CREATED, &body, NULL, 0);
+	pod_make_free(k);
+	/* A removal that came meanwhile. */
+	if (!SIMPLEQ_EMPTY(&p->removals))
+		pod_unmake(p);
+}
+
+static void
+pod_file_made(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct pod_make *k = arg;
+
+	(void)m;
+	if (err != NULL && !k->failed) {
+		k->failed = true;
+		k->err = *err;
+	}
+	if (--k->files > 0)
+		return;
+	if (k->failed)
+		pod_make_fail(k, &k->err);
+	else
+		pod_make_done(k);
+}
+
+static void
+pod_file_send(struct pod_make *k, uint32_t which, const char *text)
+{
+	struct fixed_pod_file body = { .which = which };
+	int fd = fdio_memfd_sealed("podfile", text, strlen(text));
+
+	if (fd == -1)
+		fatal("memfd");
+	memcpy(body.pod, k->pod->id, sizeof(body.pod));
+	k->files++;
+	(void)link_request(execd_launcher(k->pod->x), MSG_L_POD_FILE, &body,
+	    &fd, 1, mono_after_ms(EXECD_STEP_MS), pod_file_made, k);
+}
+
+static void
+pod_append(char **text, const char *word, const char *list)
+{
+	char *more;
+
+	if (asprintf(&more, "%s%s%s", *text, word, list) == -1)
+		fatal("asprintf");
+	free(*text);
+	*text = more;
+}
+
+/* Empty if the client says nothing: the host's is copied. */
+char *
+pod_resolv_conf(const Runtime__V1__DNSConfig *d)
+{
+	char *text = execd_strdup("");
+
+	if (d == NULL)
+		return text;
+	for (size_t i = 0; i < d->n_searches; i++)
+		pod_append(&text, i == 0 ? "search " : " ", d->searches[i]);
+	if (d->n_searches > 0)
+		pod_append(&text, "\n", "");
+	for (size_t i = 0; i < d->n_servers; i++) {
+		pod_append(&text, "nameserver ", d->servers[i]);
+		pod_append(&text, "\n", "");
+	}
+	for (size_t i = 0; i < d->n_options; i++)
+		pod_append(&text, i == 0 ? "options " : " ", d->options[i]);
+	if (d->n_options > 0)
+		pod_append(&text, "\n", "");
+	return text;
+}
+
+static void
+pod_namespaces_made(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct pod_make *k = arg;
+	struct pod *p = k->pod;
+	CLEANUP_FREE char *resolv = NULL;
+	char hostname[POLICY_HOSTNAME + 1];
+
+	(void)m;
+	if (err != NULL) {
+		pod_make_fail(k, err);
+		return;
+	}
+	resolv = pod_resolv_conf(k->request->config->dns_config);
+	(void)snprintf(hostname, sizeof(hostname), "%s\n", p->hostname);
+	pod_file_send(k, POD_FILE_RESOLV_CONF, resolv);
+	pod_file_send(k, POD_FILE_HOSTNAME, hostname);
+	if ((p->facts.namespaces & POD_NS_NET) == 0)
+		pod_file_send(k, POD_FILE_HOSTS, "");
+}
+
+/* Each sysctl was checked by policy_check_pod. */
+static int
+pod_send_sysctls(struct pod_make *k)
+{
+	const Runtime__V1__LinuxPodSandboxConfig *l =
+	    k->request->config->linux;
+	struct fixed_pod_sysctl body = { 0 };
+
+	memcpy(body.pod, k->pod->id, sizeof(body.pod));
+	for (size_t i = 0; l != NULL && i < l->n_sysctls; i++) {
+		char path[POLICY_SYSCTL];
+
+		if (policy_check_sysctl(l->sysctls[i]->key,
+			l->sysctls[i]->value, k->pod->facts.namespaces, path,
+			&k->err) == -1 ||
+		    FIXED_SET_STR(body.name, path) == -1 ||
+		    FIXED_SET_STR(body.value, l->sysctls[i]->value) == -1)
+			return -1;
+		if (link_send(execd_launcher(k->pod->x), MSG_L_POD_SYSCTL,
+			&body, NULL, 0) == -1)
+			return cerr_set(&k->err, CERR_UNAVAILABLE,
+			    "execlaunch does not take messages");
+	}
+	return 0;
+}
+
+static void
+pod_make_start(struct pod_make *k)
+{
+	struct pod *p = k->pod;
+	const Runtime__V1__LinuxPodSandboxConfig *l =
+	    k->request->config->linux;
+	struct fixed_pod_make body = { .flags = p->facts.namespaces,
+		.shm_size = POD_SHM_SIZE };
+
+	memcpy(body.pod, p->id, sizeof(body.pod));
+	memcpy(body.hostname, p->hostname, sizeof(body.hostname));
+	if (spec_cgroup_dir(p->x->boot, l != NULL ? l->cgroup_parent : "",
+		body.cgroup, &k->err) == -1 ||
+	    pod_send_sysctls(k) == -1) {
+		pod_make_fail(k, &k->err);
+		return;
+	}
+	(void)link_request(execd_launcher(p->x), MSG_L_POD_MAKE, &body, NULL, 0,
+	    mono_after_ms(EXECD_STEP_MS), pod_namespaces_made, k);
+}
+
+static void
+pod_set_hostname(struct pod *p, const char *asked)
+{
+	if (asked[0] != '\0')
+		(void)snprintf(p->hostname, sizeof(p->hostname), "%s", asked);
+	else if (p->facts.namespaces & POD_NS_NET)
+		(void)snprintf(p->hostname, sizeof(p->hostname), "%.12s",
+		    p->id);
+	else
+		(void)snprintf(p->hostname, sizeof(p->hostname), "%s",
+		    p->x->hostname);
+}
+
+static int
+pod_check(struct execd *x, const Criod__PodCreate *r, struct policy_pod *facts,
+    uint32_t *runtime, struct cerr *err)
+{
+	const Runtime__V1__LinuxPodSandboxConfig *l;
+	char cgroup[POLICY_CGROUP];
+
+	if (!id_valid(r->id) || r->config == NULL)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "pod without id or configuration");
+	if (pod_find(x, r->id) != NULL)
+		return cerr_set(err, CERR_ALREADY_EXISTS, "pod %s exists",
+		    r->id);
+	l = r->config->linux;
+	if (policy_check_pod(r->config, facts, err) == -1 ||
+	    spec_cgroup_dir(x->boot, l != NULL ? l->cgroup_parent : "", cgroup,
+		err) == -1)
+		return -1;
+	return runtime_find(x, r->runtime, runtime, err);
+}
+
+void
+pod_take_create(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Criod__PodCreate *r = m->body;
+	struct execd *x = ctx;
+	struct policy_pod facts;
+	char name[ID_SIZE + 1];
+	struct pod_make *k;
+	uint32_t runtime = 0;
+	struct cerr err;
+
+	if (pod_check(x, r, &facts, &runtime, &err) == -1) {
+		link_refuse(call, &err);
+		return;
+	}
+	pod_dir_name(r->id, name);
+	if (mkdirat(x->root, name, 0700) == -1 && errno != EEXIST) {
+		(void)cerr_errno(&err, "make %s", name);
+		link_refuse(call, &err);
+		return;
+	}
+	k = execd_alloc(1, sizeof(*k));
+	k->pod = pod_new(x, r->id);
+	k->call = call;
+	k->request = execd_copy(r);
+	k->pod->make = k;
+	k->pod->facts = facts;
+	k->pod->runtime = runtime;
+	pod_set_hostname(k->pod, r->config->hostname);
+	if (pod_save(k->pod, &k->err) == -1)
+		pod_make_fail(k, &k->err);
+	else
+		pod_make_start(k);
+}
+
+/* ---- after a restart ---- */
+
+void
+pod_adopt(struct execd *x, const char *id)
+{
+	char name[ID_SIZE + 1];
+	Criod__ExecdPod *rec = NULL;
+	struct pod *p = pod_new(x, id);
+	CLEANUP_FD int fd = -1;
+	struct cerr err;
+
+	pod_dir_name(id, name);
+	fd = execd_open_dir(x, name);
+	if (fd != -1)
+		rec = execd_record_read(fd, "state",
+		    &criod__execd_pod__descriptor, &err);
+	if (rec == NULL) {
+		/* It may be in use: it is kept until somebody removes it. */
+		log_warn("pod %s: its record cannot be read", id);
+		p->state = POD_READY;
+		p->facts.namespaces = POD_NS_NET | POD_NS_IPC | POD_NS_UTS;
+		return;
+	}
+	p->state = rec->state == POD_READY ? POD_READY : POD_REMOVING;
+	p->facts.namespaces = rec->namespaces & POD_NS_ALL;
+	p->facts.host_pid = rec->host_pid;
+	p->facts.privileged = rec->privileged;
+	(void)snprintf(p->hostname, sizeof(p->hostname), "%s", rec->hostname);
+	if (runtime_find(x, rec->runtime, &p->runtime, &err) == -1)
+		p->runtime = 0;
+	EXECD_FREE(rec);
+}
+
+void
+pod_resume(struct execd *x)
+{
+	struct pod *p, *next;
+
+	for (p = LIST_FIRST(&x->pods); p != NULL; p = next) {
+		next = LIST_NEXT(p, entry);
+		if (p->state == POD_REMOVING && !p->removing &&
+		    p->make == NULL)
+			pod_unmake(p);
+	}
+}

@@ -1,0 +1,30 @@
+#ifndef CRIOD_EXECD_RUNTIME_H
+#define CRIOD_EXECD_RUNTIME_H
+
+/* The OCI runtimes of this node: what they say of themselves. */
+
+#include "execd/execd.h"
+
+void runtime_init(struct execd *x);
+/* Asks the launcher about each; at start and whenever it is back. */
+void runtime_probe(struct execd *x);
+/* RUNTIMES: answered once all are known. */
+void runtime_take_list(void *ctx, struct link_call *call, struct link_msg *m);
+
+/* Its number for "NAME" ("": the default); -1 with err if it is not usable. */
+int runtime_find(struct execd *x, const char *name, uint32_t *number,
+    struct cerr *err) __attribute__((warn_unused_result));
+const char *runtime_name(const struct execd *x, uint32_t number);
+bool runtime_rro(const struct execd *x, uint32_t number);
+
+/* What a probe found; for tests. */
+struct runtime_facts {
+	char name[32];	 /* "crun" */
+	int version[3];
+	bool rro;	 /* recursive read-only mounts */
+	bool outdated;	 /* published vulnerabilities that were fixed since */
+};
+/* text: see fixed_table.h's runtime; it has len bytes and a NUL behind. */
+void runtime_parse(const char *text, size_t len, struct runtime_facts *out);
+
+#endif
