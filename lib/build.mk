@@ -3,6 +3,8 @@ LIB_base_SRCS = lib/cerr.c lib/fdio.c lib/id.c lib/log.c lib/mono.c \
 	lib/record.c lib/record_header.c
 # needs libcap-ng and the program's own filter
 LIB_confine_SRCS = lib/confine.c lib/filter.c $(B)/gen/filter_names.c
+# for the parent; needs libcap-ng
+LIB_capdrop_SRCS = lib/capdrop.c
 # messages for processes that parse nothing
 LIB_fixed_SRCS = imsg/codec.c imsg/fixed.c imsg/msg.c imsg/wire.c
 # links on libevent_core

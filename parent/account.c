@@ -44,8 +44,7 @@ account_load(struct account_ids ids[ACCOUNT_COUNT], struct cerr *err)
 		for (size_t j = 0; j < i; j++) {
 			if (ids[i].uid == ids[j].uid ||
 			    ids[i].gid == ids[j].gid)
-				return cerr_set(err,
-				    CERR_FAILED_PRECONDITION,
+				return cerr_set(err, CERR_FAILED_PRECONDITION,
 				    "accounts %s and %s share a number",
 				    account_names[i], account_names[j]);
 		}

@@ -211,8 +211,8 @@ conf_listen_wrong(const struct conf *c, const char *path)
 		if (strcmp(l->path, path) == 0)
 			return "is given twice";
 	}
-	return c->nlistens == CONF_LISTENS_MAX ? "is given too often" :
-						 conf_valid_sockpath(path);
+	return c->nlistens == CONF_LISTENS_MAX ? "is given too often"
+					       : conf_valid_sockpath(path);
 }
 
 static int

@@ -81,7 +81,7 @@ struct conf_mirror {
 struct conf_registry {
 	TAILQ_ENTRY(conf_registry) entry;
 	char *prefix;
-	TAILQ_HEAD(, conf_mirror) mirrors;
+	TAILQ_HEAD(conf_mirrors, conf_mirror) mirrors;
 	size_t nmirrors;
 	bool insecure, blocked;
 	char *ca; /* NULL: the system's only */
@@ -96,7 +96,7 @@ struct conf {
 	size_t nwords[CONF_NLISTS];
 	TAILQ_HEAD(conf_listens, conf_listen) listens;
 	struct conf_runtimes runtimes;
-	TAILQ_HEAD(, conf_registry) registries;
+	TAILQ_HEAD(conf_registries, conf_registry) registries;
 	size_t nlistens, nruntimes, nregistries;
 	enum conf_cgroup cgroup;
 	unsigned int log_level; /* enum log_level */

@@ -37,8 +37,8 @@ conf_file_wrong(const struct stat *st)
 int
 conf_file_open(int dirfd, const char *path, struct cerr *err)
 {
-	CLEANUP_FD int fd = openat(dirfd, path,
-	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	CLEANUP_FD int fd =
+	    openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	const char *wrong;
 	int result;
@@ -141,9 +141,8 @@ conf_file_check(const struct conf *c, const struct conf_source *src)
 		CLEANUP_FREE char *buf = NULL;
 		size_t len;
 
-		if (r->ca != NULL &&
-		    conf_file_read(r->ca, CONF_FILE_CA_MAX, &buf, &len,
-			&err) == -1) {
+		if (r->ca != NULL && conf_file_read(r->ca, CONF_FILE_CA_MAX,
+					 &buf, &len, &err) == -1) {
 			conf_file_report(src, &err);
 			result = -1;
 		}

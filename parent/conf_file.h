@@ -21,9 +21,9 @@ int conf_file_read(const char *path, size_t max, char **buf, size_t *len,
     struct cerr *err) __attribute__((warn_unused_result));
 
 struct conf_options {
-	const char *path;     /* -f, or NULL */
-	const char *prefix;   /* -r, or NULL */
-	const char *program;  /* -x, or NULL */
+	const char *path;    /* -f, or NULL */
+	const char *prefix;  /* -r, or NULL */
+	const char *program; /* -x, or NULL */
 	const char *const *macros;
 };
 

@@ -91,7 +91,7 @@ conf_nested(const char *a, const char *b)
 	size_t min = la < lb ? la : lb;
 
 	return strncmp(a, b, min) == 0 &&
-	    (la == lb || (la < lb ? b : a)[min] == '/');
+	       (la == lb || (la < lb ? b : a)[min] == '/');
 }
 
 static int

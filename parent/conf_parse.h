@@ -9,16 +9,16 @@
 
 struct conf;
 
-#define CONF_FILE_MAX  (1024 * 1024) /* bytes of one file */
-#define CONF_FILES_MAX 64	     /* a file and all that it includes */
-#define CONF_DEPTH_MAX 8
-#define CONF_WORD_MAX  4096
+#define CONF_FILE_MAX	(1024 * 1024) /* bytes of one file */
+#define CONF_FILES_MAX	64	      /* a file and all that it includes */
+#define CONF_DEPTH_MAX	8
+#define CONF_WORD_MAX	4096
 #define CONF_MACROS_MAX 256
 
 struct conf_source {
 	/* An included file: *buf is owned by the caller.  NULL: refused. */
-	int (*read)(const char *path, char **buf, size_t *len,
-	    struct cerr *err);
+	int (
+	    *read)(const char *path, char **buf, size_t *len, struct cerr *err);
 	/* Takes each error: "FILE:LINE: message near "word"". */
 	void (*report)(void *arg, const char *line);
 	void *arg;

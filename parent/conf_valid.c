@@ -139,9 +139,9 @@ conf_valid_host(const char *s, size_t len)
 	static const char set[] = CONF_ALNUM ".-";
 
 	if (len > 2 && s[0] == '[' && s[len - 1] == ']')
-		return strspn(s + 1, "0123456789abcdefABCDEF:.") == len - 2 ?
-		    NULL :
-		    "has a malformed IPv6 address";
+		return strspn(s + 1, "0123456789abcdefABCDEF:.") == len - 2
+			   ? NULL
+			   : "has a malformed IPv6 address";
 	if (len == 0 || strspn(s, set) < len || *s == '-' || *s == '.')
 		return "does not start with a host name";
 	return NULL;

@@ -15,7 +15,6 @@ const char *conf_valid_reference(const char *s);
 
 /* Decimal or octal, digits only; -1 if s is no number from min to max. */
 int conf_valid_number(const char *s, int base, unsigned int min,
-    unsigned int max, unsigned int *value)
-    __attribute__((warn_unused_result));
+    unsigned int max, unsigned int *value) __attribute__((warn_unused_result));
 
 #endif

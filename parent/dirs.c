@@ -215,8 +215,8 @@ dirs_open_beneath(int dirfd, const char *name)
 {
 	struct open_how how = {
 		.flags = DIRS_OPEN,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-		    RESOLVE_NO_XDEV,
+		.resolve =
+		    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
 
 	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));

@@ -23,9 +23,8 @@ enum dirs_root {
 };
 
 /* Makes what is missing; refuses symbolic links and foreign owners. */
-int dirs_make(const struct conf *c,
-    const struct account_ids ids[ACCOUNT_COUNT], struct cerr *err)
-    __attribute__((warn_unused_result));
+int dirs_make(const struct conf *c, const struct account_ids ids[ACCOUNT_COUNT],
+    struct cerr *err) __attribute__((warn_unused_result));
 
 /* Makes STATE/ns a shared mount of its own.  Needs CAP_SYS_ADMIN. */
 int dirs_share_ns(const struct conf *c, struct cerr *err)

@@ -1,10 +1,10 @@
 #include <sys/prctl.h>
 
-#include <cap-ng.h>
-#include <errno.h>
-#include <stdbool.h>
+#include <linux/capability.h>
+
 #include <stddef.h>
 
+#include "lib/capdrop.h"
 #include "parent/drop.h"
 
 /*
@@ -26,43 +26,16 @@ static const struct {
 	{ CAP_KILL, "helpers run as other users" },
 };
 
-#define DROP_NKEEP (sizeof(drop_keep) / sizeof(drop_keep[0]))
-
-static bool
-drop_kept(unsigned int cap)
-{
-	for (size_t i = 0; i < DROP_NKEEP; i++) {
-		if (drop_keep[i].cap == cap)
-			return true;
-	}
-	return false;
-}
-
 int
 drop_capabilities(struct cerr *err)
 {
-	if (capng_get_caps_process() != 0)
-		return cerr_set(err, CERR_INTERNAL,
-		    "cannot read capabilities");
-	for (unsigned int cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		if (!drop_kept(cap))
-			(void)capng_update(CAPNG_DROP,
-			    CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
-		(void)capng_update(CAPNG_DROP, CAPNG_INHERITABLE, cap);
-	}
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L) ==
-		-1 ||
-	    capng_apply(CAPNG_SELECT_CAPS) != 0)
-		return cerr_errno(err, "drop capabilities");
-	if (capng_get_caps_process() != 0)
-		return cerr_set(err, CERR_INTERNAL,
-		    "cannot read capabilities");
-	for (unsigned int cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		if (capng_have_capability(CAPNG_PERMITTED, cap) &&
-		    !drop_kept(cap))
-			return cerr_set(err, CERR_INTERNAL,
-			    "capability %u is still there", cap);
-	}
+	uint64_t caps = 0;
+
+	for (size_t i = 0; i < sizeof(drop_keep) / sizeof(drop_keep[0]); i++)
+		caps |= UINT64_C(1) << drop_keep[i].cap;
+	if (capdrop_keep(caps, err) == -1)
+		return -1;
+	/* exec makes it what it was. */
 	if (prctl(PR_SET_DUMPABLE, 0L) == -1)
 		return cerr_errno(err, "PR_SET_DUMPABLE");
 	return 0;

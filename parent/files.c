@@ -128,8 +128,7 @@ files_send_cni(struct link *link, const char *path, bool again)
 		    FILES_CNI_MAX);
 	for (int i = 0; i < n; i++) {
 		if (i < FILES_CNI_MAX)
-			files_send_cni_one(link, dir, list[i]->d_name,
-			    again);
+			files_send_cni_one(link, dir, list[i]->d_name, again);
 		free(list[i]);
 	}
 	free(list);

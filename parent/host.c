@@ -31,7 +31,7 @@ host_is_cgroup2(void)
 	struct statfs fs;
 
 	return statfs("/sys/fs/cgroup", &fs) == 0 &&
-	    fs.f_type == CGROUP2_SUPER_MAGIC;
+	       fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 static int
@@ -137,10 +137,10 @@ host_conf(struct conf_host *h, const char *prefix)
 	TAILQ_INIT(&h->runtimes);
 	for (size_t i = 0; i < HOST_COUNT(host_runtimes); i++)
 		host_add_runtime(h, host_runtimes[i]);
-	h->cgroup = host_is_cgroup2() &&
-		access("/run/systemd/system", F_OK) == 0 ?
-	    CONF_CGROUP_SYSTEMD :
-	    CONF_CGROUP_CGROUPFS;
+	h->cgroup =
+	    host_is_cgroup2() && access("/run/systemd/system", F_OK) == 0
+		? CONF_CGROUP_SYSTEMD
+		: CONF_CGROUP_CGROUPFS;
 	h->cni_plugins = host_plugins[HOST_COUNT(host_plugins) - 1];
 	for (size_t i = HOST_COUNT(host_plugins); i-- > 0;) {
 		if (access(host_plugins[i], X_OK) == 0)

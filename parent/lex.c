@@ -105,8 +105,7 @@ void
 lex_syntax(struct lex *lex)
 {
 	if (!lex->told)
-		lex_report(lex, "syntax error",
-		    lex->at_end ? NULL : lex->word);
+		lex_report(lex, "syntax error", lex->at_end ? NULL : lex->word);
 }
 
 /* A word that is none: one error, not two. */
@@ -275,8 +274,7 @@ lex_define_fixed(struct lex *lex, const char *definition)
 		lex_complain(lex, "macro is not NAME=VALUE");
 		return;
 	}
-	name = lex_memory(
-	    strndup(definition, (size_t)(equals - definition)));
+	name = lex_memory(strndup(definition, (size_t)(equals - definition)));
 	m = lex_macro_set(lex, name, lex_copy(equals + 1));
 	if (m != NULL)
 		m->fixed = true;
@@ -296,7 +294,7 @@ static bool
 lex_continued(const struct lex_file *f)
 {
 	return f->len - f->pos >= 2 && f->buf[f->pos] == '\\' &&
-	    f->buf[f->pos + 1] == '\n';
+	       f->buf[f->pos + 1] == '\n';
 }
 
 /* Blanks, comments and ends of line behind a backslash. */
@@ -323,8 +321,7 @@ lex_skip(struct lex *lex)
 static bool
 lex_is_word(int c)
 {
-	return c > 0 && c < 0x80 &&
-	    (isalnum(c) || strchr(LEX_WORD, c) != NULL);
+	return c > 0 && c < 0x80 && (isalnum(c) || strchr(LEX_WORD, c) != NULL);
 }
 
 /* Into lex->word; false if it is too long. */
@@ -410,8 +407,8 @@ lex_quoted(struct lex *lex, char **string)
 		if (n == CONF_WORD_MAX - 1)
 			return lex_quoted_bad(lex, n, "word too long");
 		f->pos++;
-		if (c == '\\' && (lex_peek(lex) == '"' ||
-				     lex_peek(lex) == '\\')) {
+		if (c == '\\' &&
+		    (lex_peek(lex) == '"' || lex_peek(lex) == '\\')) {
 			c = lex_peek(lex);
 			f->pos++;
 		}

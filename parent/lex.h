@@ -30,10 +30,10 @@ struct lex_macro {
 
 struct lex {
 	const struct conf_source *src;
-	TAILQ_HEAD(, lex_file) files; /* all, for their names */
-	struct lex_file *file;	      /* being read */
+	TAILQ_HEAD(lex_files, lex_file) files; /* all, for their names */
+	struct lex_file *file;		       /* being read */
 	size_t nfiles, nmacros;
-	TAILQ_HEAD(, lex_macro) macros;
+	TAILQ_HEAD(lex_macros, lex_macro) macros;
 	char *include; /* to be opened when this line has ended */
 	/* The last token: where it is, and how it reads. */
 	const char *name;

@@ -81,9 +81,8 @@ listeners_clear_path(const struct sockaddr_un *sun, int type, struct cerr *err)
 	struct stat st;
 
 	if (lstat(sun->sun_path, &st) == -1)
-		return errno == ENOENT ?
-		    0 :
-		    cerr_errno(err, "%s", sun->sun_path);
+		return errno == ENOENT ? 0
+				       : cerr_errno(err, "%s", sun->sun_path);
 	if (!S_ISSOCK(st.st_mode))
 		return cerr_set(err, CERR_ALREADY_EXISTS,
 		    "%s is there and is not a socket", sun->sun_path);
@@ -215,8 +214,7 @@ listeners_open_stream(struct listeners *set, const struct conf *c,
 	    getsockname(fd, &addr.sa, &len) == -1)
 		return cerr_errno(err, "stream listen on %s", name);
 	/* sin_port and sin6_port lie at the same place. */
-	listeners_addr_name(actual, c->stream_address,
-	    ntohs(addr.in.sin_port));
+	listeners_addr_name(actual, c->stream_address, ntohs(addr.in.sin_port));
 	(void)listeners_add(set, LISTENER_STREAM, name, actual, fd);
 	fd = -1;
 	return 0;
@@ -231,8 +229,8 @@ listeners_need_stream(struct listeners *set, const struct conf *c,
 
 	listeners_addr_name(name, c->stream_address, c->stream_port);
 	have = listeners_find(old, LISTENER_STREAM, name);
-	return have != NULL ? listeners_keep(set, have, err) :
-			      listeners_open_stream(set, c, name, err);
+	return have != NULL ? listeners_keep(set, have, err)
+			    : listeners_open_stream(set, c, name, err);
 }
 
 /* ---- sets ---- */
@@ -242,8 +240,10 @@ listeners_open(struct listeners *set, const struct conf *c,
     const struct listeners *old, struct cerr *err)
 {
 	static char root[] = "root";
-	struct conf_listen control = { .owner = root, .group = root,
-		.mode = 0600, .path = c->text[CONF_CONTROL] };
+	struct conf_listen control = { .owner = root,
+		.group = root,
+		.mode = 0600,
+		.path = c->text[CONF_CONTROL] };
 	const struct conf_listen *l;
 
 	TAILQ_INIT(set);
@@ -289,8 +289,7 @@ listeners_lacks(const struct listeners *a, const struct listeners *b,
 	const struct listener *l;
 
 	TAILQ_FOREACH(l, a, entry) {
-		if (l->kind == kind &&
-		    listeners_find(b, kind, l->name) == NULL)
+		if (l->kind == kind && listeners_find(b, kind, l->name) == NULL)
 			return true;
 	}
 	return false;
@@ -310,7 +309,8 @@ listeners_close(struct listeners *set, const struct listeners *next)
 
 	while ((l = TAILQ_FIRST(set)) != NULL) {
 		TAILQ_REMOVE(set, l, entry);
-		if (l->is_path && listeners_find(next, l->kind, l->name) == NULL)
+		if (l->is_path &&
+		    listeners_find(next, l->kind, l->name) == NULL)
 			(void)unlink(l->name);
 		fdio_close(&l->fd);
 		free(l->name);

@@ -57,8 +57,8 @@ logdest_open_file(const char *path, struct cerr *err)
 	if (dirs_make_above(path, err) == -1)
 		return -1;
 	fd = open(path,
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-		O_NOCTTY | O_CLOEXEC,
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+		O_CLOEXEC,
 	    0600);
 	if (fd == -1)
 		return cerr_errno(err, "log to %s", path);
@@ -101,7 +101,7 @@ logdest_same(int a, int b)
 	    ta == SOCK_DGRAM && tb == SOCK_DGRAM)
 		return true;
 	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
-	    sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
 bool

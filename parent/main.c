@@ -33,8 +33,7 @@
 
 static struct parent *parent;
 
-static void __attribute__((noreturn))
-usage(void)
+static void __attribute__((noreturn)) usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: criod [-dnVv] [-D macro=value] [-f file] [-r directory] "

@@ -32,8 +32,8 @@ notify_init(void)
 		/* An abstract name has no end but the address's length. */
 		if (*path == '@')
 			notify_to.sun.sun_path[0] = '\0';
-		notify_to.len = (socklen_t)(
-		    offsetof(struct sockaddr_un, sun_path) + len);
+		notify_to.len =
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	}
 	(void)unsetenv("NOTIFY_SOCKET");
 }

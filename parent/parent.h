@@ -36,15 +36,14 @@ struct parent {
 	struct unpacks *unpacks;
 	struct event *signals[PARENT_SIGNALS];
 	struct event *stop_timer; /* the front has had its time */
-	bool linked;	/* first start: START may be sent */
-	bool ready;	/* it was once */
-	bool reloading; /* READY is to be notified again */
+	bool linked;		  /* first start: START may be sent */
+	bool ready;		  /* it was once */
+	bool reloading;		  /* READY is to be notified again */
 	bool stopping;
 	int status; /* of exit */
 };
 
-struct plan_facts parent_facts(const struct parent *p,
-    const struct conf *conf);
+struct plan_facts parent_facts(const struct parent *p, const struct conf *conf);
 
 /* Begins to stop; status is criod's exit status. */
 void parent_stop(struct parent *p, int status);

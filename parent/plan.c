@@ -56,9 +56,8 @@ plan_new(const struct roles_info *r, const struct plan_facts *f,
 {
 	struct plan *p = calloc(1, sizeof(*p));
 
-	if (p == NULL ||
-	    asprintf(&p->path, "%s/%s", f->conf->text[CONF_PROGRAM],
-		r->program) == -1)
+	if (p == NULL || asprintf(&p->path, "%s/%s",
+			     f->conf->text[CONF_PROGRAM], r->program) == -1)
 		fatal("plan");
 	plan_add(&p->args, "%s", r->program);
 	if (r->args != NULL) {
@@ -99,6 +98,5 @@ plan_equal(const struct plan *a, const struct plan *b)
 		if (strcmp(a->args.argv[i], b->args.argv[i]) != 0)
 			return false;
 	}
-	return a->npacked == 0 ||
-	    memcmp(a->packed, b->packed, a->npacked) == 0;
+	return a->npacked == 0 || memcmp(a->packed, b->packed, a->npacked) == 0;
 }

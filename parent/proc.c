@@ -54,9 +54,12 @@ static const char *const proc_state_names[] = {
 /* Row: from; column: to. */
 static const bool proc_transitions[PROC_NSTATES][PROC_NSTATES] = {
 	[PROC_DOWN] = { [PROC_BOOTING] = true },
-	[PROC_BOOTING] = { [PROC_RUNNING] = true, [PROC_STOPPING] = true,
-	    [PROC_DYING] = true, [PROC_DOWN] = true },
-	[PROC_RUNNING] = { [PROC_STOPPING] = true, [PROC_DYING] = true,
+	[PROC_BOOTING] = { [PROC_RUNNING] = true,
+	    [PROC_STOPPING] = true,
+	    [PROC_DYING] = true,
+	    [PROC_DOWN] = true },
+	[PROC_RUNNING] = { [PROC_STOPPING] = true,
+	    [PROC_DYING] = true,
 	    [PROC_DOWN] = true },
 	[PROC_STOPPING] = { [PROC_DYING] = true, [PROC_DOWN] = true },
 	[PROC_DYING] = { [PROC_DOWN] = true },
@@ -315,25 +318,29 @@ proc_link_peers(struct proc *p)
 }
 
 static void
+proc_send_listener(struct proc *p, const struct listener *l)
+{
+	Criod__Listener body;
+	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd == -1) {
+		log_error("%s: %s", l->name, strerror(errno));
+		return;
+	}
+	criod__listener__init(&body);
+	body.kind = (Criod__Listener__Kind)l->kind;
+	body.name = l->actual;
+	(void)link_send(p->link, MSG_LISTENER, &body, &fd, 1);
+}
+
+static void
 proc_send_listeners(struct proc *p)
 {
-	struct listener *l;
+	const struct listener *l;
 
 	TAILQ_FOREACH(l, &p->parent->listeners, entry) {
-		Criod__Listener body;
-		int fd;
-
-		if ((p->info->listeners & ROLES_LISTENER(l->kind)) == 0)
-			continue;
-		fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
-		if (fd == -1) {
-			log_error("%s: %s", l->name, strerror(errno));
-			continue;
-		}
-		criod__listener__init(&body);
-		body.kind = (Criod__Listener__Kind)l->kind;
-		body.name = l->actual;
-		(void)link_send(p->link, MSG_LISTENER, &body, &fd, 1);
+		if ((p->info->listeners & ROLES_LISTENER(l->kind)) != 0)
+			proc_send_listener(p, l);
 	}
 }
 
@@ -413,8 +420,8 @@ proc_begin(struct proc *p)
 static void
 proc_back_off(struct proc *p)
 {
-	p->backoff_ms = p->backoff_ms == 0 ? PROC_BACKOFF_MS :
-					     p->backoff_ms * 2;
+	p->backoff_ms =
+	    p->backoff_ms == 0 ? PROC_BACKOFF_MS : p->backoff_ms * 2;
 	if (p->backoff_ms > PROC_BACKOFF_MAX_MS)
 		p->backoff_ms = PROC_BACKOFF_MAX_MS;
 	proc_set_timer(p, p->backoff_ms);
@@ -505,8 +512,7 @@ proc_log_end(const char *name, pid_t pid, int status, bool expected)
 		    name, (int)pid);
 	else if (WIFSIGNALED(status))
 		log_warn("%s[%d] was killed by signal %d%s", name, (int)pid,
-		    WTERMSIG(status),
-		    WCOREDUMP(status) ? ", core dumped" : "");
+		    WTERMSIG(status), WCOREDUMP(status) ? ", core dumped" : "");
 	else if (WEXITSTATUS(status) != 0 || !expected)
 		log_warn("%s[%d] exited with status %d", name, (int)pid,
 		    WEXITSTATUS(status));

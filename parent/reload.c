@@ -121,9 +121,8 @@ reload_commit(struct parent *p, struct reload_next *n)
 	unpacks_set_plan(p->unpacks, n->unpack);
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_reload(p->procs[i], n->plans[i],
-		    log_moved ||
-			reload_new_listeners(proc_info(p->procs[i]), &old,
-			    &p->listeners));
+		    log_moved || reload_new_listeners(proc_info(p->procs[i]),
+				     &old, &p->listeners));
 	listeners_close(&old, &p->listeners);
 }
 

@@ -13,8 +13,8 @@ const struct roles_info roles_table[] = {
 	    .account = ACCOUNT_FRONT,
 	    .root = DIRS_FRONT,
 	    .links = ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD,
-	    .listeners = ROLES_LISTENER(LISTENER_CRI) |
-		ROLES_LISTENER(LISTENER_CONTROL),
+	    .listeners =
+		ROLES_LISTENER(LISTENER_CRI) | ROLES_LISTENER(LISTENER_CONTROL),
 	    .umask = ROLES_UMASK,
 	    .boot = boot_front,
 	},
@@ -35,8 +35,8 @@ const struct roles_info roles_table[] = {
 	    .root = DIRS_IMAGE,
 	    .links = ROLE_FRONT | ROLE_EXECD,
 	    .files = ROLES_FILE(CRIOD__FILE__KIND__RESOLV_CONF) |
-		ROLES_FILE(CRIOD__FILE__KIND__HOSTS) |
-		ROLES_FILE(CRIOD__FILE__KIND__CA_BUNDLE),
+		     ROLES_FILE(CRIOD__FILE__KIND__HOSTS) |
+		     ROLES_FILE(CRIOD__FILE__KIND__CA_BUNDLE),
 	    .umask = ROLES_UMASK,
 	    .boot = boot_imaged,
 	},

@@ -74,8 +74,8 @@ unpacks_start(struct unpacks *u, pid_t *slot, int link, int root,
 		.path = u->plan->path,
 		.argv = u->plan->args.argv,
 		.envp = env,
-		.fds = { u->parent->null_fd, u->parent->null_fd,
-		    STDERR_FILENO, link, root },
+		.fds = { u->parent->null_fd, u->parent->null_fd, STDERR_FILENO,
+		    link, root },
 		.nfds = 5,
 		.umask = roles_unpack.umask,
 	};
@@ -153,8 +153,7 @@ unpacks_reaped(struct unpacks *u, pid_t pid, int status)
 	u->alive--;
 	if (proc_log_end(roles_unpack.program, pid, status, true)) {
 		u->violations++;
-		metrics_send(u->parent, roles_unpack.program, 0,
-		    u->violations);
+		metrics_send(u->parent, roles_unpack.program, 0, u->violations);
 	}
 	return true;
 }

@@ -52,8 +52,8 @@ host_with(struct conf_host *h, struct conf_runtime *r, const char *prefix)
 static void
 test_valid_path(void **state)
 {
-	static const char *const good[] = { "/", "/a", "/a/b.c", "/..a",
-		"/a..", "/.a" };
+	static const char *const good[] = { "/", "/a", "/a/b.c", "/..a", "/a..",
+		"/.a" };
 	static const char *const bad[] = { "", "a", "/a/", "//a", "/a//b",
 		"/a/..", "/../a", "/.", "/a/./b" };
 
@@ -93,8 +93,8 @@ test_valid_location(void **state)
 	static const char *const good[] = { "docker.io", "localhost:5000",
 		"127.0.0.1:5000/a/b", "[::1]", "[fe80::1]:65535/x" };
 	static const char *const bad[] = { "", "http://x", "x:", "x:0",
-		"x:65536", "x:a", "x/", "x//y", "x/../y", "-x", "x y",
-		"[]", "[::1", "[x]:1", "x:1:2", "x/y?z", ".x", "[::1]x" };
+		"x:65536", "x:a", "x/", "x//y", "x/../y", "-x", "x y", "[]",
+		"[::1", "[x]:1", "x:1:2", "x/y?z", ".x", "[::1]x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -153,9 +153,8 @@ test_prefix(void **state)
 	struct cerr err;
 
 	(void)state;
-	assert_int_equal(parse(c,
-			     "runtime a path /b\nimage directory /srv/i\n", &t,
-			     NULL),
+	assert_int_equal(parse(c, "runtime a path /b\nimage directory /srv/i\n",
+			     &t, NULL),
 	    0);
 	host_with(&h, NULL, "/tmp/x");
 	assert_int_equal(conf_fill(c, &h, &err), 0);
@@ -191,8 +190,9 @@ test_macros(void **state)
 	struct told t;
 
 	(void)state;
-	assert_int_equal(
-	    parse(c, "x = /file\nz = $x\nstate directory $z\n", &t, given), 0);
+	assert_int_equal(parse(c, "x = /file\nz = $x\nstate directory $z\n", &t,
+			     given),
+	    0);
 	assert_string_equal(c->text[CONF_STATE], "/given");
 	/* Within quotes a macro is text. */
 	assert_int_equal(parse(c, "log to \"$x\"\n", &t, given), -1);
@@ -235,8 +235,8 @@ test_limits(void **state)
 	(void)state;
 	for (int i = 0; i <= CONF_LISTENS_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "/l%d", i);
-		assert_int_equal(
-		    conf_add_listen(c, text, NULL, NULL, NULL, &err),
+		assert_int_equal(conf_add_listen(c, text, NULL, NULL, NULL,
+				     &err),
 		    i < CONF_LISTENS_MAX ? 0 : -1);
 	}
 	for (int i = 0; i <= CONF_RUNTIMES_MAX; i++) {

@@ -49,10 +49,9 @@ setup(void **state)
 	assert_non_null(mkdtemp(top));
 	conf = conf_new();
 	for (size_t i = 0; i < 4; i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", top,
-		    dirs[i].below);
-		assert_int_equal(
-		    conf_set_text(conf, dirs[i].which, path, &err), 0);
+		(void)snprintf(path, sizeof(path), "%s/%s", top, dirs[i].below);
+		assert_int_equal(conf_set_text(conf, dirs[i].which, path, &err),
+		    0);
 	}
 	(void)umask(077);
 	return 0;
@@ -201,8 +200,9 @@ test_layer(void **state)
 	if (not_root())
 		skip();
 	assert_int_equal(dirs_make(conf, ids, &err), 0);
-	assert_int_equal(
-	    dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, false, &err), -1);
+	assert_int_equal(dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, false,
+			     &err),
+	    -1);
 	assert_int_equal(err.code, CERR_NOT_FOUND);
 	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, true, &err);
 	assert_true(fd >= 0);
@@ -212,8 +212,7 @@ test_layer(void **state)
 	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, false, &err);
 	assert_true(fd >= 0);
 	(void)close(fd);
-	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], UINT64_MAX, true,
-	    &err);
+	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], UINT64_MAX, true, &err);
 	assert_true(fd >= 0);
 	(void)close(fd);
 }

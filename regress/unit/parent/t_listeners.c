@@ -57,13 +57,15 @@ conf_on(const char *a, const char *b)
 
 	(void)snprintf(uid, sizeof(uid), "%u", geteuid());
 	(void)snprintf(gid, sizeof(gid), "%u", getegid());
-	assert_int_equal(
-	    conf_add_listen(c, below(a), uid, gid, "0660", &err), 0);
+	assert_int_equal(conf_add_listen(c, below(a), uid, gid, "0660", &err),
+	    0);
 	if (b != NULL)
-		assert_int_equal(
-		    conf_add_listen(c, below(b), uid, gid, "0600", &err), 0);
-	assert_int_equal(
-	    conf_set_text(c, CONF_CONTROL, below("ctl.sock"), &err), 0);
+		assert_int_equal(conf_add_listen(c, below(b), uid, gid, "0600",
+				     &err),
+		    0);
+	assert_int_equal(conf_set_text(c, CONF_CONTROL, below("ctl.sock"),
+			     &err),
+	    0);
 	return c;
 }
 
@@ -187,8 +189,7 @@ test_reload_fails(void **state)
 	TAILQ_LAST(&c2->listens, conf_listens)->owner =
 	    strdup("_nobody_has_this_name");
 	free(TAILQ_LAST(&c2->listens, conf_listens)->path);
-	TAILQ_LAST(&c2->listens, conf_listens)->path =
-	    strdup(below("d.sock"));
+	TAILQ_LAST(&c2->listens, conf_listens)->path = strdup(below("d.sock"));
 	assert_int_equal(listeners_open(&one, c1, NULL, &err), 0);
 	assert_int_equal(listeners_open(&two, c2, &one, &err), -1);
 	assert_int_equal(access(below("b.sock"), F_OK), -1);

@@ -16,7 +16,8 @@
 #include "parent/roles.h"
 
 static struct account_ids ids[ACCOUNT_COUNT];
-static struct host host = { .cgroup2 = true, .bounding = 0x1ff,
+static struct host host = { .cgroup2 = true,
+	.bounding = 0x1ff,
 	.oom_score_adj_min = -500 };
 
 static struct conf *
@@ -28,10 +29,12 @@ some_conf(void)
 	struct cerr err;
 
 	TAILQ_INIT(&h.runtimes);
-	assert_int_equal(
-	    conf_add_runtime(c, "crun", "/usr/bin/crun", false, &err), 0);
-	assert_int_equal(
-	    conf_add_runtime(c, "runc", "/usr/bin/runc", true, &err), 0);
+	assert_int_equal(conf_add_runtime(c, "crun", "/usr/bin/crun", false,
+			     &err),
+	    0);
+	assert_int_equal(conf_add_runtime(c, "runc", "/usr/bin/runc", true,
+			     &err),
+	    0);
 	assert_int_equal(conf_add_word(c, CONF_CNI_PATH, "/var/x", &err), 0);
 	assert_int_equal(conf_fill(c, &h, &err), 0);
 	for (unsigned int i = 1; i < ACCOUNT_COUNT; i++)
@@ -131,11 +134,10 @@ test_launcher_args(void **state)
 
 	(void)state;
 	assert_string_equal(p->path, "/usr/libexec/criod/execlaunch");
-	assert_args(p,
-	    "execlaunch -s /run/criod -i /var/lib/criod/image "
-	    "-c /var/lib/criod/container -l /usr/libexec/criod "
-	    "-m 906:806 -x 905:805 -r crun=/usr/bin/crun "
-	    "-r runc=/usr/bin/runc -v 2 -w 0");
+	assert_args(p, "execlaunch -s /run/criod -i /var/lib/criod/image "
+		       "-c /var/lib/criod/container -l /usr/libexec/criod "
+		       "-m 906:806 -x 905:805 -r crun=/usr/bin/crun "
+		       "-r runc=/usr/bin/runc -v 2 -w 0");
 	plan_free(p);
 	p = plan_new(roles_find(ROLE_NETLAUNCH), &f, &err);
 	assert_args(p,

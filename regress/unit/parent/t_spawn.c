@@ -25,8 +25,11 @@ shell(const char *command, size_t nfds)
 {
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, NULL, NULL };
 	char *envp[] = { (char[]){ "ONLY=this" }, NULL };
-	struct spawn_def def = { .path = "/bin/sh", .argv = argv,
-		.envp = envp, .nfds = nfds, .umask = 027 };
+	struct spawn_def def = { .path = "/bin/sh",
+		.argv = argv,
+		.envp = envp,
+		.nfds = nfds,
+		.umask = 027 };
 	struct cerr err;
 	int fds[2], status;
 	ssize_t n;
@@ -59,7 +62,8 @@ test_descriptors(void **state)
 	assert_true(leak >= 7);
 	assert_int_equal(
 	    shell("for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
-		  "19 20; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; true",
+		  "19 20; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done; "
+		  "true",
 		4),
 	    0);
 	assert_string_equal(buf, "0 1 2 3 ");
@@ -70,10 +74,9 @@ static void
 test_environment(void **state)
 {
 	(void)state;
-	assert_int_equal(
-	    shell("tr '\\0' ' ' </proc/$$/environ; echo; umask; "
-		  "readlink /proc/$$/cwd",
-		3),
+	assert_int_equal(shell("tr '\\0' ' ' </proc/$$/environ; echo; umask; "
+			       "readlink /proc/$$/cwd",
+			     3),
 	    0);
 	assert_string_equal(buf, "ONLY=this \n0027\n/\n");
 }
@@ -88,10 +91,9 @@ test_signals(void **state)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &set, &old);
-	assert_int_equal(
-	    shell("read -r line </proc/self/status; exec grep -E "
-		  "'^Sig(Blk|Ign)' /proc/self/status",
-		3),
+	assert_int_equal(shell("read -r line </proc/self/status; exec grep -E "
+			       "'^Sig(Blk|Ign)' /proc/self/status",
+			     3),
 	    0);
 	assert_string_equal(buf,
 	    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
@@ -117,8 +119,11 @@ test_exec_fails(void **state)
 {
 	char *argv[] = { (char[]){ "x" }, NULL };
 	char *envp[] = { NULL };
-	struct spawn_def def = { .path = "/nonexistent/x", .argv = argv,
-		.envp = envp, .fds = { 0, 1, 2 }, .nfds = 3 };
+	struct spawn_def def = { .path = "/nonexistent/x",
+		.argv = argv,
+		.envp = envp,
+		.fds = { 0, 1, 2 },
+		.nfds = 3 };
 	struct cerr err;
 
 	(void)state;
