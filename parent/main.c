@@ -251,8 +251,10 @@ parent_start(struct parent *p)
 	if (p->stop_timer == NULL)
 		fatalx("evtimer_new");
 	for (size_t i = 0; i < p->nprocs; i++) {
-		if (proc_start(p->procs[i]) == -1)
-			fatalx("criod was not started");
+		if (proc_start(p->procs[i]) == -1) {
+			parent_stop(p, 1);
+			return;
+		}
 	}
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_begin(p->procs[i]);
