@@ -6,11 +6,11 @@
 #include "criod/check_tab.h"
 
 #define CHECK_FIELD(type, field) #field, offsetof(type, field)
-#define CHECK_LIST(type, field) \
-	#field, offsetof(type, n_##field), offsetof(type, field)
+#define CHECK_LIST(type, field)                                                \
+#field, offsetof(type, n_##field), offsetof(type, field)
 #define CHECK_MANY 16384 /* mounts, devices, environment entries */
 
-#define CHECK_SEC  "config.linux.security_context"
+#define CHECK_SEC "config.linux.security_context"
 
 static const struct check_string check_config[] = {
 	{ CHECK_FIELD(Runtime__V1__ContainerConfig, working_dir),
@@ -27,8 +27,7 @@ static const struct check_list check_config_lists[] = {
 };
 
 static const struct check_list check_security_lists[] = {
-	{ CHECK_LIST(Runtime__V1__LinuxContainerSecurityContext,
-	      masked_paths),
+	{ CHECK_LIST(Runtime__V1__LinuxContainerSecurityContext, masked_paths),
 	    check_value_path, 1024 },
 	{ CHECK_LIST(Runtime__V1__LinuxContainerSecurityContext,
 	      readonly_paths),
@@ -227,8 +226,8 @@ check_ctr_config(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 		return check_fail(err, "config", "", "larger than 3 MiB");
 	if (check_image(c->image, "config.image", err) == -1 ||
 	    check_enums(c, "config", err) == -1 ||
-	    check_strings(c, "config", check_config,
-		CHECK_COUNT(check_config), err) == -1 ||
+	    check_strings(c, "config", check_config, CHECK_COUNT(check_config),
+		err) == -1 ||
 	    check_lists(c, "config", check_config_lists,
 		CHECK_COUNT(check_config_lists), err) == -1 ||
 	    check_mounts(c, err) == -1 || check_devices(c, err) == -1 ||

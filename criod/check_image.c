@@ -3,8 +3,8 @@
 #include "criod/check.h"
 #include "criod/check_tab.h"
 
-#define CHECK_SPEC_MAX	(64U * 1024)
-#define CHECK_AUTH_MAX	(256U * 1024)
+#define CHECK_SPEC_MAX	   (64U * 1024)
+#define CHECK_AUTH_MAX	   (256U * 1024)
 #define CHECK_FIELD(field) #field, offsetof(Runtime__V1__ImageSpec, field)
 
 static const struct check_string check_spec[] = {
@@ -45,8 +45,7 @@ check_pull(const Runtime__V1__PullImageRequest *r, struct cerr *err)
 	if (check_image(r->image, "image", err) == -1)
 		return -1;
 	if (r->auth != NULL &&
-	    protobuf_c_message_get_packed_size(&r->auth->base) >
-		CHECK_AUTH_MAX)
+	    protobuf_c_message_get_packed_size(&r->auth->base) > CHECK_AUTH_MAX)
 		return check_fail(err, "auth", "", "larger than 256 KiB");
 	if (c != NULL && c->metadata != NULL &&
 	    protobuf_c_message_get_packed_size(&c->metadata->base) >

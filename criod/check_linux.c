@@ -13,8 +13,7 @@ check_identity_groups(const struct check_identity *id, const char *path,
 	char item[CHECK_PATH_SIZE];
 
 	if (id->ngroups > CHECK_GROUPS_MAX)
-		return check_fail(err, path, "supplemental_groups",
-		    "too many");
+		return check_fail(err, path, "supplemental_groups", "too many");
 	for (size_t i = 0; i < id->ngroups; i++) {
 		if (id->groups[i] < 0 || id->groups[i] > CHECK_ID_MAX) {
 			check_path_item(item, path, "supplemental_groups", i);
@@ -62,7 +61,7 @@ check_seccomp(const Runtime__V1__SecurityProfile *p, const char *deprecated,
 	if (p == NULL)
 		return 0;
 	local = p->profile_type ==
-	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
+		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
 	if (!local && p->localhost_ref[0] != '\0')
 		return check_fail(err, path, "seccomp.localhost_ref",
 		    "given without profile type Localhost");
@@ -106,7 +105,7 @@ static bool
 check_is_pod_or_node(Runtime__V1__NamespaceMode mode)
 {
 	return mode == RUNTIME__V1__NAMESPACE_MODE__POD ||
-	    mode == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	       mode == RUNTIME__V1__NAMESPACE_MODE__NODE;
 }
 
 int
@@ -133,7 +132,7 @@ check_namespaces(const Runtime__V1__NamespaceOption *o, bool pod,
 	return check_userns(o->userns_options, path, err);
 }
 
-#define CHECK_RES(field) \
+#define CHECK_RES(field)                                                       \
 	CHECK_FIELD(Runtime__V1__LinuxContainerResources, field)
 
 static const struct check_number check_resource_numbers[] = {
@@ -151,8 +150,8 @@ static const struct check_string check_resource_strings[] = {
 };
 
 static int
-check_hugepages(const Runtime__V1__LinuxContainerResources *r,
-    const char *path, struct cerr *err)
+check_hugepages(const Runtime__V1__LinuxContainerResources *r, const char *path,
+    struct cerr *err)
 {
 	char item[CHECK_PATH_SIZE];
 
@@ -183,8 +182,8 @@ check_unified(const Runtime__V1__LinuxContainerResources *r, const char *path,
 }
 
 int
-check_resources(const Runtime__V1__LinuxContainerResources *r,
-    const char *path, struct cerr *err)
+check_resources(const Runtime__V1__LinuxContainerResources *r, const char *path,
+    struct cerr *err)
 {
 	if (r == NULL)
 		return 0;

@@ -22,9 +22,8 @@ struct check_identity {
 
 int check_identity(const struct check_identity *id, const char *path,
     struct cerr *err) __attribute__((warn_unused_result));
-int check_seccomp(const Runtime__V1__SecurityProfile *p,
-    const char *deprecated, const char *path, struct cerr *err)
-    __attribute__((warn_unused_result));
+int check_seccomp(const Runtime__V1__SecurityProfile *p, const char *deprecated,
+    const char *path, struct cerr *err) __attribute__((warn_unused_result));
 int check_apparmor(const Runtime__V1__SecurityProfile *p,
     const char *deprecated, const char *path, struct cerr *err)
     __attribute__((warn_unused_result));

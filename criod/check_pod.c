@@ -8,8 +8,8 @@
 #include "criod/pb.h"
 
 #define CHECK_FIELD(type, field) #field, offsetof(type, field)
-#define CHECK_DNS(field) \
-	#field, offsetof(Runtime__V1__DNSConfig, n_##field), \
+#define CHECK_DNS(field)                                                       \
+#field, offsetof(Runtime__V1__DNSConfig, n_##field),                   \
 	    offsetof(Runtime__V1__DNSConfig, field)
 #define CHECK_PORTS_MAX 1024
 
@@ -18,8 +18,7 @@ static const struct check_string check_metadata[] = {
 	    check_value_name },
 	{ "namespace", offsetof(Runtime__V1__PodSandboxMetadata, namespace_),
 	    check_value_name },
-	{ CHECK_FIELD(Runtime__V1__PodSandboxMetadata, uid),
-	    check_value_name },
+	{ CHECK_FIELD(Runtime__V1__PodSandboxMetadata, uid), check_value_name },
 };
 
 static const struct check_string check_config[] = {
@@ -85,8 +84,7 @@ check_sysctl_owner(const char *name, const Runtime__V1__NamespaceOption *ns,
 static int
 check_sysctls(const Runtime__V1__LinuxPodSandboxConfig *l, struct cerr *err)
 {
-	const Runtime__V1__LinuxSandboxSecurityContext *s =
-	    l->security_context;
+	const Runtime__V1__LinuxSandboxSecurityContext *s = l->security_context;
 
 	if (check_map((void *const *)l->sysctls, l->n_sysctls,
 		"config.linux.sysctls", check_value_sysctl_name,
@@ -177,8 +175,8 @@ check_pod_config(const Runtime__V1__PodSandboxConfig *c, struct cerr *err)
 	if (check_strings(c->metadata, "config.metadata", check_metadata,
 		CHECK_COUNT(check_metadata), err) == -1 ||
 	    check_enums(c, "config", err) == -1 ||
-	    check_strings(c, "config", check_config,
-		CHECK_COUNT(check_config), err) == -1)
+	    check_strings(c, "config", check_config, CHECK_COUNT(check_config),
+		err) == -1)
 		return -1;
 	if (c->dns_config != NULL &&
 	    check_lists(c->dns_config, "config.dns_config", check_dns,
@@ -191,8 +189,7 @@ check_pod_config(const Runtime__V1__PodSandboxConfig *c, struct cerr *err)
 }
 
 static int
-check_runtime(const char *name, const Criod__BootFront *boot,
-    struct cerr *err)
+check_runtime(const char *name, const Criod__BootFront *boot, struct cerr *err)
 {
 	if (name[0] == '\0')
 		return 0;

@@ -171,8 +171,7 @@ check_walk_path(const struct check_walk *w, const char *path,
 		const struct check_level *l = &w->level[i];
 
 		n += (size_t)snprintf(out + n, CHECK_PATH_SIZE - n, "%s%s",
-		    n > 0 ? "." : "",
-		    l->m->descriptor->fields[l->field].name);
+		    n > 0 ? "." : "", l->m->descriptor->fields[l->field].name);
 	}
 }
 
@@ -182,10 +181,9 @@ check_enum_known(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
 {
 	int value;
 
-	memcpy(&value, check_field_item(m, f, i, sizeof(value)),
-	    sizeof(value));
+	memcpy(&value, check_field_item(m, f, i, sizeof(value)), sizeof(value));
 	return protobuf_c_enum_descriptor_get_value(f->descriptor, value) !=
-	    NULL;
+	       NULL;
 }
 
 /* Goes down into a message field; false if it is not set. */
@@ -195,8 +193,8 @@ check_walk_enter(struct check_walk *w, const ProtobufCFieldDescriptor *f,
 {
 	const ProtobufCMessage *sub;
 
-	memcpy(&sub, check_field_item(w->level[w->depth - 1].m, f, i,
-			 sizeof(sub)),
+	memcpy(&sub,
+	    check_field_item(w->level[w->depth - 1].m, f, i, sizeof(sub)),
 	    sizeof(sub));
 	if (sub == NULL || w->depth == CHECK_DEPTH)
 		return false;
@@ -209,10 +207,9 @@ static bool
 check_walk_item(struct check_walk *w)
 {
 	struct check_level *l = &w->level[w->depth - 1];
-	const ProtobufCFieldDescriptor *f =
-	    &l->m->descriptor->fields[l->field];
+	const ProtobufCFieldDescriptor *f = &l->m->descriptor->fields[l->field];
 	bool wanted = f->type == PROTOBUF_C_TYPE_ENUM ||
-	    f->type == PROTOBUF_C_TYPE_MESSAGE;
+		      f->type == PROTOBUF_C_TYPE_MESSAGE;
 
 	if (!wanted || l->item >= check_field_count(l->m, f)) {
 		l->field++;

@@ -111,8 +111,8 @@ check_path_form(const char *s)
 	if (check_has_control(s))
 		return "has a control character";
 	if (check_has_bad_part(s, &too_long))
-		return too_long ? "has a part longer than 255 bytes" :
-				  "has '..' as a part";
+		return too_long ? "has a part longer than 255 bytes"
+				: "has '..' as a part";
 	return NULL;
 }
 
@@ -176,8 +176,7 @@ check_value_ip(const char *s)
 	struct in6_addr addr;
 	size_t n = strcspn(s, "%");
 
-	if (n >= sizeof(text) ||
-	    (s[n] == '%' && !check_only(s + n + 1, "-_.")))
+	if (n >= sizeof(text) || (s[n] == '%' && !check_only(s + n + 1, "-_.")))
 		return "not an IP address";
 	memcpy(text, s, n);
 	text[n] = '\0';
@@ -201,8 +200,7 @@ check_value_opt_cgroup(const char *s)
 	if (n == 0)
 		return NULL;
 	if (s[0] == '/')
-		return n > 1000 ? "longer than 1000 bytes" :
-				  check_path_form(s);
+		return n > 1000 ? "longer than 1000 bytes" : check_path_form(s);
 	if (n > CHECK_PART_MAX || n < 7 || strcmp(s + n - 6, ".slice") != 0 ||
 	    !check_only(s, "-_.:@\\"))
 		return "neither an absolute path nor a slice";
@@ -233,8 +231,8 @@ check_value_sysctl_name(const char *s)
 	     i++) {
 		const struct check_prefix *p = &check_sysctls[i];
 
-		if (p->whole ? strcmp(s, p->text) == 0 :
-			       strncmp(s, p->text, strlen(p->text)) == 0)
+		if (p->whole ? strcmp(s, p->text) == 0
+			     : strncmp(s, p->text, strlen(p->text)) == 0)
 			return NULL;
 	}
 	return "not a sysctl of a pod's own namespaces";
@@ -246,8 +244,8 @@ check_value_sysctl_value(const char *s)
 {
 	if (strlen(s) > CHECK_SYSVAL_MAX)
 		return "longer than 1023 bytes";
-	return check_only(s, " \t-_.,:") ? NULL :
-					   "has a character that no value has";
+	return check_only(s, " \t-_.,:") ? NULL
+					 : "has a character that no value has";
 }
 
 const char *
@@ -264,9 +262,9 @@ const char *
 check_value_opt_cpuset(const char *s)
 {
 	return s[strspn(s, "0123456789,-")] == '\0' &&
-		strlen(s) <= CHECK_LINE_MAX ?
-	    NULL :
-	    "not a list of numbers";
+		       strlen(s) <= CHECK_LINE_MAX
+		   ? NULL
+		   : "not a list of numbers";
 }
 
 const char *
@@ -307,9 +305,9 @@ check_value_env_name(const char *s)
 const char *
 check_value_opt_permissions(const char *s)
 {
-	return s[strspn(s, "rwm")] == '\0' && strlen(s) <= 3 ?
-	    NULL :
-	    "made of other letters than r, w and m";
+	return s[strspn(s, "rwm")] == '\0' && strlen(s) <= 3
+		   ? NULL
+		   : "made of other letters than r, w and m";
 }
 
 static bool
@@ -325,8 +323,8 @@ check_digest(const char *s)
 
 		if (strncmp(s, kinds[i].name, n) == 0)
 			return strlen(s + n) == kinds[i].digits &&
-			    strspn(s + n, "0123456789abcdef") ==
-			    kinds[i].digits;
+			       strspn(s + n, "0123456789abcdef") ==
+				   kinds[i].digits;
 	}
 	return false;
 }
@@ -343,8 +341,8 @@ check_value_reference(const char *s)
 		return "longer than 4096 bytes";
 	if (!check_only(s, "-_.:/@[]+"))
 		return "not an image reference";
-	return at != NULL && !check_digest(at + 1) ? "not a digest after '@'" :
-						     NULL;
+	return at != NULL && !check_digest(at + 1) ? "not a digest after '@'"
+						   : NULL;
 }
 
 /* A number or a name; not a list of them as in an image's USER. */

@@ -37,7 +37,7 @@ const char *check_value_page_size(const char *s);
 const char *check_value_capability(const char *s);
 const char *check_value_env_name(const char *s);
 const char *check_value_opt_permissions(const char *s); /* of a device */
-const char *check_value_reference(const char *s);     /* of an image */
+const char *check_value_reference(const char *s);	/* of an image */
 const char *check_value_opt_user(const char *s);
 
 #endif

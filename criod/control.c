@@ -241,7 +241,7 @@ control_is_root(int fd)
 	socklen_t len = sizeof(cred);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	    cred.uid == 0;
+	       cred.uid == 0;
 }
 
 static void

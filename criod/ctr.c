@@ -23,7 +23,7 @@ static const char *const ctr_state_names[] = {
 static const unsigned int ctr_transitions[] = {
 	[CTR_NEW] = 1U << CTR_CREATED,
 	[CTR_CREATED] = 1U << CTR_RUNNING | 1U << CTR_EXITED |
-	    1U << CTR_NEW, /* nobody took it */
+			1U << CTR_NEW, /* nobody took it */
 	[CTR_RUNNING] = 1U << CTR_EXITED,
 	[CTR_EXITED] = 0,
 };

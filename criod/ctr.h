@@ -48,7 +48,8 @@ struct ctr {
 	bool released; /* its making failed: the name is free */
 	bool parked;   /* made, but no caller took the id */
 	bool starting;
-	bool asked; /* settled when execd was asked for all it knows */
+	bool start_lost; /* execd went away over it: it may yet start */
+	bool asked;	 /* settled when execd was asked for all it knows */
 	struct event *park_timer;
 	struct op *create, *remove;
 	struct wait_list create_waits, start_waits, stop_waits, remove_waits;

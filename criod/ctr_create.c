@@ -186,8 +186,7 @@ ctr_undo_create(void *ctx, struct op *op)
 	Criod__CtrId m = CRIOD__CTR_ID__INIT;
 
 	m.id = c->id;
-	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS,
-	    NULL);
+	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS, NULL);
 }
 
 static void
@@ -293,8 +292,7 @@ static int
 ctr_find_target(struct pod *pod, const Runtime__V1__ContainerConfig *config,
     const char **id, struct cerr *err)
 {
-	const Runtime__V1__NamespaceOption *ns =
-	    check_ctr_namespaces(config);
+	const Runtime__V1__NamespaceOption *ns = check_ctr_namespaces(config);
 	const struct ctr *target;
 	struct cerr why;
 
@@ -317,8 +315,7 @@ ctr_create_may(struct pod *pod, const Runtime__V1__CreateContainerRequest *r,
 {
 	struct front *front = pod->front;
 
-	if (pod->state != POD_READY || pod->stop != NULL ||
-	    pod->remove != NULL)
+	if (pod->state != POD_READY || pod->stop != NULL || pod->remove != NULL)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "pod sandbox %s is not ready", pod->id);
 	if (check_ctr_fits_pod(r->config, pod->config, err) == -1 ||

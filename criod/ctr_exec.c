@@ -11,16 +11,16 @@
  * Output of each stream that is kept.  Both together must fit one message,
  * with room for the rest of it; many at once share the memory.
  */
-#define EXEC_OUTPUT_MAX	  (16U * 1024 * 1024)
-#define EXEC_BOTH_MAX	  (GRPC_MESSAGE_MAX - 1024)
-#define EXEC_OUTPUT_BUSY  (1024U * 1024)
-#define EXEC_OUTPUT_FULL  (128U * 1024)
-#define EXEC_FEW	  4
-#define EXEC_BUSY	  64
-#define EXEC_MAX	  1024
-#define EXEC_SPARE_MS	  30000 /* for execd, beyond the command's own time */
+#define EXEC_OUTPUT_MAX	   (16U * 1024 * 1024)
+#define EXEC_BOTH_MAX	   (GRPC_MESSAGE_MAX - 1024)
+#define EXEC_OUTPUT_BUSY   (1024U * 1024)
+#define EXEC_OUTPUT_FULL   (128U * 1024)
+#define EXEC_FEW	   4
+#define EXEC_BUSY	   64
+#define EXEC_MAX	   1024
+#define EXEC_SPARE_MS	   30000 /* for execd, beyond the command's own time */
 #define EXEC_TIMEOUT_MAX_S (INT64_MAX / 1000000)
-#define EXEC_CMD_MAX	  (2U * 1024 * 1024)
+#define EXEC_CMD_MAX	   (2U * 1024 * 1024)
 
 struct exec {
 	struct front *front;
@@ -116,8 +116,8 @@ exec_begin(struct front *front, struct grpc_call *call, const struct ctr *c,
 
 	x->front = front;
 	x->call = call;
-	x->timeout = r->timeout < EXEC_TIMEOUT_MAX_S ? r->timeout :
-						       EXEC_TIMEOUT_MAX_S;
+	x->timeout =
+	    r->timeout < EXEC_TIMEOUT_MAX_S ? r->timeout : EXEC_TIMEOUT_MAX_S;
 	m.id = pb_str(c->id);
 	m.n_cmd = r->n_cmd;
 	m.cmd = r->cmd;

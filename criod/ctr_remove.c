@@ -45,8 +45,7 @@ ctr_step_remove(void *ctx, struct op *op)
 	Criod__CtrId m = CRIOD__CTR_ID__INIT;
 
 	m.id = c->id;
-	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS,
-	    NULL);
+	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS, NULL);
 }
 
 static void
@@ -120,8 +119,8 @@ ctr_handle_remove(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_reply(call, &resp);
 		return;
 	}
-	if (c == NULL || (c->remove == NULL &&
-	    front_need(front->execd, &err) == -1)) {
+	if (c == NULL ||
+	    (c->remove == NULL && front_need(front->execd, &err) == -1)) {
 		grpc_fail(call, &err);
 		return;
 	}

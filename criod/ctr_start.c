@@ -10,9 +10,8 @@ static void
 ctr_started(struct ctr *c, const Criod__CtrStarted *m)
 {
 	if (c->started_at == 0)
-		c->started_at = m->started_at > c->created_at ?
-			  m->started_at :
-			  c->created_at;
+		c->started_at = m->started_at > c->created_at ? m->started_at
+							      : c->created_at;
 	if (c->finished_at != 0 && c->finished_at < c->started_at)
 		c->started_at = c->finished_at; /* it was told first */
 	if (c->state == CTR_CREATED)
@@ -28,8 +27,10 @@ static void
 ctr_start_refused(struct ctr *c, const struct cerr *err)
 {
 	log_warn("container %s: start: %s", c->id, err->text);
-	if (err->code == CERR_UNAVAILABLE)
+	if (err->code == CERR_UNAVAILABLE) {
+		c->start_lost = true;
 		return;
+	}
 	if (err->code == CERR_DEADLINE_EXCEEDED) {
 		if (c->state == CTR_CREATED)
 			ctr_stop(c, 0, NULL, NULL);

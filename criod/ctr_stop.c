@@ -21,9 +21,9 @@ ctr_stop_signal(const struct ctr *c)
 
 	if (asked != 0)
 		return asked;
-	return c->made != NULL && c->made->stop_signal > 0 ?
-	    c->made->stop_signal :
-	    SIGTERM;
+	return c->made != NULL && c->made->stop_signal > 0
+		   ? c->made->stop_signal
+		   : SIGTERM;
 }
 
 static void
@@ -73,8 +73,7 @@ ctr_stop_arm(struct ctr *c, struct mono wake)
 	struct timeval tv = mono_timeval(wake);
 
 	if (c->stop_timer == NULL)
-		c->stop_timer =
-		    evtimer_new(c->front->base, ctr_stop_timer, c);
+		c->stop_timer = evtimer_new(c->front->base, ctr_stop_timer, c);
 	if (c->stop_timer == NULL)
 		fatalx("evtimer_new");
 	(void)evtimer_add(c->stop_timer, &tv);

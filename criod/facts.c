@@ -1,3 +1,5 @@
+#include <event2/event.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@
 #include "lib/id.h"
 #include "lib/log.h"
 
+#define FACTS_AGAIN_S 2
+
 void
 facts_handle_exited(void *ctx, struct link_call *call, struct link_msg *m)
 {
@@ -24,10 +28,36 @@ facts_handle_exited(void *ctx, struct link_call *call, struct link_msg *m)
 }
 
 static void
+facts_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	facts_ask(arg);
+}
+
+/* execd may be about to finish a start that its death interrupted. */
+static void
+facts_ask_again(struct front *front)
+{
+	struct timeval tv = { FACTS_AGAIN_S, 0 };
+
+	if (front->facts_timer == NULL)
+		front->facts_timer =
+		    evtimer_new(front->base, facts_timer, front);
+	if (front->facts_timer == NULL)
+		fatalx("evtimer_new");
+	(void)evtimer_add(front->facts_timer, &tv);
+}
+
+static void
 facts_running(struct ctr *c, const Criod__CtrFact *f)
 {
-	if (f->state == CRIOD__CTR_FACT__STATE__CREATED)
+	if (f->state == CRIOD__CTR_FACT__STATE__CREATED) {
+		if (c->start_lost)
+			facts_ask_again(c->front);
+		c->start_lost = false;
 		return;
+	}
 	if (c->started_at == 0)
 		c->started_at = f->started_at;
 	if (c->state == CTR_CREATED && !c->starting &&
@@ -56,9 +86,10 @@ facts_find(const Criod__CtrFacts *m, const char *id)
 	Criod__CtrFact *const *found;
 
 	key.id = pb_str(id);
-	found = m->n_containers == 0 ? NULL :
-	    bsearch(&k, m->containers, m->n_containers,
-		sizeof(m->containers[0]), facts_compare);
+	found = m->n_containers == 0
+		    ? NULL
+		    : bsearch(&k, m->containers, m->n_containers,
+			  sizeof(m->containers[0]), facts_compare);
 	return found == NULL ? NULL : *found;
 }
 
@@ -97,9 +128,8 @@ facts_take_pods(struct front *front, const Criod__CtrFacts *m)
 	struct pod *pod;
 
 	TAILQ_FOREACH(pod, &front->pods, entry) {
-		if (!pod->asked || pod->state != POD_READY ||
-		    pod->parked || pod->stop != NULL ||
-		    facts_has_pod(m, pod->id))
+		if (!pod->asked || pod->state != POD_READY || pod->parked ||
+		    pod->stop != NULL || facts_has_pod(m, pod->id))
 			continue;
 		log_error("pod %s: its namespaces are gone", pod->id);
 		pod_set_state(pod, POD_NOTREADY);

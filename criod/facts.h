@@ -17,7 +17,6 @@ void facts_execd_back(struct front *front);
 /* netd's is: asks it, once, to remove what no pod stands for. */
 void facts_netd_back(struct front *front);
 /* A link_handler_fn for CTR_EXITED. */
-void facts_handle_exited(void *ctx, struct link_call *call,
-    struct link_msg *m);
+void facts_handle_exited(void *ctx, struct link_call *call, struct link_msg *m);
 
 #endif

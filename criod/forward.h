@@ -17,8 +17,8 @@ struct link;
 typedef void (*forward_fn)(struct grpc_call *call, const void *body);
 
 /* ms 0: no deadline.  Borrows body.  Takes call. */
-void forward_call(struct grpc_call *call, struct link *link,
-    enum msg_type type, const void *body, int64_t ms, forward_fn answer);
+void forward_call(struct grpc_call *call, struct link *link, enum msg_type type,
+    const void *body, int64_t ms, forward_fn answer);
 /* A forward_fn: the peer's body is the response. */
 void forward_same(struct grpc_call *call, const void *body);
 

@@ -52,6 +52,7 @@ struct front {
 	size_t npods, nctrs;
 	uint64_t seq;	  /* of the newest pod or container */
 	bool facts_asked; /* and not answered yet */
+	struct event *facts_timer;
 	bool started, serving;
 	bool gc_done;
 	struct serve_listener listeners[FRONT_LISTENERS_MAX];

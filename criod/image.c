@@ -100,8 +100,7 @@ image_handle_pull(void *ctx, struct grpc_call *call, const void *request_)
 		config.metadata = r->sandbox_config->metadata;
 		pull.sandbox_config = &config;
 	}
-	forward_call(call, front->imaged, MSG_IMG_PULL, &pull, 0,
-	    forward_same);
+	forward_call(call, front->imaged, MSG_IMG_PULL, &pull, 0, forward_same);
 }
 
 static void
@@ -135,6 +134,6 @@ image_handle_fs_info(void *ctx, struct grpc_call *call, const void *request_)
 	struct front *front = ctx;
 
 	(void)request_;
-	forward_call(call, front->imaged, MSG_IMG_FSINFO, &none,
-	    FRONT_QUERY_MS, forward_same);
+	forward_call(call, front->imaged, MSG_IMG_FSINFO, &none, FRONT_QUERY_MS,
+	    forward_same);
 }

@@ -110,8 +110,8 @@ list_handle_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 /* ---- the same in pieces ---- */
 
 static int
-list_send_pods(struct front *front, struct grpc_call *call,
-    const void *request, uint64_t *after)
+list_send_pods(struct front *front, struct grpc_call *call, const void *request,
+    uint64_t *after)
 {
 	const Runtime__V1__StreamPodSandboxesRequest *r = request;
 	Runtime__V1__StreamPodSandboxesResponse resp =
@@ -133,8 +133,8 @@ list_send_pods(struct front *front, struct grpc_call *call,
 }
 
 static int
-list_send_ctrs(struct front *front, struct grpc_call *call,
-    const void *request, uint64_t *after)
+list_send_ctrs(struct front *front, struct grpc_call *call, const void *request,
+    uint64_t *after)
 {
 	const Runtime__V1__StreamContainersRequest *r = request;
 	Runtime__V1__StreamContainersResponse resp =
@@ -156,15 +156,13 @@ list_send_ctrs(struct front *front, struct grpc_call *call,
 }
 
 void
-list_handle_stream_pods(void *ctx, struct grpc_call *call,
-    const void *request_)
+list_handle_stream_pods(void *ctx, struct grpc_call *call, const void *request_)
 {
 	stream_begin(ctx, call, request_, list_send_pods);
 }
 
 void
-list_handle_stream_ctrs(void *ctx, struct grpc_call *call,
-    const void *request_)
+list_handle_stream_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 {
 	stream_begin(ctx, call, request_, list_send_ctrs);
 }

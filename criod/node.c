@@ -20,8 +20,7 @@
 void
 node_handle_version(void *ctx, struct grpc_call *call, const void *request_)
 {
-	Runtime__V1__VersionResponse resp =
-	    RUNTIME__V1__VERSION_RESPONSE__INIT;
+	Runtime__V1__VersionResponse resp = RUNTIME__V1__VERSION_RESPONSE__INIT;
 	const struct front *front = ctx;
 
 	(void)request_;
@@ -149,8 +148,7 @@ node_runtime_ready(const struct front *front, Runtime__V1__RuntimeCondition *c)
 		    "execd has not looked at its runtimes yet");
 	else if (f == NULL || !f->usable)
 		node_condition_set(c, false, "RuntimeNotUsable",
-		    f == NULL ? "the default runtime is not known" :
-				f->reason);
+		    f == NULL ? "the default runtime is not known" : f->reason);
 	else
 		c->status = true;
 }
@@ -176,10 +174,9 @@ node_info(const struct front *front, char *text, size_t size)
 	    "{\"version\":\"%s\",\"defaultRuntime\":\"%s\","
 	    "\"cgroupDriver\":\"%s\",\"pods\":%zu,\"containers\":%zu}",
 	    front->boot->version, front->boot->default_runtime,
-	    front->boot->cgroup_driver ==
-		    RUNTIME__V1__CGROUP_DRIVER__SYSTEMD ?
-		"systemd" :
-		"cgroupfs",
+	    front->boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD
+		? "systemd"
+		: "cgroupfs",
 	    front->npods, front->nctrs);
 }
 

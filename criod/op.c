@@ -111,8 +111,8 @@ op_undo_pass_end(struct op *op)
 		return false;
 	}
 	op_arm(op, op->backoff);
-	op->backoff = op->backoff * 2 > OP_BACKOFF_MAX_S ? OP_BACKOFF_MAX_S :
-							   op->backoff * 2;
+	op->backoff = op->backoff * 2 > OP_BACKOFF_MAX_S ? OP_BACKOFF_MAX_S
+							 : op->backoff * 2;
 	return false;
 }
 
@@ -254,8 +254,8 @@ op_request(struct op *op, struct link *link, enum msg_type type,
 {
 	op->link = link;
 	op->take = take;
-	op->request = link_request(link, type, body, NULL, 0,
-	    mono_after_ms(ms), op_reply, op);
+	op->request = link_request(link, type, body, NULL, 0, mono_after_ms(ms),
+	    op_reply, op);
 }
 
 void

@@ -22,7 +22,7 @@ struct link;
 struct op;
 
 struct op_step {
-	const char *name; /* for the log */
+	const char *name;			/* for the log */
 	void (*run)(void *ctx, struct op *op);	/* NULL: nothing */
 	void (*undo)(void *ctx, struct op *op); /* NULL: nothing */
 };

@@ -49,8 +49,7 @@ orphan_undo_ctr(void *ctx, struct op *op)
 	Criod__CtrId m = CRIOD__CTR_ID__INIT;
 
 	m.id = o->id;
-	op_request(op, o->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS,
-	    NULL);
+	op_request(op, o->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS, NULL);
 }
 
 static void
@@ -71,13 +70,11 @@ static const struct op_step orphan_ctr_steps[] = {
 	{ "container", NULL, orphan_undo_ctr },
 };
 
-static const struct op_def orphan_pod_def = {
-	"cleaning up a pod", orphan_pod_steps, 2, NULL, orphan_undone
-};
+static const struct op_def orphan_pod_def = { "cleaning up a pod",
+	orphan_pod_steps, 2, NULL, orphan_undone };
 
-static const struct op_def orphan_ctr_def = {
-	"cleaning up a container", orphan_ctr_steps, 1, NULL, orphan_undone
-};
+static const struct op_def orphan_ctr_def = { "cleaning up a container",
+	orphan_ctr_steps, 1, NULL, orphan_undone };
 
 static void
 orphan_start(struct front *front, const char *id, const struct op_def *def)

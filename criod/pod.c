@@ -29,7 +29,7 @@ bool
 pod_visible(const struct pod *pod)
 {
 	return !pod->parked &&
-	    (pod->state == POD_READY || pod->state == POD_NOTREADY);
+	       (pod->state == POD_READY || pod->state == POD_NOTREADY);
 }
 
 const Runtime__V1__NamespaceOption *
@@ -56,7 +56,7 @@ pod_privileged(const struct pod *pod)
 	const Runtime__V1__LinuxPodSandboxConfig *l = pod->config->linux;
 
 	return l != NULL && l->security_context != NULL &&
-	    l->security_context->privileged;
+	       l->security_context->privileged;
 }
 
 struct pod *
@@ -159,8 +159,8 @@ pod_find(struct front *front, const char *id, struct cerr *err)
 		found = pod;
 	}
 	if (found == NULL)
-		(void)cerr_set(err, CERR_NOT_FOUND, "pod sandbox %.*s: not found",
-		    ID_LEN, id);
+		(void)cerr_set(err, CERR_NOT_FOUND,
+		    "pod sandbox %.*s: not found", ID_LEN, id);
 	return found;
 }
 

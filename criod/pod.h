@@ -39,13 +39,13 @@ struct pod {
 	int64_t created_at;
 	char **ips;
 	size_t nips;
-	bool net_done;	 /* nothing of CNI's is left */
-	bool net_dirty;	 /* DEL goes on in the background */
-	bool ns_gone;	 /* execd has nothing of it any more */
-	bool released;	 /* its making failed: the name is free */
+	bool net_done;	/* nothing of CNI's is left */
+	bool net_dirty; /* DEL goes on in the background */
+	bool ns_gone;	/* execd has nothing of it any more */
+	bool released;	/* its making failed: the name is free */
 	unsigned int net_fails;
-	bool parked;	 /* made, but no caller took the id */
-	bool asked; /* settled when execd was asked for all it knows */
+	bool parked; /* made, but no caller took the id */
+	bool asked;  /* settled when execd was asked for all it knows */
 	struct event *park_timer;
 	struct op *create, *stop, *remove, *net;
 	struct wait_list create_waits, stop_waits, remove_waits;

@@ -93,8 +93,7 @@ pod_step_forget(void *ctx, struct op *op)
 	if (pod->net != NULL) {
 		pod_set_state(pod, POD_GONE);
 		pod_save(pod);
-	} else if (store_unlink_pod(&pod->front->store, pod->id, &err) ==
-	    -1) {
+	} else if (store_unlink_pod(&pod->front->store, pod->id, &err) == -1) {
 		op_next(op, &err);
 		return;
 	}
@@ -146,13 +145,12 @@ pod_handle_remove(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_reply(call, &resp);
 		return;
 	}
-	if (pod == NULL || (pod->remove == NULL &&
-	    front_need(front->execd, &err) == -1)) {
+	if (pod == NULL ||
+	    (pod->remove == NULL && front_need(front->execd, &err) == -1)) {
 		grpc_fail(call, &err);
 		return;
 	}
 	if (pod->remove == NULL)
-		pod->remove =
-		    op_start(front->base, &pod_remove_def, pod);
+		pod->remove = op_start(front->base, &pod_remove_def, pod);
 	wait_add_call(&pod->remove_waits, call);
 }

@@ -28,8 +28,8 @@ pod_same(const Runtime__V1__PodSandboxMetadata *a,
     const Runtime__V1__PodSandboxMetadata *b)
 {
 	return strcmp(a->name, b->name) == 0 &&
-	    strcmp(a->namespace_, b->namespace_) == 0 &&
-	    strcmp(a->uid, b->uid) == 0;
+	       strcmp(a->namespace_, b->namespace_) == 0 &&
+	       strcmp(a->uid, b->uid) == 0;
 }
 
 static struct pod *
@@ -83,8 +83,7 @@ pod_park(struct pod *pod)
 	struct timeval tv = { FRONT_PARK_S, 0 };
 
 	pod->parked = true;
-	pod->park_timer =
-	    evtimer_new(pod->front->base, pod_park_timer, pod);
+	pod->park_timer = evtimer_new(pod->front->base, pod_park_timer, pod);
 	if (pod->park_timer == NULL)
 		fatalx("evtimer_new");
 	(void)evtimer_add(pod->park_timer, &tv);
@@ -315,9 +314,9 @@ pod_run_room(const struct front *front, const Runtime__V1__PodSandboxConfig *c,
 {
 	const Runtime__V1__LinuxPodSandboxConfig *l = c->linux;
 	bool host_net = l != NULL && l->security_context != NULL &&
-	    l->security_context->namespace_options != NULL &&
-	    l->security_context->namespace_options->network ==
-		RUNTIME__V1__NAMESPACE_MODE__NODE;
+			l->security_context->namespace_options != NULL &&
+			l->security_context->namespace_options->network ==
+			    RUNTIME__V1__NAMESPACE_MODE__NODE;
 
 	if (front->npods >= FRONT_PODS_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,

@@ -10,9 +10,9 @@
 #include "lib/log.h"
 #include "lib/mono.h"
 
-#define POD_GRACE_MAX_MS 10000 /* for containers that nobody stopped before */
-#define POD_GRACE_SPARE_MS 5000 /* of the caller's time, for the network */
-#define POD_NET_TRIES	 2
+#define POD_GRACE_MAX_MS   10000 /* for containers that nobody stopped before */
+#define POD_GRACE_SPARE_MS 5000	 /* of the caller's time, for the network */
+#define POD_NET_TRIES	   2
 
 /* ---- waiting for several containers ---- */
 
@@ -106,9 +106,8 @@ static const struct op_step pod_net_steps[] = {
 	{ "network", NULL, pod_net_undo_del },
 };
 
-static const struct op_def pod_net_def = {
-	"network of a stopped pod", pod_net_steps, 2, NULL, pod_net_undone
-};
+static const struct op_def pod_net_def = { "network of a stopped pod",
+	pod_net_steps, 2, NULL, pod_net_undone };
 
 void
 pod_net_retry(struct pod *pod)

@@ -9,11 +9,41 @@
  * real-time signals from the kernel's own first one, 34 (glibc keeps two).
  */
 static const int signals_table[] = {
-	0,	 SIGABRT, SIGALRM, SIGBUS,  SIGCHLD,   SIGCHLD, SIGCONT,
-	SIGFPE,	 SIGHUP,  SIGILL,  SIGINT,  SIGIO,     SIGABRT, SIGKILL,
-	SIGPIPE, SIGPOLL, SIGPROF, SIGPWR,  SIGQUIT,   SIGSEGV, SIGSTKFLT,
-	SIGSTOP, SIGSYS,  SIGTERM, SIGTRAP, SIGTSTP,   SIGTTIN, SIGTTOU,
-	SIGURG,	 SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
+	0,
+	SIGABRT,
+	SIGALRM,
+	SIGBUS,
+	SIGCHLD,
+	SIGCHLD,
+	SIGCONT,
+	SIGFPE,
+	SIGHUP,
+	SIGILL,
+	SIGINT,
+	SIGIO,
+	SIGABRT,
+	SIGKILL,
+	SIGPIPE,
+	SIGPOLL,
+	SIGPROF,
+	SIGPWR,
+	SIGQUIT,
+	SIGSEGV,
+	SIGSTKFLT,
+	SIGSTOP,
+	SIGSYS,
+	SIGTERM,
+	SIGTRAP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGUSR1,
+	SIGUSR2,
+	SIGVTALRM,
+	SIGWINCH,
+	SIGXCPU,
+	SIGXFSZ,
 };
 
 #define SIGNALS_RTMIN_CRI RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMIN
@@ -21,7 +51,7 @@ static const int signals_table[] = {
 #define SIGNALS_RTMIN	  34
 
 _Static_assert(sizeof(signals_table) / sizeof(signals_table[0]) ==
-	SIGNALS_RTMIN_CRI,
+		   SIGNALS_RTMIN_CRI,
     "a row for each signal below the real-time ones");
 
 int

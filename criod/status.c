@@ -61,9 +61,9 @@ status_ctr_info(const struct ctr *c, char *text, size_t size)
 	    c->pod->runtime, front->boot->bundle_directory, c->id,
 	    c->config->linux != NULL &&
 		    c->config->linux->security_context != NULL &&
-		    c->config->linux->security_context->privileged ?
-		"true" :
-		"false");
+		    c->config->linux->security_context->privileged
+		? "true"
+		: "false");
 }
 
 void

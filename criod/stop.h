@@ -13,8 +13,8 @@
 
 #include "lib/mono.h"
 
-#define STOP_KILL_MIN_MS 500
-#define STOP_KILL_MAX_MS 120000
+#define STOP_KILL_MIN_MS   500
+#define STOP_KILL_MAX_MS   120000
 #define STOP_TERM_RETRY_MS 500 /* when it could not be sent */
 
 enum stop_act {

@@ -179,12 +179,10 @@ struct store_kind {
 	void (*clean)(struct front *front, const char *id);
 };
 
-static const struct store_kind store_pods = {
-	"pod", store_take_pod, orphan_pod
-};
-static const struct store_kind store_ctrs = {
-	"container", store_take_ctr, orphan_ctr
-};
+static const struct store_kind store_pods = { "pod", store_take_pod,
+	orphan_pod };
+static const struct store_kind store_ctrs = { "container", store_take_ctr,
+	orphan_ctr };
 
 static void
 store_quarantine(struct front *front, const struct store_kind *k, int dir,
@@ -261,7 +259,7 @@ store_resume(struct front *front)
 		if (pod->state == POD_NEW)
 			pod_undo(pod);
 		else if (pod->state == POD_GONE ||
-		    (pod->state == POD_NOTREADY && !pod->net_done))
+			 (pod->state == POD_NOTREADY && !pod->net_done))
 			pod_net_retry(pod);
 	}
 }

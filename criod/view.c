@@ -9,9 +9,9 @@
 Runtime__V1__PodSandboxState
 view_pod_state(const struct pod *pod)
 {
-	return pod->state == POD_READY ?
-	    RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY :
-	    RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_NOTREADY;
+	return pod->state == POD_READY
+		   ? RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY
+		   : RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_NOTREADY;
 }
 
 Runtime__V1__ContainerState
@@ -38,8 +38,7 @@ view_pod_item(const struct pod *pod, Runtime__V1__PodSandbox *item)
 	item->state = view_pod_state(pod);
 	item->created_at = pod->created_at;
 	item->n_labels = c->n_labels;
-	item->labels =
-	    PB_MAP(Runtime__V1__PodSandbox__LabelsEntry, c->labels);
+	item->labels = PB_MAP(Runtime__V1__PodSandbox__LabelsEntry, c->labels);
 	item->n_annotations = c->n_annotations;
 	item->annotations =
 	    PB_MAP(Runtime__V1__PodSandbox__AnnotationsEntry, c->annotations);
@@ -78,8 +77,9 @@ view_pod_status(const struct pod *pod, struct view_pod_status *v)
 	v->status.labels =
 	    PB_MAP(Runtime__V1__PodSandboxStatus__LabelsEntry, c->labels);
 	v->status.n_annotations = c->n_annotations;
-	v->status.annotations = PB_MAP(
-	    Runtime__V1__PodSandboxStatus__AnnotationsEntry, c->annotations);
+	v->status.annotations =
+	    PB_MAP(Runtime__V1__PodSandboxStatus__AnnotationsEntry,
+		c->annotations);
 	v->status.runtime_handler = pod->runtime;
 	view_pod_network(pod, v);
 	runtime__v1__linux_pod_sandbox_status__init(&v->linux_status);
@@ -87,9 +87,9 @@ view_pod_status(const struct pod *pod, struct view_pod_status *v)
 	runtime__v1__namespace_option__init(&v->no_options);
 	v->status.linux = &v->linux_status;
 	v->linux_status.namespaces = &v->namespaces;
-	v->namespaces.options = ns == NULL ?
-	    &v->no_options :
-	    c->linux->security_context->namespace_options;
+	v->namespaces.options =
+	    ns == NULL ? &v->no_options
+		       : c->linux->security_context->namespace_options;
 }
 
 /* Shown as asked for, but under the name that was found for an id. */
@@ -106,8 +106,8 @@ view_image_ref(const struct ctr *c)
 {
 	if (c->made == NULL)
 		return pb_str("");
-	return c->made->image_ref[0] != '\0' ? c->made->image_ref :
-					       c->made->image_id;
+	return c->made->image_ref[0] != '\0' ? c->made->image_ref
+					     : c->made->image_id;
 }
 
 void
@@ -191,8 +191,8 @@ view_ctr_status(const struct ctr *c, struct view_ctr_status *v)
 	s->labels =
 	    PB_MAP(Runtime__V1__ContainerStatus__LabelsEntry, cfg->labels);
 	s->n_annotations = cfg->n_annotations;
-	s->annotations = PB_MAP(
-	    Runtime__V1__ContainerStatus__AnnotationsEntry, cfg->annotations);
+	s->annotations = PB_MAP(Runtime__V1__ContainerStatus__AnnotationsEntry,
+	    cfg->annotations);
 	s->n_mounts = cfg->n_mounts;
 	s->mounts = cfg->mounts;
 	s->log_path = c->made == NULL ? pb_str("") : c->made->log_path;

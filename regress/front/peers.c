@@ -40,7 +40,8 @@
 
 #define PEERS_UID 12345
 #define IMAGE_ID                                                               \
-	"sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	"sha256:"                                                              \
+	"1111111111111111111111111111111111111111111111111111111111111111"
 #define IMAGE_REF "registry.test/busybox@" IMAGE_ID
 
 struct rule {
@@ -225,8 +226,8 @@ answer_ctr_create(struct link_call *call, const Criod__CtrCreate *r)
 	(void)snprintf(c->id, sizeof(c->id), "%s", r->id);
 	(void)snprintf(c->pod, sizeof(c->pod), "%s", r->pod_id);
 	TAILQ_INSERT_TAIL(&w.ctrs, c, entry);
-	(void)snprintf(log, sizeof(log), "%s/%s",
-	    r->pod_config->log_directory, r->config->log_path);
+	(void)snprintf(log, sizeof(log), "%s/%s", r->pod_config->log_directory,
+	    r->config->log_path);
 	if (r->target_id[0] != '\0')
 		printf("target %s\n", r->target_id);
 	lin.uid = lin.gid = 7;
@@ -257,9 +258,8 @@ answer_ctr_list(struct link_call *call)
 		f->pod_id = c->pod;
 		f->state = c->state;
 		f->started_at = c->started_at;
-		f->exit = c->state == CRIOD__CTR_FACT__STATE__EXITED ?
-			  &c->exit :
-			  NULL;
+		f->exit = c->state == CRIOD__CTR_FACT__STATE__EXITED ? &c->exit
+								     : NULL;
 		list[m.n_containers++] = f;
 	}
 	TAILQ_FOREACH(p, &w.pods, entry)
@@ -498,7 +498,10 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 
 /* ---- the links ---- */
 
-#define T(n) { MSG_##n, take }
+#define T(n)                                                                   \
+	{                                                                      \
+		MSG_##n, take                                                  \
+	}
 static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_CREATE), T(CTR_START), T(CTR_SIGNAL), T(CTR_REMOVE),
 	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_LIST), T(RUNTIMES), T(NET_ADD),

@@ -21,25 +21,20 @@ struct value_row {
 };
 
 static const struct value_row value_rows[] = {
-	{ check_value_name,
-	    { "a", "web-0", "A_b.c", "1234-5678" },
+	{ check_value_name, { "a", "web-0", "A_b.c", "1234-5678" },
 	    { "", ".", "..", "a/b", "../x", "a..b", "a b", "a\n", "a;b=c",
 		"\xc3\xa9", "a\x7f" } },
-	{ check_value_path,
-	    { "/", "/a", "/a/b.c/", "/a//b", "/a/...", "/a b" },
+	{ check_value_path, { "/", "/a", "/a/b.c/", "/a//b", "/a/...", "/a b" },
 	    { "", "a", "..", "/..", "/a/../b", "/a/..", "/a\nb", "/a\x01" } },
 	{ check_value_opt_relative,
 	    { "", "a", "a/0.log", "a/b/c", "..a", "a.." },
 	    { "/a", "..", "../a", "a/../b", "a/", "a\n", "a/.." } },
-	{ check_value_opt_hostname,
-	    { "", "a", "host-1", "a.b.c", "A1" },
+	{ check_value_opt_hostname, { "", "a", "host-1", "a.b.c", "A1" },
 	    { "-a", "a-", "a..b", ".a", "a.", "a_b", "a b", "a\n", "a-.b" } },
-	{ check_value_ip,
-	    { "10.0.0.1", "::1", "fe80::1%eth0", "fd00::10" },
+	{ check_value_ip, { "10.0.0.1", "::1", "fe80::1%eth0", "fd00::10" },
 	    { "", "10.0.0", "10.0.0.256", "x", "10.0.0.1 ", "::g",
 		"1.1.1.1\noptions x", "fe80::1%a b" } },
-	{ check_value_word,
-	    { "ndots:5", "svc.cluster.local", "a" },
+	{ check_value_word, { "ndots:5", "svc.cluster.local", "a" },
 	    { "", "a b", "a\tb", "a\nnameserver 1.1.1.1" } },
 	{ check_value_opt_cgroup,
 	    { "", "/kubepods/pod1", "/kubepods.slice/a.slice", "a.slice" },
@@ -55,11 +50,8 @@ static const struct value_row value_rows[] = {
 	    { "", "1", "-1", "1024 65000", "250\t32000", "bbr", "1,2" },
 	    { "1+kernel.core_pattern=|/x", "1\n", "a=b", "|/x", "1\r", "1;2",
 		"/x" } },
-	{ check_value_env_name,
-	    { "A", "a.b-c", "x y" },
-	    { "", "A=B", "=" } },
-	{ check_value_opt_permissions,
-	    { "", "r", "rwm" },
+	{ check_value_env_name, { "A", "a.b-c", "x y" }, { "", "A=B", "=" } },
+	{ check_value_opt_permissions, { "", "r", "rwm" },
 	    { "x", "rwmr", "RW" } },
 	{ check_value_reference,
 	    { "busybox", "reg:5000/a/b:tag", "[::1]:5000/a",
@@ -75,18 +67,12 @@ static const struct value_row value_rows[] = {
 	{ check_value_unified_key,
 	    { "memory.high", "io.max", "hugetlb.2MB.max" },
 	    { "", "../x", "a/b", ".a", "a\n" } },
-	{ check_value_capability,
-	    { "ALL", "CAP_SYS_ADMIN", "net_raw" },
+	{ check_value_capability, { "ALL", "CAP_SYS_ADMIN", "net_raw" },
 	    { "", "CAP SYS", "a-b", "a\n" } },
-	{ check_value_opt_cpuset,
-	    { "", "0", "0-3,5" },
-	    { "a", "0 1", "0\n" } },
-	{ check_value_opt_user,
-	    { "", "root", "1000", "DOM\\x" },
+	{ check_value_opt_cpuset, { "", "0", "0-3,5" }, { "a", "0 1", "0\n" } },
+	{ check_value_opt_user, { "", "root", "1000", "DOM\\x" },
 	    { "a:b", "a b", "a\n" } },
-	{ check_value_label_key,
-	    { "a", "a/b.c", "\xc3\xa9" },
-	    { "", "a\n" } },
+	{ check_value_label_key, { "a", "a/b.c", "\xc3\xa9" }, { "", "a\n" } },
 };
 
 static void
@@ -287,8 +273,8 @@ test_pod_bad(void **state)
 	POD_BAD("config.linux.sysctls[net.x]",
 	    p->ns.network = RUNTIME__V1__NAMESPACE_MODE__NODE);
 	POD_BAD("config.linux.sysctls[kernel.shmmax]",
-	    p->sysctl.key = pb_str("kernel.shmmax");
-	    p->ns.ipc = RUNTIME__V1__NAMESPACE_MODE__NODE);
+		p->sysctl.key = pb_str("kernel.shmmax");
+		p->ns.ipc = RUNTIME__V1__NAMESPACE_MODE__NODE);
 	POD_BAD("config.linux.security_context.namespace_options.network",
 	    p->ns.network = RUNTIME__V1__NAMESPACE_MODE__CONTAINER);
 	POD_BAD("config.linux.security_context.namespace_options.pid",
@@ -299,24 +285,26 @@ test_pod_bad(void **state)
 		"userns_options",
 	    p->ns.userns_options = &p->userns);
 	POD_BAD("config.linux.security_context.run_as_user",
-	    p->sec.run_as_user = &p->user; p->user.value = 4294967295);
+		p->sec.run_as_user = &p->user;
+		p->user.value = 4294967295);
 	POD_BAD("config.linux.security_context.run_as_user",
-	    p->sec.run_as_user = &p->user; p->user.value = -1);
+		p->sec.run_as_user = &p->user;
+		p->user.value = -1);
 	POD_BAD("config.linux.security_context.run_as_group",
 	    p->sec.run_as_group = &p->group);
 	POD_BAD("config.linux.security_context.supplemental_groups[0]",
-	    p->sec.supplemental_groups = &group;
-	    p->sec.n_supplemental_groups = 1);
+		p->sec.supplemental_groups = &group;
+		p->sec.n_supplemental_groups = 1);
 	POD_BAD("config.linux.security_context.seccomp.localhost_ref",
-	    p->sec.seccomp = &p->profile;
-	    p->profile.profile_type =
-		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
+		p->sec.seccomp = &p->profile;
+		p->profile.profile_type =
+		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
 	POD_BAD("config.linux.security_context.seccomp_profile_path",
 	    p->sec.seccomp_profile_path = pb_str("runtime/default"));
 	POD_BAD("config.linux.security_context.apparmor",
-	    p->sec.apparmor = &p->profile;
-	    p->profile.profile_type =
-		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
+		p->sec.apparmor = &p->profile;
+		p->profile.profile_type =
+		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
 	POD_BAD("runtime_handler", p->r.runtime_handler = pb_str("kata"));
 }
 
@@ -448,8 +436,7 @@ test_ctr_good(void **state)
 	(void)state;
 	ctr_good(&c);
 	assert_int_equal(check_create_container(&c.r, &err), 0);
-	assert_int_equal(
-	    check_ctr_fits_pod(&c.config, &c.pod.config, &err), 0);
+	assert_int_equal(check_ctr_fits_pod(&c.config, &c.pod.config, &err), 0);
 	c.sec.privileged = c.pod.sec.privileged = true;
 	c.ns.network = c.pod.ns.network = RUNTIME__V1__NAMESPACE_MODE__NODE;
 	c.ns.pid = RUNTIME__V1__NAMESPACE_MODE__TARGET;
@@ -460,8 +447,7 @@ test_ctr_good(void **state)
 	c.res.cpu_quota = -1;
 	c.res.oom_score_adj = -1000;
 	assert_int_equal(check_create_container(&c.r, &err), 0);
-	assert_int_equal(
-	    check_ctr_fits_pod(&c.config, &c.pod.config, &err), 0);
+	assert_int_equal(check_ctr_fits_pod(&c.config, &c.pod.config, &err), 0);
 }
 
 static void
@@ -497,8 +483,8 @@ test_ctr_bad(void **state)
 	    c->device.host_path = pb_str("dev/null"));
 	CTR_BAD("config.envs[0].key", c->env.key = pb_str("A=B"));
 	CTR_BAD("config.envs[0].value",
-	    c->env.value.data = (uint8_t *)(uintptr_t) "a\0b";
-	    c->env.value.len = 3);
+		c->env.value.data = (uint8_t *)(uintptr_t) "a\0b";
+		c->env.value.len = 3);
 	CTR_BAD("config.stop_signal",
 	    c->config.stop_signal = (Runtime__V1__Signal)66);
 	CTR_BAD("config.linux.resources.oom_score_adj",
@@ -507,8 +493,8 @@ test_ctr_bad(void **state)
 	CTR_BAD("config.linux.resources.cpuset_cpus",
 	    c->res.cpuset_cpus = pb_str("all"));
 	CTR_BAD("config.linux.resources.memory_swap_limit_in_bytes",
-	    c->res.memory_limit_in_bytes = 2;
-	    c->res.memory_swap_limit_in_bytes = 1);
+		c->res.memory_limit_in_bytes = 2;
+		c->res.memory_swap_limit_in_bytes = 1);
 	CTR_BAD(SEC "run_as_username", c->sec.run_as_username = pb_str("a:b"));
 	CTR_BAD(SEC "run_as_group", c->sec.run_as_group = &c->pod.group);
 	CTR_BAD(SEC "apparmor_profile",

@@ -43,15 +43,15 @@ step(void *ctx, struct op *op, char letter)
 	}
 }
 
-#define STEP(l) \
-	static void step_##l(void *ctx, struct op *op) \
-	{ \
-		step(ctx, op, #l[0]); \
+#define STEP(l)                                                                \
+	static void step_##l(void *ctx, struct op *op)                         \
+	{                                                                      \
+		step(ctx, op, #l[0]);                                          \
 	}
-STEP(a) STEP(b) STEP(c) STEP(A) STEP(B) STEP(C)
+STEP(a)
+STEP(b) STEP(c) STEP(A) STEP(B) STEP(C)
 
-static void
-done(void *ctx, const struct cerr *err)
+    static void done(void *ctx, const struct cerr *err)
 {
 	struct world *w = ctx;
 
@@ -116,9 +116,8 @@ test_nothing_from_inside_op_start(void **state)
 static void
 test_each_failure_is_undone(void **state)
 {
-	static const char *const want[][2] = {
-		{ "a", "aA" }, { "b", "abBA" }, { "c", "abcCBA" }
-	};
+	static const char *const want[][2] = { { "a", "aA" }, { "b", "abBA" },
+		{ "c", "abcCBA" } };
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {

@@ -47,8 +47,7 @@ test_kill_backs_off_without_end(void **state)
 	(void)state;
 	stop_plan_ask(&p, 0, at(0));
 	for (int i = 0; i < 100; i++) {
-		assert_int_equal(stop_plan_next(&p, at(now), &wake),
-		    STOP_KILL);
+		assert_int_equal(stop_plan_next(&p, at(now), &wake), STOP_KILL);
 		assert_true(ms(wake) - now >= gap);
 		gap = ms(wake) - now;
 		assert_true(gap <= STOP_KILL_MAX_MS);

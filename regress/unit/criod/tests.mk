@@ -21,3 +21,9 @@ FIXTURES += front_peers
 front_peers_SRCS = regress/front/peers.c criod/pb.c
 front_peers_LIBS = base fixed link proto
 front_peers_PKGS = libevent_core libprotobuf-c
+
+TESTS += t_front_store
+t_front_store_SRCS = regress/unit/criod/t_front_store.c \
+	$(filter-out criod/main.c,$(front_SRCS))
+t_front_store_LIBS = base fixed link proto grpc
+t_front_store_PKGS = libevent_core libprotobuf-c libnghttp2
