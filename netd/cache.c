@@ -129,12 +129,6 @@ cache_remove(int dirfd, const char *pod, struct cerr *err)
 	return 0;
 }
 
-bool
-cache_has(int dirfd, const char *pod)
-{
-	return faccessat(dirfd, pod, F_OK, 0) == 0;
-}
-
 int
 cache_list(int dirfd, void (*fn)(void *arg, const char *pod), void *arg,
     struct cerr *err)

@@ -47,7 +47,6 @@ struct attachment *cache_read(int dirfd, const char *pod, struct cerr *err)
 /* Success if there is none. */
 int cache_remove(int dirfd, const char *pod, struct cerr *err)
     __attribute__((warn_unused_result));
-bool cache_has(int dirfd, const char *pod);
 
 /* Calls fn for each pod with a record. */
 int cache_list(int dirfd, void (*fn)(void *arg, const char *pod), void *arg,

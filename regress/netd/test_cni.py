@@ -187,6 +187,23 @@ def test_gc(world):
     world.delete(there)
 
 
+def test_gc_of_many(world):
+    pod = world.make()
+    world.add(pod)
+    world.gc([pod] + ["%064x" % i for i in range(20000)])
+    assert world.records() == [pod]
+    world.delete(pod)
+
+
+def test_large_request(world):
+    pod = world.make()
+    with pytest.raises(Refused) as e:
+        world.add(pod, ports=[(i, 80) for i in range(1, 5000)])
+    assert e.value.code == 3
+    world.add(pod, annotations={"k%d" % i: "v" * 1000 for i in range(500)})
+    world.delete(pod)
+
+
 def test_damaged_record(world):
     pod = world.make()
     world.add(pod)
