@@ -13,10 +13,6 @@
  */
 #define EXEC_OUTPUT_MAX	   (16U * 1024 * 1024)
 #define EXEC_BOTH_MAX	   (GRPC_MESSAGE_MAX - 1024)
-#define EXEC_OUTPUT_BUSY   (1024U * 1024)
-#define EXEC_OUTPUT_FULL   (128U * 1024)
-#define EXEC_FEW	   4
-#define EXEC_BUSY	   64
 #define EXEC_MAX	   1024
 #define EXEC_SPARE_MS	   30000 /* for execd, beyond the command's own time */
 #define EXEC_TIMEOUT_MAX_S (INT64_MAX / 1000000)
@@ -98,12 +94,25 @@ exec_cancelled(void *arg)
 	exec_free(x);
 }
 
+/* How much each may keep while fewer than that many are running. */
+static const struct {
+	size_t running, output;
+} exec_shares[] = {
+	{ 2, EXEC_OUTPUT_MAX },
+	{ 8, 1024 * 1024 },
+	{ 64, 128 * 1024 },
+	{ EXEC_MAX, 16 * 1024 },
+};
+
 static size_t
 exec_output_max(const struct front *front)
 {
-	if (front->nexecs < EXEC_FEW)
-		return EXEC_OUTPUT_MAX;
-	return front->nexecs < EXEC_BUSY ? EXEC_OUTPUT_BUSY : EXEC_OUTPUT_FULL;
+	size_t i = 0;
+
+	while (front->nexecs >= exec_shares[i].running &&
+	       exec_shares[i].running < EXEC_MAX)
+		i++;
+	return exec_shares[i].output;
 }
 
 static void
