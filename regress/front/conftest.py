@@ -62,7 +62,8 @@ class Front:
             return f.read()
 
     def pid(self):
-        return int([x for x in self.lines if x.startswith("pid ")][-1][4:])
+        wait_for("pid", lambda: self.seen("pid "))
+        return int(self.seen("pid ")[-1][4:])
 
     def cmd(self, text):
         n = len(self.lines)
