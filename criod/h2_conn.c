@@ -18,6 +18,7 @@
 #define H2_CONTROL_EARNED 4
 #define H2_RESETS_CAP	  1000
 #define H2_RESETS_RATE	  50
+#define H2_QUIET_MAX	  (8U * 1024 * 1024)
 #define H2_INVALID_COST	  20 /* a frame that broke the protocol */
 
 static void
@@ -111,6 +112,7 @@ h2_conn_on_header(nghttp2_session *session, const nghttp2_frame *frame,
 	    nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
 	(void)flags;
+	conn->news = true;
 	if (st == NULL)
 		return 0;
 	h2_stream_field(st, (const char *)name, namelen, (const char *)value,
@@ -388,6 +390,20 @@ h2_conn_wake(struct h2_conn *conn)
 		event_active(conn->wake, EV_TIMEOUT, 0);
 }
 
+/*
+ * nghttp2 tells nothing of frames of unknown types, nor of DATA for a stream
+ * that was answered before its request was complete: of that much may still
+ * be on its way from an honest client.
+ */
+static void
+h2_conn_count_quiet(struct h2_conn *conn, size_t n)
+{
+	conn->quiet = conn->news ? 0 : conn->quiet + n;
+	if (conn->quiet > H2_QUIET_MAX)
+		h2_conn_spend(conn, &conn->control, (int64_t)n / 16,
+		    "nothing but unknown frames");
+}
+
 static void
 h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 {
@@ -412,9 +428,7 @@ h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 		h2_conn_free(conn);
 		return;
 	}
-	if (!conn->news) /* frames of unknown types, or a few bytes of one */
-		h2_conn_spend(conn, &conn->control, 1 + n / 16,
-		    "nothing but unknown frames");
+	h2_conn_count_quiet(conn, (size_t)n);
 	if (used < 0 && conn->abuse == NULL)
 		conn->abuse = nghttp2_strerror((int)used);
 	h2_conn_flush(conn);

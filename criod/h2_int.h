@@ -58,6 +58,7 @@ struct h2_conn {
 	bool settled;	   /* preface and SETTINGS came */
 	bool acked;	   /* ours were acknowledged */
 	bool busy;	   /* inside nghttp2 */
+	size_t quiet;	   /* bytes read since the last news */
 	bool news;	   /* nghttp2 found something in what was read */
 	const char *abuse; /* to be closed with ENHANCE_YOUR_CALM */
 	bool calmed;	   /* that is submitted */
