@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <netdb.h>
 #include <nss.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -260,11 +261,18 @@ static const struct helper_def imaged_def = {
 	.attached = imaged_attached,
 };
 
+static void *
+imaged_nothing(void *arg)
+{
+	return arg;
+}
+
 /*
  * What libraries would look for in the file system later, when there is none:
  * name services are the host's files and DNS whatever the host's own
  * configuration says, since no other plug-in could be loaded.  One heap for
- * all threads keeps to the address-space limit.
+ * all threads keeps to the address-space limit; the first thread makes libc set
+ * up what the filter would not let it.
  */
 static void
 imaged_preload(void)
@@ -272,6 +280,7 @@ imaged_preload(void)
 	struct addrinfo hints = { .ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
+	pthread_t thread;
 
 	(void)mallopt(M_ARENA_MAX, 1);
 	tzset();
@@ -281,6 +290,9 @@ imaged_preload(void)
 		fatal("name service");
 	if (getaddrinfo("localhost", NULL, &hints, &list) == 0)
 		freeaddrinfo(list);
+	if (pthread_create(&thread, NULL, imaged_nothing, NULL) != 0 ||
+	    pthread_join(thread, NULL) != 0)
+		fatalx("threads");
 }
 
 int

@@ -1,0 +1,275 @@
+"""Runs the built imaged as criod's parent, front and execd would."""
+import array
+import ctypes
+import fcntl
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("B", os.path.join(TOP, "build"))
+PROGRAM = os.path.join(BUILD, "libexec/criod/imaged")
+UNPACK = os.path.join(BUILD, "libexec/criod/unpack")
+UID = GID = 64991  # an account without a name will do
+ROLES = {"front": 2, "execd": 0x80}
+CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT",
+         "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+         "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+         "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL",
+         "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"]
+SPILLED = 1
+
+
+def _protos():
+    out = tempfile.mkdtemp(prefix="criod-pb-")
+    subprocess.run(["protoc", f"--python_out={out}", "proto/cri.proto",
+                    "proto/msg.proto"], cwd=TOP, check=True)
+    sys.path.insert(0, out)
+    from proto import cri_pb2, msg_pb2
+    return cri_pb2, msg_pb2
+
+
+cri, msg = _protos()
+TYPES = {name: i + 1 for i, name in enumerate(re.findall(
+    r"^MSG\((\w+),", open(os.path.join(TOP, "imsg/msg_table.h")).read(),
+    re.M))}
+NAMES = {v: k for k, v in TYPES.items()}
+
+
+class Failed(Exception):
+    def __init__(self, code, text):
+        super().__init__(f"{code}: {text}")
+        self.code, self.text = code, text
+
+
+class Link:
+    """One socket with messages; answers go to whoever waits for them."""
+
+    def __init__(self, sock, serve=None):
+        self.sock, self.serve = sock, serve
+        self.next, self.waits = 1, {}
+        self.lock = threading.Lock()
+        self.closed = False
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.sock, 65536, 8)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            kind, flags, ident, _, _, _ = struct.unpack("<HHIHHI", data[:16])
+            body = data[16:]
+            if flags & SPILLED:
+                fd = fds.pop()
+                body = os.pread(fd, os.fstat(fd).st_size, 0)
+                os.close(fd)
+            self._take(NAMES[kind], ident, body, fds)
+        self.closed = True
+        for event, box in self.waits.values():
+            box.append(("GONE", b""))
+            event.set()
+
+    def _take(self, name, ident, body, fds):
+        with self.lock:
+            wait = self.waits.pop(ident, None)
+        if wait is not None:
+            wait[1].append((name, body))
+            wait[0].set()
+        elif self.serve is not None:
+            self.serve(name, ident, body, fds)
+        for fd in fds:
+            os.close(fd)
+
+    def send(self, name, body=b"\0\0\0\0", fds=(), ident=0):
+        head = struct.pack("<HHIHHI", TYPES[name], 0, ident, len(fds), 0,
+                           len(body))
+        socket.send_fds(self.sock, [head + body], list(fds))
+
+    def start(self, name, body, fds=()):
+        event, box = threading.Event(), []
+        with self.lock:
+            ident, self.next = self.next, self.next + 1
+            self.waits[ident] = (event, box)
+        self.send(name, body, fds, ident)
+        return ident, event, box
+
+    def finish(self, started, kind, timeout=120):
+        _, event, box = started
+        if not event.wait(timeout):
+            raise TimeoutError("no answer")
+        name, body = box[0]
+        if name == "ERROR":
+            e = msg.Error.FromString(body)
+            raise Failed(CODES[e.code], e.text)
+        if name == "GONE":
+            raise EOFError("imaged is gone")
+        return kind.FromString(body)
+
+    def call(self, name, body, kind, timeout=120):
+        return self.finish(self.start(name, body.SerializeToString()), kind,
+                           timeout)
+
+
+class Imaged:
+    def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
+                 log_level=3, cover=None):
+        self.root = root
+        self.unpacks, self.spawned = [], 0
+        os.makedirs(root, exist_ok=True)
+        os.chown(root, UID, GID)
+        os.chmod(root, 0o700)
+        self.log_path = root.rstrip("/") + ".log"
+        ours, child = socket.socketpair(socket.AF_UNIX,
+                                        socket.SOCK_SEQPACKET)
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [*prefix, PROGRAM], stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, pass_fds=(3,), env={},
+            preexec_fn=lambda: os.dup2(child.fileno(), 3))
+        child.close()
+        self.ready = threading.Event()
+        self.parent = Link(ours, self._parent)
+        self._boot(registries, parallel, log_level)
+        for kind, path in ((0, "/etc/resolv.conf"), (1, "/etc/hosts")):
+            self.file(kind, path)
+        if ca is not None:
+            self.file(2, ca)
+        self.front, self.execd = self.link("front"), self.link("execd")
+        self.parent.send("START")
+        if not self.ready.wait(20):
+            raise RuntimeError("imaged did not start: " + self.log())
+
+    def _boot(self, registries, parallel, log_level):
+        boot = msg.Boot(log_level=log_level, uid=UID, gid=GID)
+        boot.imaged.max_parallel_downloads = parallel
+        boot.imaged.image_directory = self.root
+        boot.imaged.container_directory = self.root
+        for r in registries:
+            boot.imaged.registries.append(r)
+        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        self.parent.send("BOOT", boot.SerializeToString(), [fd])
+        os.close(fd)
+
+    def file(self, kind, path):
+        with open(path, "rb") as f:
+            self.parent.send("FILE", msg.File(
+                kind=kind, name=os.path.basename(path)).SerializeToString(),
+                [f.fileno()])
+
+    def link(self, role):
+        ours, theirs = socket.socketpair(socket.AF_UNIX,
+                                         socket.SOCK_SEQPACKET)
+        self.parent.send("LINK", struct.pack("<I", ROLES[role]),
+                         [theirs.fileno()])
+        theirs.close()
+        return Link(ours)
+
+    def _parent(self, name, ident, body, fds):
+        if name == "READY":
+            self.ready.set()
+        elif name == "UNPACK_SPAWN":
+            layer, _ = struct.unpack("<QI", body)
+            self.spawned += 1
+            link = self._unpack(layer)
+            self.parent.send("UNPACK_LINK", fds=[link.fileno()], ident=ident)
+            link.close()
+
+    def _unpack(self, layer):
+        ours, child = socket.socketpair(socket.AF_UNIX,
+                                        socket.SOCK_SEQPACKET)
+        path = os.path.join(self.root, "layer", str(layer), "fs")
+        rootfd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+        def descriptors():
+            high = [os.dup2(child.fileno(), 200), os.dup2(rootfd, 201)]
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
+        log = open(self.log_path, "ab")
+        self.unpacks.append(subprocess.Popen(
+            [UNPACK, "-u", str(UID), "-g", str(GID), "-v", "2"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={},
+            pass_fds=(3, 4), preexec_fn=descriptors))
+        child.close()
+        os.close(rootfd)
+        return ours
+
+    # what a test asks
+
+    def start_pull(self, image, **auth):
+        req = cri.PullImageRequest(image=cri.ImageSpec(image=image))
+        if auth:
+            req.auth.CopyFrom(cri.AuthConfig(**auth))
+        return self.front.start("IMG_PULL", req.SerializeToString())
+
+    def end_pull(self, started, timeout=120):
+        return self.front.finish(started, cri.PullImageResponse,
+                                 timeout).image_ref
+
+    def pull(self, image, timeout=120, **auth):
+        return self.end_pull(self.start_pull(image, **auth), timeout)
+
+    def cancel(self, started):
+        self.front.send("CANCEL", struct.pack("<I", started[0]))
+
+    def import_image(self, reference, digest, blobs):
+        for d, path in blobs.items():
+            with open(path, "rb") as f:
+                self.front.send("IMG_BLOB", msg.ImgBlob(
+                    digest=d).SerializeToString(), [f.fileno()])
+        return self.front.call("IMG_IMPORT", msg.ImgImport(
+            reference=reference, manifest_digest=digest),
+            cri.PullImageResponse).image_ref
+
+    def status(self, image):
+        r = self.front.call("IMG_STATUS", cri.ImageStatusRequest(
+            image=cri.ImageSpec(image=image)), cri.ImageStatusResponse)
+        return r.image if r.HasField("image") else None
+
+    def list(self):
+        return list(self.front.call("IMG_LIST", cri.ListImagesRequest(),
+                                    cri.ListImagesResponse).images)
+
+    def remove(self, image):
+        self.front.call("IMG_REMOVE", cri.RemoveImageRequest(
+            image=cri.ImageSpec(image=image)), msg.Empty)
+
+    def lease(self, container, image):
+        return self.execd.call("LEASE_GET", msg.LeaseGet(
+            container_id=container, image=image), msg.Lease)
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def memory_kb(self, field="Pss"):
+        with open(f"/proc/{self.process.pid}/smaps_rollup") as f:
+            return int(re.search(rf"^{field}: +(\d+)", f.read(), re.M)[1])
+
+    def stop(self):
+        self.parent.sock.close() if not self.alive() else \
+            self.parent.send("STOP")
+        code = self.process.wait(20)
+        for p in self.unpacks:
+            p.wait(20)
+        return code
+
+
+def registry(prefix, mirrors=(), insecure=False, blocked=False, ca=b""):
+    return msg.Registry(
+        prefix=prefix, insecure=insecure, blocked=blocked, ca=ca,
+        mirrors=[msg.Mirror(location=m, insecure=i) for m, i in mirrors])
