@@ -8,6 +8,7 @@
 #include <linux/securebits.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <string.h>
@@ -34,14 +35,15 @@ drop_pivot(int rootfd)
 {
 	int tree;
 
-	if (unshare(CLONE_NEWNS) == -1 ||
+	/* The kernel takes the working directory along, not a descriptor. */
+	if (fchdir(rootfd) == -1 || unshare(CLONE_NEWNS) == -1 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
 		return "mount namespace";
-	tree = (int)syscall(SYS_open_tree, rootfd, "",
-	    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, ".",
+	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree == -1 ||
-	    syscall(SYS_move_mount, tree, "", rootfd, "",
-		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
+	    syscall(SYS_move_mount, tree, "", AT_FDCWD, ".",
+		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		return "mount of the root";
 	if (fchdir(tree) == -1 || syscall(SYS_pivot_root, ".", ".") == -1 ||
 	    umount2(".", MNT_DETACH) == -1 || chdir("/") == -1)
