@@ -211,7 +211,7 @@ def test_slow_stream_reader(client, another, echo):
     slow = another().stream("0:1000000")
     next(slow)
     wait_for(lambda: client.counts()["ended"] == 1, 30)
-    assert echo.status("VmRSS") < 64 * 1024
+    assert echo.status("VmRSS") < 32 * 1024
     with pytest.raises(grpc.RpcError) as e:
         for _ in slow:
             pass
