@@ -38,6 +38,7 @@ struct tree {
 	char parent[UNPACK_PATH_MAX];
 	int parent_fd;
 	bool parent_stale; /* something was removed: it may mean another */
+	bool parent_is_file; /* why there is no parent_fd */
 	struct tree_time *times;
 	size_t ntimes, times_room, times_bytes;
 	bool skipped; /* a device was not made, and that was logged */
@@ -212,8 +213,10 @@ tree_make_parents(struct tree *t, const char *path, struct cerr *err)
 				return -1;
 			if (tree_mkdir_new(dir, base) == -1 ||
 			    fchownat(dir, base, 0, 0, AT_SYMLINK_NOFOLLOW) ==
-				-1)
+				-1) {
+				t->parent_is_file = errno == ENOTDIR;
 				break;
+			}
 			next = tree_open_dir(t, part);
 		}
 		fdio_close(&dir);
@@ -235,6 +238,7 @@ tree_parent(struct tree *t, const struct unpack_path *p, struct cerr *err)
 		return t->parent_fd;
 	fdio_close(&t->parent_fd);
 	t->parent_stale = false;
+	t->parent_is_file = false;
 	memcpy(t->parent, p->full, p->parent_len);
 	t->parent[p->parent_len] = '\0';
 	t->parent_fd = tree_open_dir(t, t->parent);
@@ -400,7 +404,7 @@ tree_file_data(struct tree *t, const struct tree_at *at, int fd,
 
 		if (tree_write(at, fd, s->offset, s->len, err) == -1)
 			return -1;
-		end = s->offset + s->len;
+		end = s->len > 0 ? s->offset + s->len : end;
 		stored += s->len;
 	}
 	if (e->size > end && ftruncate(fd, (off_t)e->size) == -1)
@@ -645,8 +649,10 @@ tree_apply(struct tree *t, const struct tar_entry *e, struct tar *tar,
 	if (*p.full == '\0')
 		return tree_root(t, e, err);
 	at.dirfd = tree_parent(t, &p, err);
+	/* What was a directory is a file here: that hides all it held. */
 	if (at.dirfd == -1)
-		return -1;
+		return p.kind != UNPACK_NAME_PLAIN && t->parent_is_file ? 0 :
+									  -1;
 	at.base = p.base;
 	at.full = p.full;
 	if (p.kind == UNPACK_NAME_WHITEOUT)
