@@ -62,8 +62,7 @@ args_protocol(Runtime__V1__Protocol p)
 
 /* A mapping without a host port asks for nothing. */
 static int
-args_add_port(json_t *list, const Runtime__V1__PortMapping *p,
-    struct cerr *err)
+args_add_port(json_t *list, const Runtime__V1__PortMapping *p, struct cerr *err)
 {
 	const char *protocol = args_protocol(p->protocol);
 	json_t *o;

@@ -2,9 +2,9 @@ PROGRAMS += netd netlaunch
 
 netd_OUT = libexec/criod/netd
 netd_SRCS = netd/main.c netd/args.c netd/cache.c netd/chain.c netd/conf.c \
-	netd/confdir.c netd/embedded.c netd/gc.c netd/op.c netd/plugin.c \
-	netd/quantity.c netd/request.c netd/result.c netd/run.c netd/scan.c \
-	netd/status.c
+	netd/confdir.c netd/embedded.c netd/gc.c netd/op.c netd/op_add.c \
+	netd/plugin.c netd/quantity.c netd/request.c netd/result.c \
+	netd/run.c netd/scan.c netd/status.c
 netd_LIBS = base confine fixed link proto helperboot json
 netd_PKGS = libevent_core libprotobuf-c jansson libcap-ng
 netd_CALLS = netd/netd.calls

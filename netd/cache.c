@@ -68,8 +68,8 @@ cache_write(int dirfd, const struct attachment *a, bool sync, struct cerr *err)
 int
 cache_sync(int dirfd, const char *pod, struct cerr *err)
 {
-	CLEANUP_FD int fd = openat(dirfd, pod,
-	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP_FD int fd =
+	    openat(dirfd, pod, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd == -1 || fsync(fd) == -1 || fsync(dirfd) == -1)
 		return cerr_errno(err, "sync network record %s", pod);
@@ -90,8 +90,8 @@ cache_build(const char *pod, const json_t *doc, struct cerr *err)
 	    json_want(doc, "result", JSON_OBJECT, false, &result, err) == -1 ||
 	    json_want_str(doc, "args", true, &args, err) == -1)
 		return NULL;
-	conf = conf_from_json("recorded configuration", json_incref(config),
-	    err);
+	conf =
+	    conf_from_json("recorded configuration", json_incref(config), err);
 	if (conf == NULL)
 		return NULL;
 	a = attachment_new(pod, conf, args, json_incref(caps));

@@ -69,14 +69,14 @@ chain_judge(struct chain *c, const struct run_output *out, struct cerr *err)
 	json_t *result;
 
 	if (out->exit_code != 0) {
-		result_error(type, chain_verbs[c->verb].command,
-		    out->exit_code, out->out, out->out_len, out->errout, err);
+		result_error(type, chain_verbs[c->verb].command, out->exit_code,
+		    out->out, out->out_len, out->errout, err);
 		return -1;
 	}
 	if (c->verb != CHAIN_ADD)
 		return 0;
-	result = result_parse(type, c->conf->version, out->out, out->out_len,
-	    err);
+	result =
+	    result_parse(type, c->conf->version, out->out, out->out_len, err);
 	if (result == NULL)
 		return -1;
 	attachment_set_result(c->a, result);
@@ -88,7 +88,7 @@ static bool
 chain_not_run(const struct cerr *err)
 {
 	return err->code == CERR_NOT_FOUND ||
-	    err->code == CERR_FAILED_PRECONDITION;
+	       err->code == CERR_FAILED_PRECONDITION;
 }
 
 static void chain_next(struct chain *c);
@@ -112,8 +112,7 @@ chain_ran(void *arg, const struct run_output *out, const struct cerr *err)
 	else if (chain_judge(c, out, &why) == -1)
 		chain_fail(c, &why);
 	c->done++;
-	if (c->done == c->total ||
-	    (c->failed && !chain_verbs[c->verb].go_on))
+	if (c->done == c->total || (c->failed && !chain_verbs[c->verb].go_on))
 		chain_end(c);
 	else
 		chain_next(c);
@@ -151,9 +150,9 @@ chain_next(struct chain *c)
 		.netns = chain_netns(c),
 		.deadline = c->deadline,
 	};
-	char *text = request_make(c->conf, i,
-	    c->a == NULL ? NULL : c->a->capabilities, chain_prev(c), c->valid,
-	    &req.input_len);
+	char *text =
+	    request_make(c->conf, i, c->a == NULL ? NULL : c->a->capabilities,
+		chain_prev(c), c->valid, &req.input_len);
 
 	if (c->verb == CHAIN_ADD)
 		c->a->begun = i + 1;
@@ -194,9 +193,8 @@ chain_start(struct runner *rn, enum chain_verb verb, struct attachment *a,
 }
 
 struct chain *
-chain_start_network(struct runner *rn, enum chain_verb verb,
-    struct conf *conf, json_t *valid, struct mono deadline, chain_fn fn,
-    void *arg)
+chain_start_network(struct runner *rn, enum chain_verb verb, struct conf *conf,
+    json_t *valid, struct mono deadline, chain_fn fn, void *arg)
 {
 	struct chain *c = chain_new(rn, verb, conf, deadline, fn, arg);
 

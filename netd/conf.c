@@ -10,8 +10,8 @@
 #define CONF_NAME_MAX 200
 
 /* Lowest first. */
-static const char *const conf_versions[] = { "0.3.0", "0.3.1", "0.4.0",
-	"1.0.0", "1.1.0" };
+static const char *const conf_versions[] = { "0.3.0", "0.3.1", "0.4.0", "1.0.0",
+	"1.1.0" };
 
 #define CONF_NVERSIONS (sizeof(conf_versions) / sizeof(conf_versions[0]))
 
@@ -32,7 +32,7 @@ conf_name_valid(const char *s)
 			     "abcdefghijklmnopqrstuvwxyz0123456789._-");
 
 	return n >= 1 && n <= CONF_NAME_MAX && s[n] == '\0' &&
-	    strchr("._-", s[0]) == NULL;
+	       strchr("._-", s[0]) == NULL;
 }
 
 /* The best of cniVersion and cniVersions that this program speaks. */
@@ -48,9 +48,9 @@ conf_choose_version(const json_t *doc, int *rank, struct cerr *err)
 		return -1;
 	*rank = conf_version_rank(version);
 	json_array_foreach(list, i, v) {
-		int r = json_is_string(v) ?
-		    conf_version_rank(json_string_value(v)) :
-		    -1;
+		int r = json_is_string(v)
+			    ? conf_version_rank(json_string_value(v))
+			    : -1;
 
 		if (r > *rank)
 			*rank = r;

@@ -16,7 +16,7 @@
 /* Immutable once made; shared by count. */
 struct conf {
 	unsigned int refs;
-	json_t *doc;	     /* what the two below point into */
+	json_t *doc; /* what the two below point into */
 	const char *name;
 	const char *version; /* the highest that both sides know */
 	json_t *plugins;     /* array of objects, each with a valid type */

@@ -128,8 +128,8 @@ confdir_same(const struct confdir *cd, struct confdir_file *f)
 	if (old == NULL || old->len != f->len ||
 	    (old->data == NULL) != (f->data == NULL))
 		return false;
-	if (f->data == NULL ? strcmp(old->why.text, f->why.text) != 0 :
-			      memcmp(old->data, f->data, f->len) != 0)
+	if (f->data == NULL ? strcmp(old->why.text, f->why.text) != 0
+			    : memcmp(old->data, f->data, f->len) != 0)
 		return false;
 	f->why = old->why;
 	f->conf = old->conf != NULL ? conf_ref(old->conf) : NULL;

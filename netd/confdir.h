@@ -11,8 +11,7 @@ struct confdir;
 #define CONFDIR_FILES_MAX 64
 
 /* Borrows default_network ("": first valid by name); takes embedded. */
-struct confdir *confdir_new(const char *default_network,
-    struct conf *embedded);
+struct confdir *confdir_new(const char *default_network, struct conf *embedded);
 
 /* The files as they are now: begin, add each, commit. */
 void confdir_begin(struct confdir *cd);

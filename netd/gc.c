@@ -80,8 +80,7 @@ static void
 gc_add_valid(void *arg, const char *pod)
 {
 	(void)json_array_append_new(arg,
-	    json_pack("{s:s,s:s}", "containerID", pod, "ifname",
-		CHAIN_IFNAME));
+	    json_pack("{s:s,s:s}", "containerID", pod, "ifname", CHAIN_IFNAME));
 }
 
 /*
@@ -138,9 +137,8 @@ gc_add_orphan(void *arg, const char *pod)
 	void *more;
 
 	if (ops_busy(g->netd->ops, pod) ||
-	    (g->nvalid > 0 &&
-		bsearch(&pod, g->valid, g->nvalid, sizeof(*g->valid),
-		    gc_compare) != NULL))
+	    (g->nvalid > 0 && bsearch(&pod, g->valid, g->nvalid,
+				  sizeof(*g->valid), gc_compare) != NULL))
 		return;
 	more = reallocarray(g->orphans, g->norphans + 1, sizeof(*g->orphans));
 	if (more == NULL)

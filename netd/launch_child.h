@@ -29,7 +29,7 @@ const char *launch_child_step(int step);
  * Starts the plugin.  Borrows c.  *pidfd and *failure (read end of the error
  * pipe, empty if the plugin was executed) are the caller's.  -1 with errno.
  */
-pid_t launch_child_start(const struct launch_child *c, int *pidfd,
-    int *failure) __attribute__((warn_unused_result));
+pid_t launch_child_start(const struct launch_child *c, int *pidfd, int *failure)
+    __attribute__((warn_unused_result));
 
 #endif

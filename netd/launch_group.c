@@ -23,8 +23,7 @@ launch_group_name(const char *state, char *buf, size_t size)
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	for (; *state != '\0'; state++)
-		hash = (hash ^ (unsigned char)*state) *
-		    UINT64_C(0x100000001b3);
+		hash = (hash ^ (unsigned char)*state) * UINT64_C(0x100000001b3);
 	(void)snprintf(buf, size, "criod-netlaunch-%016llx",
 	    (unsigned long long)hash);
 }
@@ -54,8 +53,8 @@ static bool
 launch_group_empty(int base, const char *name)
 {
 	static const struct timespec pause = { 0, 10000000 };
-	CLEANUP_FD int group = openat(base, name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP_FD int group =
+	    openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (group == -1)
 		return errno == ENOENT;

@@ -25,7 +25,7 @@
 #include "netd/plugin.h"
 
 #define JOB_PATH      "/usr/sbin:/usr/bin:/sbin:/bin"
-#define JOB_RETRY_MIN 1	 /* ms between looks whether the group is empty */
+#define JOB_RETRY_MIN 1 /* ms between looks whether the group is empty */
 #define JOB_RETRY_MAX 200
 
 struct launch_job {
@@ -95,8 +95,8 @@ launch_job_kill(struct launch_job *job)
 static int
 launch_job_exit_code(int status)
 {
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
-				     WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+				   : WEXITSTATUS(status);
 }
 
 /* The plugin is gone and its group too: tell how it ended. */
@@ -190,15 +190,14 @@ launch_job_check(const struct launch_jobs *jobs,
 		wrong = "command";
 	else if (pod ? !id_valid(run->pod) : run->pod[0] != '\0')
 		wrong = "pod";
-	else if (pod ? !plugin_ifname_valid(run->ifname) :
-		       run->ifname[0] != '\0')
+	else if (pod ? !plugin_ifname_valid(run->ifname)
+		     : run->ifname[0] != '\0')
 		wrong = "interface name";
 	else if (!plugin_args_valid(run->args))
 		wrong = "args";
 	else if (run->netns > (pod ? NETNS_PREPARE : NETNS_NONE))
 		wrong = "netns";
-	else if (run->timeout_ms < 1 ||
-	    run->timeout_ms > LAUNCH_TIMEOUT_MAX_MS)
+	else if (run->timeout_ms < 1 || run->timeout_ms > LAUNCH_TIMEOUT_MAX_MS)
 		wrong = "timeout";
 	if (wrong != NULL)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -315,8 +314,7 @@ launch_job_run(struct launch_job *job, const struct fixed_plugin_run *run,
 	    launch_job_fds(m, &c, err) == -1)
 		return -1;
 	if (run->netns != NETNS_NONE &&
-	    launch_job_netns(job->jobs, run, ns, sizeof(ns), &netns, err) ==
-		-1)
+	    launch_job_netns(job->jobs, run, ns, sizeof(ns), &netns, err) == -1)
 		return -1;
 	c.netns = run->netns == NETNS_PREPARE ? netns : -1;
 	c.plugin = launch_plugin_open(def->plugin_dir, run->plugin, err);

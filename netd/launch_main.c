@@ -52,8 +52,8 @@ netlaunch_take_find(void *ctx, struct link_call *call, struct link_msg *m)
 	const struct fixed_plugin_find *find = m->body;
 	struct fixed_plugin_done done = { 0 };
 	struct cerr err;
-	CLEANUP_FD int fd = launch_plugin_open(l->root.plugin_dir,
-	    find->plugin, &err);
+	CLEANUP_FD int fd =
+	    launch_plugin_open(l->root.plugin_dir, find->plugin, &err);
 
 	if (fd == -1)
 		link_refuse(call, &err);
@@ -92,11 +92,12 @@ static const struct link_def netlaunch_links[] = {
  */
 static const struct confine netlaunch_confine = {
 	.role = "netlaunch",
-	.caps = CAP(CAP_NET_ADMIN) | /* links, addresses, routes, rules */
-	    CAP(CAP_SYS_ADMIN) |     /* setns into the pod's namespace */
-	    CAP(CAP_NET_RAW) |	     /* gratuitous ARP, duplicate detection */
-	    CAP(CAP_DAC_OVERRIDE),   /* rmdir of its cgroup: where that is below
-					the root one, the directory is 0555 */
+	.caps =
+	    CAP(CAP_NET_ADMIN) |   /* links, addresses, routes, rules */
+	    CAP(CAP_SYS_ADMIN) |   /* setns into the pod's namespace */
+	    CAP(CAP_NET_RAW) |	   /* gratuitous ARP, duplicate detection */
+	    CAP(CAP_DAC_OVERRIDE), /* rmdir of its cgroup: where that is below
+				      the root one, the directory is 0555 */
 	.keep_ids = true,
 	.inherit = true,
 };
@@ -109,8 +110,7 @@ static const struct helper_def netlaunch_def = {
 	.stop = netlaunch_stop,
 };
 
-static void __attribute__((noreturn))
-netlaunch_usage(void)
+static void __attribute__((noreturn)) netlaunch_usage(void)
 {
 	(void)fprintf(stderr, "usage: netlaunch -s STATE -p PLUGINDIR "
 			      "[-b HOSTPATH] [-v LEVEL] [-w FORMAT]\n");

@@ -35,8 +35,8 @@ launch_plugin_dir(const char *path, struct cerr *err)
 	struct stat st;
 
 	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		return cerr_set(err, CERR_NOT_FOUND,
-		    "no plugin directory %s", path);
+		return cerr_set(err, CERR_NOT_FOUND, "no plugin directory %s",
+		    path);
 	if (fd == -1 || fstat(fd, &st) == -1) {
 		fdio_close(&fd);
 		return cerr_errno(err, "plugin directory %s", path);

@@ -22,8 +22,8 @@
 #define ROOT_OLD    "/.old"
 #define ROOT_CGROUP "/.cgroup"
 
-#define ROOT_RO (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-#define ROOT_RW (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define ROOT_RO	 (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define ROOT_RW	 (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 #define ROOT_DEV (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
 
 enum {
@@ -154,9 +154,8 @@ launch_root_tree(int source, const struct launch_root_entry *e)
 
 	tree = (int)syscall(SYS_open_tree, source, "",
 	    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | rec);
-	if (tree == -1 ||
-	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | rec, &ma,
-		sizeof(ma)) == -1)
+	if (tree == -1 || syscall(SYS_mount_setattr, tree, "",
+			      AT_EMPTY_PATH | rec, &ma, sizeof(ma)) == -1)
 		return -1;
 	return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, e->path,
 	    MOVE_MOUNT_F_EMPTY_PATH);
@@ -186,10 +185,13 @@ launch_root_show(const struct launch_root_entry *e, struct cerr *err)
 
 /* Before the pivot: what plugins share with others must exist. */
 static int
-launch_root_prepare(struct cerr *err)
+launch_root_prepare(const struct launch_root *spec, struct cerr *err)
 {
-	for (size_t i = 0; i < sizeof(launch_root_entries) /
-		     sizeof(launch_root_entries[0]); i++) {
+	/* It may be filled later; that it cannot be made is no error yet. */
+	(void)launch_root_make(spec->plugin_dir, true);
+	for (size_t i = 0;
+	     i < sizeof(launch_root_entries) / sizeof(launch_root_entries[0]);
+	     i++) {
 		const struct launch_root_entry *e = &launch_root_entries[i];
 
 		if ((e->flags & (ROOT_MKDIR | ROOT_MKFILE)) != 0 &&
@@ -226,8 +228,9 @@ launch_root_fill(const struct launch_root *spec, struct cerr *err)
 	struct launch_root_entry e = { ns, ROOT_RO | MOUNT_ATTR_NOEXEC,
 		ROOT_RECURSIVE | ROOT_SLAVE };
 
-	for (size_t i = 0; i < sizeof(launch_root_entries) /
-		     sizeof(launch_root_entries[0]); i++) {
+	for (size_t i = 0;
+	     i < sizeof(launch_root_entries) / sizeof(launch_root_entries[0]);
+	     i++) {
 		if (launch_root_show(&launch_root_entries[i], err) == -1)
 			return -1;
 	}
@@ -288,13 +291,11 @@ launch_root_seal(struct cerr *err)
 }
 
 int
-launch_root_enter(const struct launch_root *spec, int *cgroup,
-    struct cerr *err)
+launch_root_enter(const struct launch_root *spec, int *cgroup, struct cerr *err)
 {
-	if (launch_root_prepare(err) == -1 ||
+	if (launch_root_prepare(spec, err) == -1 ||
 	    launch_root_pivot(spec->state, err) == -1 ||
-	    launch_root_misc(err) == -1 ||
-	    launch_root_fill(spec, err) == -1 ||
+	    launch_root_misc(err) == -1 || launch_root_fill(spec, err) == -1 ||
 	    launch_root_cgroup(cgroup, err) == -1)
 		return -1;
 	return launch_root_seal(err);

@@ -104,8 +104,8 @@ static const struct link_handler netd_handlers[] = {
 static void
 netd_clear_aside(int cache)
 {
-	DIR *dir = fdopendir(openat(cache, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC));
+	DIR *dir =
+	    fdopendir(openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *d;
 
 	if (dir == NULL)

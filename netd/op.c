@@ -1,5 +1,3 @@
-#include <sys/queue.h>
-
 #include <event2/event.h>
 
 #include <stdlib.h>
@@ -16,51 +14,10 @@
 #include "netd/confdir.h"
 #include "netd/netd.h"
 #include "netd/op.h"
+#include "netd/op_int.h"
 #include "netd/result.h"
 #include "netd/scan.h"
 #include "proto/msg.pb-c.h"
-
-#define OP_ADD_MS   (5 * 60 * 1000)
-#define OP_OTHER_MS (60 * 1000) /* DEL, CHECK, and undoing an ADD */
-
-enum op_kind {
-	OP_ADD,
-	OP_DEL,
-	OP_CHECK,
-};
-
-struct op_pod;
-
-struct op {
-	TAILQ_ENTRY(op) entry; /* of its pod */
-	TAILQ_ENTRY(op) held_entry;
-	struct ops *ops;
-	struct op_pod *pod;
-	enum op_kind kind;
-	struct link_call *call; /* or fn */
-	void (*fn)(void *, const struct cerr *);
-	void *fn_arg;
-	struct attachment *a;
-	char args[PLUGIN_ARGS_MAX + 1];
-	json_t *capabilities;
-	struct chain *chain; /* of an ADD, for a caller who leaves */
-	struct event *sync;
-	struct cerr fail; /* why an ADD is being undone */
-};
-
-/* Exists while it has operations. */
-struct op_pod {
-	LIST_ENTRY(op_pod) entry;
-	char id[ID_SIZE];
-	TAILQ_HEAD(, op) queue; /* the first one runs */
-};
-
-struct ops {
-	struct netd *netd;
-	LIST_HEAD(, op_pod) pods;
-	TAILQ_HEAD(, op) held; /* ADDs that wait for ops_release */
-	bool hold;
-};
 
 static void op_begin(struct op *op);
 
@@ -162,15 +119,15 @@ op_free(struct op *op)
 	if (TAILQ_EMPTY(&p->queue)) {
 		LIST_REMOVE(p, entry);
 		free(p);
-	} else if (first &&
-	    event_base_once(base, -1, EV_TIMEOUT, op_pod_next, p, &now) == -1) {
+	} else if (first && event_base_once(base, -1, EV_TIMEOUT, op_pod_next,
+				p, &now) == -1) {
 		fatalx("event_base_once");
 	}
 }
 
 /* ---- ends ---- */
 
-static void
+void
 op_fail(struct op *op, const struct cerr *err)
 {
 	if (op->call != NULL)
@@ -192,7 +149,7 @@ op_deleted(struct op *op)
 	op_free(op);
 }
 
-static int
+int
 op_ips(const struct op *op, struct result_ips *ips, struct cerr *err)
 {
 	if (result_ips_get(op->a->result, CHAIN_IFNAME, ips, err) == -1)
@@ -203,7 +160,7 @@ op_ips(const struct op *op, struct result_ips *ips, struct cerr *err)
 	return 0;
 }
 
-static void
+void
 op_added(struct op *op)
 {
 	Criod__NetAdded added = CRIOD__NET_ADDED__INIT;
@@ -245,7 +202,7 @@ op_undone(void *arg, const struct cerr *err)
 	}
 }
 
-static void
+void
 op_undo(struct op *op)
 {
 	if (op->a->begun == 0) {
@@ -254,132 +211,6 @@ op_undo(struct op *op)
 	}
 	(void)chain_start(op->ops->netd->runner, CHAIN_UNDO, op->a,
 	    mono_after_ms(OP_OTHER_MS), op_undone, op);
-}
-
-/* ---- ADD ---- */
-
-static void
-op_add_fail(struct op *op, const struct cerr *err)
-{
-	op->fail = *err;
-	op_undo(op);
-}
-
-static void
-op_add_done(void *arg, const struct cerr *err)
-{
-	struct op *op = arg;
-	struct result_ips ips;
-	struct cerr why;
-
-	op->chain = NULL;
-	if (op->sync != NULL)
-		(void)event_del(op->sync);
-	if (err != NULL) {
-		op_add_fail(op, err);
-		return;
-	}
-	op->a->complete = true;
-	if (op_ips(op, &ips, &why) == -1 ||
-	    cache_write(op->ops->netd->cache, op->a, true, &why) == -1)
-		op_add_fail(op, &why);
-	else
-		op_added(op);
-}
-
-/* The record becomes durable while the first plugin runs. */
-static void
-op_add_sync(evutil_socket_t fd, short what, void *arg)
-{
-	struct op *op = arg;
-	struct cerr err;
-
-	(void)fd;
-	(void)what;
-	if (cache_sync(op->ops->netd->cache, op->pod->id, &err) == -1)
-		log_warn("%s", err.text);
-}
-
-static void
-op_add_run(struct op *op, struct conf *conf)
-{
-	static const struct timeval now = { 0, 0 };
-	struct netd *n = op->ops->netd;
-	struct cerr err;
-
-	op->a = attachment_new(op->pod->id, conf, op->args, op->capabilities);
-	op->capabilities = NULL;
-	if (cache_write(n->cache, op->a, false, &err) == -1) {
-		op_fail(op, &err);
-		return;
-	}
-	op->chain = chain_start(n->runner, CHAIN_ADD, op->a,
-	    mono_after_ms(OP_ADD_MS), op_add_done, op);
-	op->sync = evtimer_new(helper_base(n->helper), op_add_sync, op);
-	if (op->sync == NULL)
-		fatalx("evtimer_new");
-	(void)evtimer_add(op->sync, &now);
-}
-
-static bool
-op_cancelled(const struct op *op, struct cerr *err)
-{
-	if (op->call == NULL || !link_call_cancelled(op->call))
-		return false;
-	(void)cerr_set(err, CERR_CANCELLED, "the caller has left");
-	return true;
-}
-
-static void
-op_add_scanned(void *arg)
-{
-	struct op *op = arg;
-	struct conf *conf;
-	struct cerr err;
-
-	if (op->ops->hold) {
-		TAILQ_INSERT_TAIL(&op->ops->held, op, held_entry);
-		return;
-	}
-	conf = confdir_choose(op->ops->netd->confdir, &err);
-	if (conf == NULL || op_cancelled(op, &err))
-		op_fail(op, &err);
-	else
-		op_add_run(op, conf);
-}
-
-/* What an ADD left that did not end goes first; then it begins anew. */
-static void
-op_add_cleaned(void *arg, const struct cerr *err)
-{
-	struct op *op = arg;
-	struct cerr why;
-
-	if (err == NULL &&
-	    cache_remove(op->ops->netd->cache, op->pod->id, &why) == -1)
-		err = &why;
-	attachment_free(op->a);
-	op->a = NULL;
-	if (err != NULL)
-		op_fail(op, err);
-	else
-		scan_want(op->ops->netd->scan, op_add_scanned, op);
-}
-
-static void
-op_add_clean(struct op *op)
-{
-	(void)chain_start(op->ops->netd->runner, CHAIN_UNDO, op->a,
-	    mono_after_ms(OP_OTHER_MS), op_add_cleaned, op);
-}
-
-static void
-op_cancel(void *arg)
-{
-	struct op *op = arg;
-
-	if (op->chain != NULL)
-		chain_abort(op->chain);
 }
 
 /* ---- a record that cannot be read ---- */
@@ -400,15 +231,15 @@ op_damaged_scanned(void *arg)
 		op_fail(op, &err);
 		return;
 	}
-	op->a = attachment_new(op->pod->id, conf, "IgnoreUnknown=1",
-	    json_object());
+	op->a =
+	    attachment_new(op->pod->id, conf, "IgnoreUnknown=1", json_object());
 	if (op->kind == OP_ADD)
 		op_add_clean(op);
 	else
 		op_undo(op);
 }
 
-static void
+void
 op_damaged(struct op *op, const struct cerr *err)
 {
 	log_error("%s; using today's configuration", err->text);
@@ -416,28 +247,6 @@ op_damaged(struct op *op, const struct cerr *err)
 }
 
 /* ---- beginnings ---- */
-
-static void
-op_add_begin(struct op *op)
-{
-	struct cerr err;
-
-	if (op_cancelled(op, &err)) {
-		op_fail(op, &err);
-		return;
-	}
-	op->a = cache_read(op->ops->netd->cache, op->pod->id, &err);
-	if (op->a != NULL && op->a->complete)
-		op_added(op);
-	else if (op->a != NULL)
-		op_add_clean(op);
-	else if (err.code == CERR_NOT_FOUND)
-		scan_want(op->ops->netd->scan, op_add_scanned, op);
-	else if (err.code == CERR_DATA_LOSS)
-		op_damaged(op, &err);
-	else
-		op_fail(op, &err);
-}
 
 static void
 op_del_begin(struct op *op)
@@ -525,7 +334,7 @@ ops_add(struct ops *o, struct link_call *call, const Criod__NetPod *pod)
 	op->call = call;
 	if (args_make(pod, op->args, &err) == 0)
 		op->capabilities = args_capabilities(pod, &err);
-	link_call_on_cancel(call, op_cancel, op);
+	link_call_on_cancel(call, op_add_cancel, op);
 	if (op->capabilities != NULL) {
 		op_enqueue(op);
 		return;

@@ -19,8 +19,7 @@ static const struct {
 	{ "VERSION", false },
 };
 
-#define PLUGIN_NCOMMANDS                                                       \
-	(sizeof(plugin_commands) / sizeof(plugin_commands[0]))
+#define PLUGIN_NCOMMANDS (sizeof(plugin_commands) / sizeof(plugin_commands[0]))
 
 static bool
 plugin_word_valid(const char *s, size_t max)
@@ -28,7 +27,7 @@ plugin_word_valid(const char *s, size_t max)
 	size_t n = strspn(s, plugin_letters);
 
 	return n >= 1 && n <= max && s[n] == '\0' && strcmp(s, ".") != 0 &&
-	    strcmp(s, "..") != 0;
+	       strcmp(s, "..") != 0;
 }
 
 bool

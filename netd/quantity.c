@@ -82,8 +82,8 @@ quantity_exponent(const char *s, int *power)
 static int
 quantity_unit(const char *s, uint64_t *base, int *power)
 {
-	for (size_t i = 0; i < sizeof(quantity_units) /
-		     sizeof(quantity_units[0]); i++) {
+	for (size_t i = 0;
+	     i < sizeof(quantity_units) / sizeof(quantity_units[0]); i++) {
 		if (strcmp(quantity_units[i].suffix, s) == 0) {
 			*base = quantity_units[i].base;
 			*power = quantity_units[i].power;

@@ -10,8 +10,8 @@
 static bool
 request_reserved(const char *key)
 {
-	static const char *const keys[] = { "cniVersion", "cniVersions",
-		"name", "capabilities", "runtimeConfig", "prevResult" };
+	static const char *const keys[] = { "cniVersion", "cniVersions", "name",
+		"capabilities", "runtimeConfig", "prevResult" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (strcmp(keys[i], key) == 0)

@@ -87,7 +87,8 @@ result_belongs(const json_t *interfaces, int index, const char *ifname)
 	i = json_array_get(interfaces, (size_t)index);
 	sandbox = json_string_value(json_object_get(i, "sandbox"));
 	return sandbox != NULL && *sandbox != '\0' &&
-	    strcmp(json_string_value(json_object_get(i, "name")), ifname) == 0;
+	       strcmp(json_string_value(json_object_get(i, "name")), ifname) ==
+		   0;
 }
 
 static bool
@@ -101,8 +102,8 @@ result_has_ip(const struct result_ips *ips, const char *ip)
 }
 
 static int
-result_add_ip(const json_t *entry, const json_t *interfaces,
-    const char *ifname, struct result_ips *ips, struct cerr *err)
+result_add_ip(const json_t *entry, const json_t *interfaces, const char *ifname,
+    struct result_ips *ips, struct cerr *err)
 {
 	const char *cidr;
 	char ip[RESULT_IP_SIZE];
@@ -123,8 +124,8 @@ result_add_ip(const json_t *entry, const json_t *interfaces,
 }
 
 int
-result_ips_get(const json_t *result, const char *ifname,
-    struct result_ips *ips, struct cerr *err)
+result_ips_get(const json_t *result, const char *ifname, struct result_ips *ips,
+    struct cerr *err)
 {
 	json_t *interfaces, *list, *v;
 	size_t i;
@@ -175,8 +176,8 @@ result_code(json_int_t code)
 {
 	if (code == RESULT_TRY_LATER)
 		return CERR_UNAVAILABLE;
-	return code == RESULT_BAD_CONFIG ? CERR_FAILED_PRECONDITION :
-					   CERR_INTERNAL;
+	return code == RESULT_BAD_CONFIG ? CERR_FAILED_PRECONDITION
+					 : CERR_INTERNAL;
 }
 
 /* 0 if the plugin printed an error object. */
@@ -184,8 +185,8 @@ static int
 result_error_object(const char *plugin, const char *command, const void *out,
     size_t len, struct cerr *err)
 {
-	json_t *doc = json_read_bounded("error", out, len, RESULT_SIZE_MAX,
-	    NULL);
+	json_t *doc =
+	    json_read_bounded("error", out, len, RESULT_SIZE_MAX, NULL);
 	json_t *code = json_object_get(doc, "code");
 	const char *msg = json_string_value(json_object_get(doc, "msg"));
 	const char *details =

@@ -197,8 +197,8 @@ run_stream_read(struct run_stream *s)
 	uint8_t rest[RUN_CHUNK];
 	ssize_t n;
 
-	if (s->fd == -1 || (s->len == s->size && s->len < s->max &&
-	    run_stream_grow(s) == -1))
+	if (s->fd == -1 ||
+	    (s->len == s->size && s->len < s->max && run_stream_grow(s) == -1))
 		return false;
 	if (s->len == s->max)
 		n = read(s->fd, rest, sizeof(rest));
@@ -318,7 +318,7 @@ runner_pump(struct runner *rn)
 	struct run *r;
 
 	while (rn->nrunning < RUN_MAX && link_attached(rn->launcher) &&
-	    (r = TAILQ_FIRST(&rn->waiting)) != NULL) {
+	       (r = TAILQ_FIRST(&rn->waiting)) != NULL) {
 		if (run_send(r) == -1) {
 			run_end(r);
 			continue;
@@ -341,8 +341,8 @@ run_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (r->state == RUN_WAITING) {
 		(void)cerr_set(&late,
-		    link_attached(r->rn->launcher) ? CERR_DEADLINE_EXCEEDED :
-						     CERR_UNAVAILABLE,
+		    link_attached(r->rn->launcher) ? CERR_DEADLINE_EXCEEDED
+						   : CERR_UNAVAILABLE,
 		    "plugin %s: %s: could not be started in time",
 		    r->body.plugin, r->body.command);
 		run_note(r, &late);
@@ -402,9 +402,8 @@ run_abort(struct run *r)
 {
 	struct cerr err;
 
-	(void)cerr_set(&err, CERR_CANCELLED,
-	    "plugin %s: %s: no longer wanted", r->body.plugin,
-	    r->body.command);
+	(void)cerr_set(&err, CERR_CANCELLED, "plugin %s: %s: no longer wanted",
+	    r->body.plugin, r->body.command);
 	run_note(r, &err);
 	if (r->state != RUN_ENDED)
 		run_kill(r);

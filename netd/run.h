@@ -31,15 +31,15 @@ struct run_request { /* borrowed for the call */
 };
 
 struct run_output {
-	int exit_code;	   /* 128 + N: killed by signal N */
+	int exit_code;	    /* 128 + N: killed by signal N */
 	const uint8_t *out; /* standard output, whole */
 	size_t out_len;
 	const char *errout; /* the start of standard error */
 };
 
 /* out is NULL if err is set: the plugin did not run, or not to its end. */
-typedef void (*run_fn)(void *arg, const struct run_output *out,
-    const struct cerr *err);
+typedef void (
+    *run_fn)(void *arg, const struct run_output *out, const struct cerr *err);
 
 /* Borrows both.  Never NULL (fatal). */
 struct runner *runner_new(struct event_base *base, struct link *launcher);

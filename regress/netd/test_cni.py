@@ -85,11 +85,13 @@ def test_del_uses_the_configuration_of_its_add(world):
     lease = "/var/lib/cni/networks/mynet/" + ip
     assert os.path.exists(lease)
     world.config("10-a.conflist", bridge("10.197.0.0/24", "other"))
+    assert world.status().ready, "netd has seen it"
     world.delete(pod)
     assert not os.path.exists(lease)
     pod = world.make()
     assert world.add(pod) == ["10.197.0.2"]
     world.config("10-a.conflist", None)
+    assert world.status().ready
     world.delete(pod)
     assert not os.path.exists("/var/lib/cni/networks/other/10.197.0.2")
 

@@ -214,6 +214,9 @@ def test_gc_and_status_verbs(evil, plugins):
 # ---- the launcher alone: the test plays netd ----
 
 class Launcher(World):
+    def link(self):
+        pass
+
     def start_netd(self):
         ours, theirs = self.pair()
         self.netd = wm.Peer(ours)
@@ -307,6 +310,18 @@ def test_launcher_root(launcher, plugins):
     assert launcher.run(b"peek", "VERSION", ifname="") == (0, 0), \
         launcher.err
     assert launcher.out == b""
+
+
+def test_launcher_shows_configured_paths(launcher, plugins, tmp_path):
+    (tmp_path / "shown").mkdir()
+    plugins.script("touch", "echo 1 >%s/shown/x\n" % tmp_path)
+    code, _ = launcher.run(b"touch", "VERSION", ifname="")
+    assert code != 0
+    launcher.kill("netlaunch")
+    launcher.start_netlaunch(["-b", str(tmp_path / "shown")])
+    launcher.start_netd()
+    assert launcher.run(b"touch", "VERSION", ifname="") == (0, 0)
+    assert (tmp_path / "shown" / "x").read_text() == "1\n"
 
 
 def test_launcher_deadline(launcher, plugins):
