@@ -55,10 +55,10 @@ uint64_t
 caps_default(void)
 {
 	return CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) |
-	    CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_FOWNER) |
-	    CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) |
-	    CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) |
-	    CAPS_BIT(CAP_KILL);
+	       CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_FOWNER) |
+	       CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) |
+	       CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) |
+	       CAPS_BIT(CAP_KILL);
 }
 
 unsigned int
@@ -131,9 +131,8 @@ caps_resolve(const struct caps_in *in, struct caps *out, struct cerr *err)
 		err) == -1 ||
 	    caps_collect(in->drop, in->ndrop, "drop_capabilities", &drop,
 		&drop_all, err) == -1 ||
-	    caps_collect(in->ambient, in->nambient,
-		"add_ambient_capabilities", &ambient, &ambient_all, err) ==
-		-1)
+	    caps_collect(in->ambient, in->nambient, "add_ambient_capabilities",
+		&ambient, &ambient_all, err) == -1)
 		return -1;
 	*out = (struct caps){ .permitted = in->bounding };
 	if (in->privileged)

@@ -23,10 +23,10 @@ static const char *const ctr_state_names[] = {
 #define CTR_TO(state) (1U << (state))
 static const unsigned int ctr_next[] = {
 	[CTR_CREATING] = CTR_TO(CTR_CREATED) | CTR_TO(CTR_REMOVING),
-	[CTR_CREATED] = CTR_TO(CTR_STARTING) | CTR_TO(CTR_EXITED) |
-	    CTR_TO(CTR_REMOVING),
-	[CTR_STARTING] = CTR_TO(CTR_CREATED) | CTR_TO(CTR_RUNNING) |
-	    CTR_TO(CTR_EXITED),
+	[CTR_CREATED] =
+	    CTR_TO(CTR_STARTING) | CTR_TO(CTR_EXITED) | CTR_TO(CTR_REMOVING),
+	[CTR_STARTING] =
+	    CTR_TO(CTR_CREATED) | CTR_TO(CTR_RUNNING) | CTR_TO(CTR_EXITED),
 	[CTR_RUNNING] = CTR_TO(CTR_EXITED) | CTR_TO(CTR_REMOVING),
 	[CTR_EXITED] = CTR_TO(CTR_EXITED) | CTR_TO(CTR_REMOVING),
 	[CTR_REMOVING] = CTR_TO(CTR_REMOVING),
@@ -61,8 +61,8 @@ bool
 ctr_alive(const struct ctr *c)
 {
 	return !c->end.set &&
-	    (c->state == CTR_CREATED || c->state == CTR_STARTING ||
-		c->state == CTR_RUNNING);
+	       (c->state == CTR_CREATED || c->state == CTR_STARTING ||
+		   c->state == CTR_RUNNING);
 }
 
 bool

@@ -52,15 +52,15 @@ struct ctr {
 	int64_t started_at;
 	char *log_dir, *log_name; /* empty: no log */
 	struct ctr_end end;
-	struct ctr_create *create;   /* while it is being made */
-	struct link_call *failed;    /* hears why, once it is undone */
+	struct ctr_create *create; /* while it is being made */
+	struct link_call *failed;  /* hears why, once it is undone */
 	struct cerr *failed_why;
 	struct link_call *start;     /* who waits for CTR_STARTED */
 	struct execd_waits removals; /* who waits for CTR_REMOVED */
 	enum ctr_undo undo;
 	struct event *retry;
 	/* the monitor: mon.c */
-	struct execd_waits reopens;  /* MON_LOG in flight */
+	struct execd_waits reopens; /* MON_LOG in flight */
 	struct link *mon;
 	struct event *mon_timer;
 	unsigned int mon_tries;

@@ -82,8 +82,8 @@ ctr_create_reply(struct ctr_create *k)
 	Criod__CtrCreated body;
 	Runtime__V1__ContainerUser user;
 	Runtime__V1__LinuxContainerUser linux;
-	CLEANUP_FREE int64_t *groups = execd_alloc(k->user.ngroups + 1,
-	    sizeof(*groups));
+	CLEANUP_FREE int64_t *groups =
+	    execd_alloc(k->user.ngroups + 1, sizeof(*groups));
 	CLEANUP_FREE char *log_path = NULL;
 
 	if (asprintf(&log_path, "%s%s%s", c->log_dir,
@@ -255,11 +255,13 @@ ctr_create_user(struct ctr_create *k, const struct user_text *passwd,
     const struct user_text *group)
 {
 	const Runtime__V1__LinuxContainerSecurityContext *sc =
-	    k->request->config->linux != NULL ?
-	    k->request->config->linux->security_context :
-	    NULL;
-	struct user_in in = { .username = "", .image = k->image->user,
-		.passwd = *passwd, .group = *group };
+	    k->request->config->linux != NULL
+		? k->request->config->linux->security_context
+		: NULL;
+	struct user_in in = { .username = "",
+		.image = k->image->user,
+		.passwd = *passwd,
+		.group = *group };
 
 	if (sc != NULL) {
 		in.has_uid = sc->run_as_user != NULL;
@@ -270,7 +272,7 @@ ctr_create_user(struct ctr_create *k, const struct user_text *passwd,
 		in.groups = sc->supplemental_groups;
 		in.ngroups = sc->n_supplemental_groups;
 		in.strict = sc->supplemental_groups_policy ==
-		    RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict;
+			    RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict;
 	}
 	return user_resolve(&in, &k->user, &k->err);
 }
@@ -403,6 +405,12 @@ ctr_create_have_devices(void *arg, struct link_msg *m, const struct cerr *err)
 	if (err == NULL &&
 	    ctr_create_read_devices(&k->devices[a->index], m, &own) == -1)
 		err = &own;
+	/* NOT_FOUND would say that the pod or the image is not there. */
+	if (err != NULL && err->code == CERR_NOT_FOUND) {
+		own = *err;
+		own.code = CERR_FAILED_PRECONDITION;
+		err = &own;
+	}
 	free(a);
 	ctr_create_gathered(k, err);
 }
@@ -429,7 +437,7 @@ ctr_create_privileged(const struct ctr_create *k)
 	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
 
 	return l != NULL && l->security_context != NULL &&
-	    l->security_context->privileged;
+	       l->security_context->privileged;
 }
 
 static void
@@ -445,8 +453,8 @@ ctr_create_ask_devices(struct ctr_create *k)
 		ctr_create_ask_device(k, c->n_devices, "/dev");
 	for (size_t i = 0; i < c->n_devices; i++) {
 		k->devices[i].request = c->devices[i];
-		if (policy_clean_path("devices", c->devices[i]->host_path,
-			path, NULL) == 0)
+		if (policy_clean_path("devices", c->devices[i]->host_path, path,
+			NULL) == 0)
 			ctr_create_ask_device(k, i, path);
 	}
 }
@@ -517,9 +525,9 @@ ctr_create_target(struct execd *x, const Criod__CtrCreate *r, uint32_t *pid,
 {
 	const Runtime__V1__LinuxContainerConfig *l = r->config->linux;
 	const Runtime__V1__NamespaceOption *o =
-	    l != NULL && l->security_context != NULL ?
-	    l->security_context->namespace_options :
-	    NULL;
+	    l != NULL && l->security_context != NULL
+		? l->security_context->namespace_options
+		: NULL;
 	struct ctr *target;
 
 	*pid = 0;
@@ -540,21 +548,18 @@ ctr_create_target(struct execd *x, const Criod__CtrCreate *r, uint32_t *pid,
 }
 
 static int
-ctr_create_check(struct execd *x, const Criod__CtrCreate *r,
-    struct cerr *err)
+ctr_create_check(struct execd *x, const Criod__CtrCreate *r, struct cerr *err)
 {
 	if (!id_valid(r->id) || !id_valid(r->pod_id))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "not a container or pod id");
 	if (r->config == NULL || r->pod_config == NULL)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "no configuration");
+		return cerr_set(err, CERR_INVALID_ARGUMENT, "no configuration");
 	if (ctr_find(x, r->id) != NULL)
-		return cerr_set(err, CERR_ALREADY_EXISTS,
-		    "container %s exists", r->id);
+		return cerr_set(err, CERR_ALREADY_EXISTS, "container %s exists",
+		    r->id);
 	if (strlen(r->image) > 4096)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "image: too long");
+		return cerr_set(err, CERR_INVALID_ARGUMENT, "image: too long");
 	return 0;
 }
 
@@ -570,8 +575,8 @@ ctr_create_prepare(struct ctr_create *k, struct pod *pod)
 	k->pod = pod->facts;
 	memcpy(k->hostname, pod->hostname, sizeof(k->hostname));
 	if (runtime_find(c->x,
-		r->runtime[0] != '\0' ? r->runtime :
-					runtime_name(c->x, pod->runtime),
+		r->runtime[0] != '\0' ? r->runtime
+				      : runtime_name(c->x, pod->runtime),
 		&c->runtime, &k->err) == -1 ||
 	    policy_check_ctr(&k->pod, r->config, &k->err) == -1 ||
 	    policy_log_path(r->pod_config, r->config, dir, name, &k->err) ==

@@ -50,8 +50,8 @@ ctr_undo_failed(struct ctr *c, const struct cerr *err)
 	c->undo = CTR_UNDO_NONE;
 	ctr_undo_tell(c, err);
 	if (c->retry == NULL)
-		c->retry = evtimer_new(helper_base(c->x->helper),
-		    ctr_undo_again, c);
+		c->retry =
+		    evtimer_new(helper_base(c->x->helper), ctr_undo_again, c);
 	if (c->retry == NULL)
 		fatalx("evtimer_new");
 	(void)evtimer_add(c->retry, &tv);

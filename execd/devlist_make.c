@@ -47,8 +47,7 @@ devlist_skipped(const char *name)
 }
 
 static int
-devlist_visit(const char *path, const struct stat *st, int type,
-    struct FTW *at)
+devlist_visit(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	if (at->level > 0 && devlist_skipped(path + at->base))
 		return type == FTW_D ? FTW_SKIP_SUBTREE : FTW_CONTINUE;

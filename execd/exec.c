@@ -16,8 +16,8 @@
 
 #define EXEC_PROCESS_MAX (32U * 1024 * 1024)
 #define EXEC_READ	 65536U
-#define EXEC_READ_BURST	 16 /* a reader must not starve the others */
-#define EXEC_DRAIN_MS	 100 /* for those who still hold the pipes */
+#define EXEC_READ_BURST	 16    /* a reader must not starve the others */
+#define EXEC_DRAIN_MS	 100   /* for those who still hold the pipes */
 #define EXEC_GRACE_MS	 30000 /* beyond its own timeout, for the launcher */
 #define EXEC_ARGS_MAX	 4096
 #define EXEC_BUF_FIRST	 4096U
@@ -40,7 +40,7 @@ struct exec {
 	struct exec_stream out, err;
 	struct event *drain;
 	uint32_t exit_code;
-	bool timed_out, ended, full;
+	bool timed_out, ended;
 };
 
 static void
@@ -61,6 +61,8 @@ exec_free(struct exec *e)
 	if (e->drain != NULL)
 		event_free(e->drain);
 	e->x->exec_bytes -= e->out.size + e->err.size;
+	if (e->x->exec_bytes < EXEC_TOTAL_MAX / 2)
+		e->x->exec_full = false;
 	free(e->out.buf);
 	free(e->err.buf);
 	free(e);
@@ -71,10 +73,6 @@ exec_reply(struct exec *e)
 {
 	Criod__CtrExecDone body;
 
-	if (e->full)
-		log_warn("container %s: output of an exec was cut: all execs "
-			 "together hold %u MiB", e->ctr,
-		    EXEC_TOTAL_MAX >> 20);
 	criod__ctr_exec_done__init(&body);
 	body.exit_code = (int32_t)e->exit_code;
 	body.timed_out = e->timed_out;
@@ -103,6 +101,17 @@ exec_check(struct exec *e)
 
 /* ---- output ---- */
 
+/* Said once for each time that the limit is reached. */
+static void
+exec_full(struct exec *e)
+{
+	if (!e->x->exec_full)
+		log_warn("container %s: output of an exec is cut: all execs "
+			 "together hold %u MiB",
+		    e->ctr, EXEC_TOTAL_MAX >> 20);
+	e->x->exec_full = true;
+}
+
 /* Room for want more bytes, as far as the limits allow; how many. */
 static size_t
 exec_stream_grow(struct exec_stream *s, size_t want)
@@ -117,7 +126,7 @@ exec_stream_grow(struct exec_stream *s, size_t want)
 		size = e->max;
 	if (size > s->size &&
 	    e->x->exec_bytes + (size - s->size) > EXEC_TOTAL_MAX) {
-		e->full = true;
+		exec_full(e);
 		size = s->size;
 	}
 	if (size > s->size) {
@@ -321,13 +330,12 @@ exec_start(struct ctr *c, struct link_call *call, const Criod__CtrExec *r)
 	e->x = c->x;
 	e->call = call;
 	e->out.fd = e->err.fd = -1;
-	e->max = r->output_max < EXEC_OUTPUT_MAX ? (size_t)r->output_max :
-						   EXEC_OUTPUT_MAX;
+	e->max = r->output_max < EXEC_OUTPUT_MAX ? (size_t)r->output_max
+						 : EXEC_OUTPUT_MAX;
 	memcpy(e->ctr, c->id, sizeof(e->ctr));
 	LIST_INSERT_HEAD(&c->x->execs, e, entry);
 	fds[0] = exec_process(c, r, &err);
-	if (fds[0] == -1 ||
-	    exec_stream_open(e, &e->out, &fds[1], &err) == -1 ||
+	if (fds[0] == -1 || exec_stream_open(e, &e->out, &fds[1], &err) == -1 ||
 	    exec_stream_open(e, &e->err, &fds[2], &err) == -1) {
 		for (int i = 0; i < 3; i++)
 			fdio_close(&fds[i]);

@@ -42,6 +42,7 @@ struct execd {
 	struct pod_list pods;
 	struct exec_list execs;
 	size_t exec_bytes; /* output that all execs hold */
+	bool exec_full;	   /* said so */
 	struct runtime *runtimes;
 	size_t nruntimes;
 	struct execd_waits runtime_waits;
@@ -59,7 +60,8 @@ struct link *execd_launcher(struct execd *x);
 
 /* A deep copy of a protobuf message, owned; fatal without memory. */
 void *execd_copy(const void *message);
-#define EXECD_FREE(m) protobuf_c_message_free_unpacked((ProtobufCMessage *)(m), NULL)
+#define EXECD_FREE(m)                                                          \
+	protobuf_c_message_free_unpacked((ProtobufCMessage *)(m), NULL)
 
 /* calloc, strdup that end the process if there is no memory. */
 void *execd_alloc(size_t n, size_t size);

@@ -64,8 +64,8 @@ static const struct link_def execd_links[] = {
 	    .self = ROLE_EXECD,
 	    .peer = ROLE_FRONT,
 	    .handlers = execd_front_handlers,
-	    .nhandlers = sizeof(execd_front_handlers) /
-		sizeof(execd_front_handlers[0]),
+	    .nhandlers =
+		sizeof(execd_front_handlers) / sizeof(execd_front_handlers[0]),
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},

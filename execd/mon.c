@@ -39,8 +39,10 @@ static const struct link_def mon_def = {
 static void
 mon_end(struct ctr *c, const struct fixed_mon_state *s)
 {
-	struct ctr_end end = { .set = true, .code = s->exit_code,
-		.finished_at = s->finished_at, .oom = s->oom != 0 };
+	struct ctr_end end = { .set = true,
+		.code = s->exit_code,
+		.finished_at = s->finished_at,
+		.oom = s->oom != 0 };
 
 	if (s->log_lost > 0)
 		log_warn("container %s: %llu log lines were lost", c->id,
@@ -68,8 +70,8 @@ mon_read_end(struct ctr *c)
 	size_t len;
 
 	/* An exit file that is still all zero is no record. */
-	if (dir == -1 || record_read(dir, CTR_EXIT_FILE, &buf, &len, NULL) ==
-		-1)
+	if (dir == -1 ||
+	    record_read(dir, CTR_EXIT_FILE, &buf, &len, NULL) == -1)
 		return;
 	if (fixed_decode(&fixed_desc_mon_state, buf, len, &s) == 0 &&
 	    s.state == MON_STATE_EXITED)
@@ -103,7 +105,9 @@ mon_buried(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct mon_burial *b = arg;
 	struct ctr *c = ctr_find(b->x, b->id);
-	struct ctr_end end = { .set = true, .code = 255, .unknown = true,
+	struct ctr_end end = { .set = true,
+		.code = 255,
+		.unknown = true,
 		.finished_at = wall_now_ns() };
 
 	(void)m;
@@ -181,8 +185,8 @@ mon_retry(struct ctr *c)
 	struct timeval tv = { 0, MON_RETRY_MS * 1000 };
 
 	if (c->mon_timer == NULL)
-		c->mon_timer = evtimer_new(helper_base(c->x->helper),
-		    mon_again, c);
+		c->mon_timer =
+		    evtimer_new(helper_base(c->x->helper), mon_again, c);
 	if (c->mon_timer == NULL)
 		fatalx("evtimer_new");
 	(void)evtimer_add(c->mon_timer, &tv);

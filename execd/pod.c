@@ -10,6 +10,7 @@
 
 #include "execd/ctr.h"
 #include "execd/pod.h"
+#include "execd/pod_file.h"
 #include "execd/pod_ns.h"
 #include "execd/runtime.h"
 #include "execd/spec.h"
@@ -19,7 +20,8 @@
 
 #define POD_RETRY_MS 10000
 
-_Static_assert(POLICY_HOSTNAME == sizeof(((struct fixed_pod_make *)0)->hostname),
+_Static_assert(POLICY_HOSTNAME ==
+		   sizeof(((struct fixed_pod_make *)0)->hostname),
     "host names");
 
 /* A pod on its way. */
@@ -143,8 +145,7 @@ pod_unmake_failed(struct pod *p, const struct cerr *err)
 	log_warn("pod %s: cannot be removed yet: %s", p->id, err->text);
 	pod_unmake_tell(p, err);
 	if (p->retry == NULL)
-		p->retry = evtimer_new(helper_base(p->x->helper), pod_retry,
-		    p);
+		p->retry = evtimer_new(helper_base(p->x->helper), pod_retry, p);
 	if (p->retry != NULL)
 		(void)evtimer_add(p->retry, &tv);
 }
@@ -292,40 +293,6 @@ pod_file_send(struct pod_make *k, uint32_t which, const char *text)
 }
 
 static void
-pod_append(char **text, const char *word, const char *list)
-{
-	char *more;
-
-	if (asprintf(&more, "%s%s%s", *text, word, list) == -1)
-		fatal("asprintf");
-	free(*text);
-	*text = more;
-}
-
-/* Empty if the client says nothing: the host's is copied. */
-char *
-pod_resolv_conf(const Runtime__V1__DNSConfig *d)
-{
-	char *text = execd_strdup("");
-
-	if (d == NULL)
-		return text;
-	for (size_t i = 0; i < d->n_searches; i++)
-		pod_append(&text, i == 0 ? "search " : " ", d->searches[i]);
-	if (d->n_searches > 0)
-		pod_append(&text, "\n", "");
-	for (size_t i = 0; i < d->n_servers; i++) {
-		pod_append(&text, "nameserver ", d->servers[i]);
-		pod_append(&text, "\n", "");
-	}
-	for (size_t i = 0; i < d->n_options; i++)
-		pod_append(&text, i == 0 ? "options " : " ", d->options[i]);
-	if (d->n_options > 0)
-		pod_append(&text, "\n", "");
-	return text;
-}
-
-static void
 pod_namespaces_made(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct pod_make *k = arg;
@@ -338,7 +305,7 @@ pod_namespaces_made(void *arg, struct link_msg *m, const struct cerr *err)
 		pod_make_fail(k, err);
 		return;
 	}
-	resolv = pod_resolv_conf(k->request->config->dns_config);
+	resolv = pod_file_resolv_conf(k->request->config->dns_config);
 	(void)snprintf(hostname, sizeof(hostname), "%s\n", p->hostname);
 	pod_file_send(k, POD_FILE_RESOLV_CONF, resolv);
 	pod_file_send(k, POD_FILE_HOSTNAME, hostname);
@@ -350,8 +317,7 @@ pod_namespaces_made(void *arg, struct link_msg *m, const struct cerr *err)
 static int
 pod_send_sysctls(struct pod_make *k)
 {
-	const Runtime__V1__LinuxPodSandboxConfig *l =
-	    k->request->config->linux;
+	const Runtime__V1__LinuxPodSandboxConfig *l = k->request->config->linux;
 	struct fixed_pod_sysctl body = { 0 };
 
 	memcpy(body.pod, k->pod->id, sizeof(body.pod));
@@ -376,8 +342,7 @@ static void
 pod_make_start(struct pod_make *k)
 {
 	struct pod *p = k->pod;
-	const Runtime__V1__LinuxPodSandboxConfig *l =
-	    k->request->config->linux;
+	const Runtime__V1__LinuxPodSandboxConfig *l = k->request->config->linux;
 	struct fixed_pod_make body = { .flags = p->facts.namespaces,
 		.shm_size = POD_SHM_SIZE };
 
@@ -502,8 +467,7 @@ pod_resume(struct execd *x)
 
 	for (p = LIST_FIRST(&x->pods); p != NULL; p = next) {
 		next = LIST_NEXT(p, entry);
-		if (p->state == POD_REMOVING && !p->removing &&
-		    p->make == NULL)
+		if (p->state == POD_REMOVING && !p->removing && p->make == NULL)
 			pod_unmake(p);
 	}
 }

@@ -19,11 +19,11 @@ struct pod {
 	struct policy_pod facts;
 	char hostname[POLICY_HOSTNAME];
 	uint32_t runtime;
-	struct pod_make *make;	   /* while it is being made */
-	struct link_call *failed;  /* hears why, once it is undone */
+	struct pod_make *make;	  /* while it is being made */
+	struct link_call *failed; /* hears why, once it is undone */
 	struct cerr *failed_why;
 	struct execd_waits removals; /* callers of POD_REMOVE */
-	bool removing;		   /* asked the launcher */
+	bool removing;		     /* asked the launcher */
 	struct event *retry;
 };
 
@@ -38,8 +38,5 @@ void pod_take_remove(void *ctx, struct link_call *call, struct link_msg *m);
 void pod_adopt(struct execd *x, const char *id);
 /* The launcher is back: what was interrupted goes on. */
 void pod_resume(struct execd *x);
-
-/* The text of a pod's files; owned, fatal without memory. */
-char *pod_resolv_conf(const Runtime__V1__DNSConfig *d);
 
 #endif

@@ -151,9 +151,8 @@ policy_sysctl_namespace(const char *path)
 	     i < sizeof(policy_sysctls) / sizeof(policy_sysctls[0]); i++) {
 		const char *p = policy_sysctls[i].path;
 
-		if (policy_sysctls[i].prefix ?
-			strncmp(p, path, strlen(p)) == 0 :
-			strcmp(p, path) == 0)
+		if (policy_sysctls[i].prefix ? strncmp(p, path, strlen(p)) == 0
+					     : strcmp(p, path) == 0)
 			return policy_sysctls[i].namespace;
 	}
 	return 0;
@@ -188,7 +187,8 @@ policy_check_sysctl(const char *name, const char *value,
 	if ((namespaces & ns) == 0)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "sysctls: %s would be the host's: the pod uses the host's "
-		    "%s namespace", name, ns == POD_NS_NET ? "network" : "IPC");
+		    "%s namespace",
+		    name, ns == POD_NS_NET ? "network" : "IPC");
 	if (!policy_sysctl_value(value))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "sysctls: %s: not a value", name);
@@ -254,9 +254,9 @@ policy_check_dns(const Runtime__V1__DNSConfig *d, struct cerr *err)
 			const char *s = lists[l].items[i];
 			size_t len = strlen(s), k = 0;
 
-			while (k < len &&
-			    (isalnum((unsigned char)s[k]) ||
-				strchr(lists[l].also, s[k]) != NULL))
+			while (
+			    k < len && (isalnum((unsigned char)s[k]) ||
+					   strchr(lists[l].also, s[k]) != NULL))
 				k++;
 			if (len == 0 || len > 255 || k < len)
 				return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -267,8 +267,8 @@ policy_check_dns(const Runtime__V1__DNSConfig *d, struct cerr *err)
 }
 
 int
-policy_check_pod(const Runtime__V1__PodSandboxConfig *c,
-    struct policy_pod *out, struct cerr *err)
+policy_check_pod(const Runtime__V1__PodSandboxConfig *c, struct policy_pod *out,
+    struct cerr *err)
 {
 	const Runtime__V1__LinuxPodSandboxConfig *l = c->linux;
 	const Runtime__V1__LinuxSandboxSecurityContext *sc =
@@ -287,8 +287,7 @@ policy_check_pod(const Runtime__V1__PodSandboxConfig *c,
 		return -1;
 	for (size_t i = 0; l != NULL && i < l->n_sysctls; i++) {
 		if (policy_check_sysctl(l->sysctls[i]->key,
-			l->sysctls[i]->value, out->namespaces, path, err) ==
-		    -1)
+			l->sysctls[i]->value, out->namespaces, path, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -316,8 +315,7 @@ policy_cgroup_parent(const char *parent, const char *def, bool systemd,
 		    strlen(clean[1] == '\0' ? "" : clean) + 1);
 		return 0;
 	}
-	base = strrchr(parent, '/') != NULL ? strrchr(parent, '/') + 1 :
-					      parent;
+	base = strrchr(parent, '/') != NULL ? strrchr(parent, '/') + 1 : parent;
 	len = strlen(base);
 	if (len < 7 || len > 240 || strcmp(base + len - 6, ".slice") != 0 ||
 	    base[0] == '-' || strstr(base, "--") != NULL || base[0] == '.' ||

@@ -13,11 +13,11 @@
 #include "lib/cerr.h"
 #include "proto/msg.pb-c.h"
 
-#define POLICY_PATH_MAX	 4096 /* with its NUL */
-#define POLICY_NAME_MAX	 256
-#define POLICY_HOSTNAME	 65
-#define POLICY_SYSCTL	 128
-#define POLICY_CGROUP	 1024
+#define POLICY_PATH_MAX 4096 /* with its NUL */
+#define POLICY_NAME_MAX 256
+#define POLICY_HOSTNAME 65
+#define POLICY_SYSCTL	128
+#define POLICY_CGROUP	1024
 
 /* What a pod was made with. */
 struct policy_pod {

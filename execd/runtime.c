@@ -3,12 +3,10 @@
 #include <string.h>
 
 #include "execd/runtime.h"
+#include "execd/runtime_facts.h"
 #include "imsg/fixed.h"
 #include "lib/fdio.h"
-#include "lib/json.h"
 #include "lib/log.h"
-
-#define RUNTIME_FEATURES_MAX (256U * 1024)
 
 enum runtime_state {
 	RUNTIME_UNKNOWN, /* not answered yet, or the launcher was away */
@@ -26,86 +24,13 @@ struct runtime {
 	bool told; /* its warning was logged */
 };
 
-/*
- * The first releases without the mount and descriptor holes that are public
- * (leaked descriptors, links in /dev and /proc).  A distribution may have
- * mended an older one, so this is a warning.
- */
-static const struct {
-	const char *name;
-	int version[3];
-} runtime_fixed[] = {
-	{ "crun", { 1, 28, 0 } },
-	{ "runc", { 1, 3, 6 } },
-};
-
-/* "crun version 1.8.1\n..." */
-static int
-runtime_parse_version(const char *text, struct runtime_facts *f)
-{
-	int *v = f->version;
-
-	if (sscanf(text, "%31s version %9d.%9d.%9d", f->name, &v[0], &v[1],
-		&v[2]) < 3)
-		return -1;
-	return 0;
-}
-
-static bool
-runtime_older(const int a[3], const int b[3])
-{
-	for (int i = 0; i < 3; i++) {
-		if (a[i] != b[i])
-			return a[i] < b[i];
-	}
-	return false;
-}
-
-static bool
-runtime_has_option(const json_t *features, const char *option)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(features, "mountOptions"), i, v)
-	{
-		if (json_is_string(v) &&
-		    strcmp(json_string_value(v), option) == 0)
-			return true;
-	}
-	return false;
-}
-
-void
-runtime_parse(const char *text, size_t len, struct runtime_facts *out)
-{
-	size_t first = strlen(text);
-	json_t *features;
-
-	*out = (struct runtime_facts){ 0 };
-	if (runtime_parse_version(text, out) == -1)
-		*out = (struct runtime_facts){ .name = "unknown" };
-	for (size_t i = 0; i < sizeof(runtime_fixed) / sizeof(runtime_fixed[0]);
-	     i++) {
-		if (strcmp(out->name, runtime_fixed[i].name) == 0)
-			out->outdated = runtime_older(out->version,
-			    runtime_fixed[i].version);
-	}
-	if (first + 1 >= len)
-		return; /* a runtime without "features" */
-	features = json_read_bounded("features", text + first + 1,
-	    len - first - 1, RUNTIME_FEATURES_MAX, NULL);
-	out->rro = runtime_has_option(features, "rro");
-	json_decref(features);
-}
-
 static void
 runtime_refuse(struct runtime *r, const struct cerr *err)
 {
 	r->state = RUNTIME_UNUSABLE;
 	(void)snprintf(r->reason, sizeof(r->reason), "%.250s", err->text);
-	log_warn("runtime %s cannot be used: %s",
-	    runtime_name(r->x, r->number), err->text);
+	log_warn("runtime %s cannot be used: %s", runtime_name(r->x, r->number),
+	    err->text);
 }
 
 static void
@@ -113,7 +38,7 @@ runtime_learn(struct runtime *r, const char *text, size_t len)
 {
 	const struct runtime_facts *f = &r->facts;
 
-	runtime_parse(text, len, &r->facts);
+	runtime_facts_parse(text, len, &r->facts);
 	r->state = RUNTIME_USABLE;
 	r->reason[0] = '\0';
 	if (f->outdated && !r->told)
@@ -139,10 +64,10 @@ static void
 runtime_answer(struct execd *x, struct link_call *call)
 {
 	Criod__RuntimeFacts body;
-	Criod__RuntimeFact *facts = execd_alloc(x->nruntimes + 1,
-	    sizeof(*facts));
-	Criod__RuntimeFact **list = execd_alloc(x->nruntimes + 1,
-	    sizeof(*list));
+	Criod__RuntimeFact *facts =
+	    execd_alloc(x->nruntimes + 1, sizeof(*facts));
+	Criod__RuntimeFact **list =
+	    execd_alloc(x->nruntimes + 1, sizeof(*list));
 
 	criod__runtime_facts__init(&body);
 	for (size_t i = 0; i < x->nruntimes; i++) {
@@ -168,7 +93,7 @@ runtime_answer_all(struct execd *x)
 	struct execd_wait *w;
 
 	while (runtime_all_known(x) &&
-	    (w = SIMPLEQ_FIRST(&x->runtime_waits)) != NULL) {
+	       (w = SIMPLEQ_FIRST(&x->runtime_waits)) != NULL) {
 		SIMPLEQ_REMOVE_HEAD(&x->runtime_waits, entry);
 		runtime_answer(x, w->call);
 		free(w);
@@ -192,7 +117,7 @@ runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 		return;
 	}
 	fd = link_take_fd(m, 0);
-	if (fdio_memfd_read(fd, RUNTIME_FEATURES_MAX, &text, &len) == 0) {
+	if (fdio_memfd_read(fd, RUNTIME_FACTS_MAX, &text, &len) == 0) {
 		runtime_learn(r, (const char *)text, len);
 		free(text);
 	}
@@ -221,9 +146,9 @@ runtime_probe(struct execd *x)
 
 		if (r->request != 0)
 			link_cancel(execd_launcher(x), r->request);
-		r->request = link_request(execd_launcher(x), MSG_L_FEATURES,
-		    &body, NULL, 0, mono_after_ms(EXECD_STEP_MS),
-		    runtime_probed, r);
+		r->request =
+		    link_request(execd_launcher(x), MSG_L_FEATURES, &body, NULL,
+			0, mono_after_ms(EXECD_STEP_MS), runtime_probed, r);
 	}
 }
 

@@ -17,14 +17,4 @@ int runtime_find(struct execd *x, const char *name, uint32_t *number,
 const char *runtime_name(const struct execd *x, uint32_t number);
 bool runtime_rro(const struct execd *x, uint32_t number);
 
-/* What a probe found; for tests. */
-struct runtime_facts {
-	char name[32];	 /* "crun" */
-	int version[3];
-	bool rro;	 /* recursive read-only mounts */
-	bool outdated;	 /* published vulnerabilities that were fixed since */
-};
-/* text: see fixed_table.h's runtime; it has len bytes and a NUL behind. */
-void runtime_parse(const char *text, size_t len, struct runtime_facts *out);
-
 #endif

@@ -13,62 +13,60 @@
  * Every container: nothing here reaches beyond its namespaces and its own
  * processes.
  */
-static const char *const seccomp_allowed[] = {
-	"_llseek", "_newselect", "accept", "accept4", "access", "adjtimex",
-	"alarm", "arch_prctl", "bind", "brk", "cachestat", "capget", "capset",
-	"chdir", "chmod", "chown", "chown32", "clock_adjtime",
-	"clock_adjtime64", "clock_getres", "clock_getres_time64",
-	"clock_gettime", "clock_gettime64", "clock_nanosleep",
-	"clock_nanosleep_time64", "close", "close_range", "connect",
-	"copy_file_range", "creat", "dup", "dup2", "dup3", "epoll_create",
-	"epoll_create1", "epoll_ctl", "epoll_ctl_old", "epoll_pwait",
-	"epoll_pwait2", "epoll_wait", "epoll_wait_old", "eventfd", "eventfd2",
-	"execve", "execveat", "exit", "exit_group", "faccessat", "faccessat2",
-	"fadvise64", "fadvise64_64", "fallocate", "fanotify_mark", "fchdir",
-	"fchmod", "fchmodat", "fchmodat2", "fchown", "fchown32", "fchownat",
-	"fcntl", "fcntl64", "fdatasync", "fgetxattr", "file_getattr",
-	"file_setattr", "flistxattr", "flock", "fork", "fremovexattr",
-	"fsetxattr", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64",
-	"fsync", "ftruncate", "ftruncate64", "futex", "futex_requeue",
-	"futex_time64", "futex_wait", "futex_waitv", "futex_wake", "futimesat",
-	"get_robust_list", "get_thread_area", "getcpu", "getcwd", "getdents",
-	"getdents64", "getegid", "getegid32", "geteuid", "geteuid32", "getgid",
-	"getgid32", "getgroups", "getgroups32", "getitimer", "getpeername",
-	"getpgid", "getpgrp", "getpid", "getppid", "getpriority", "getrandom",
-	"getresgid", "getresgid32", "getresuid", "getresuid32", "getrlimit",
-	"getrusage", "getsid", "getsockname", "getsockopt", "gettid",
-	"gettimeofday", "getuid", "getuid32", "getxattr", "getxattrat",
-	"inotify_add_watch", "inotify_init", "inotify_init1",
-	"inotify_rm_watch", "io_cancel", "io_destroy", "io_getevents",
-	"io_pgetevents", "io_pgetevents_time64", "io_setup", "io_submit",
-	"ioctl", "ioprio_get", "ioprio_set", "ipc", "kill",
-	"landlock_add_rule", "landlock_create_ruleset",
+static const char *const seccomp_allowed[] = { "_llseek", "_newselect",
+	"accept", "accept4", "access", "adjtimex", "alarm", "arch_prctl",
+	"bind", "brk", "cachestat", "capget", "capset", "chdir", "chmod",
+	"chown", "chown32", "clock_adjtime", "clock_adjtime64", "clock_getres",
+	"clock_getres_time64", "clock_gettime", "clock_gettime64",
+	"clock_nanosleep", "clock_nanosleep_time64", "close", "close_range",
+	"connect", "copy_file_range", "creat", "dup", "dup2", "dup3",
+	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_ctl_old",
+	"epoll_pwait", "epoll_pwait2", "epoll_wait", "epoll_wait_old",
+	"eventfd", "eventfd2", "execve", "execveat", "exit", "exit_group",
+	"faccessat", "faccessat2", "fadvise64", "fadvise64_64", "fallocate",
+	"fanotify_mark", "fchdir", "fchmod", "fchmodat", "fchmodat2", "fchown",
+	"fchown32", "fchownat", "fcntl", "fcntl64", "fdatasync", "fgetxattr",
+	"file_getattr", "file_setattr", "flistxattr", "flock", "fork",
+	"fremovexattr", "fsetxattr", "fstat", "fstat64", "fstatat64", "fstatfs",
+	"fstatfs64", "fsync", "ftruncate", "ftruncate64", "futex",
+	"futex_requeue", "futex_time64", "futex_wait", "futex_waitv",
+	"futex_wake", "futimesat", "get_robust_list", "get_thread_area",
+	"getcpu", "getcwd", "getdents", "getdents64", "getegid", "getegid32",
+	"geteuid", "geteuid32", "getgid", "getgid32", "getgroups",
+	"getgroups32", "getitimer", "getpeername", "getpgid", "getpgrp",
+	"getpid", "getppid", "getpriority", "getrandom", "getresgid",
+	"getresgid32", "getresuid", "getresuid32", "getrlimit", "getrusage",
+	"getsid", "getsockname", "getsockopt", "gettid", "gettimeofday",
+	"getuid", "getuid32", "getxattr", "getxattrat", "inotify_add_watch",
+	"inotify_init", "inotify_init1", "inotify_rm_watch", "io_cancel",
+	"io_destroy", "io_getevents", "io_pgetevents", "io_pgetevents_time64",
+	"io_setup", "io_submit", "ioctl", "ioprio_get", "ioprio_set", "ipc",
+	"kill", "landlock_add_rule", "landlock_create_ruleset",
 	"landlock_restrict_self", "lchown", "lchown32", "lgetxattr", "link",
 	"linkat", "listen", "listmount", "listxattr", "listxattrat",
-	"llistxattr", "lremovexattr", "lseek", "lsetxattr",
-	"lsm_get_self_attr", "lsm_list_modules", "lsm_set_self_attr", "lstat",
-	"lstat64", "madvise", "map_shadow_stack", "membarrier", "memfd_create",
-	"memfd_secret", "mincore", "mkdir", "mkdirat", "mknod", "mknodat",
-	"mlock", "mlock2", "mlockall", "mmap", "mmap2", "modify_ldt",
-	"mprotect", "mq_getsetattr", "mq_notify", "mq_open", "mq_timedreceive",
-	"mq_timedreceive_time64", "mq_timedsend", "mq_timedsend_time64",
-	"mq_unlink", "mremap", "mseal", "msgctl", "msgget", "msgrcv", "msgsnd",
-	"msync", "munlock", "munlockall", "munmap", "name_to_handle_at",
-	"nanosleep", "newfstatat", "open", "openat", "openat2", "pause",
-	"pidfd_open", "pidfd_send_signal", "pipe", "pipe2", "pkey_alloc",
-	"pkey_free", "pkey_mprotect", "poll", "ppoll", "ppoll_time64", "prctl",
-	"pread64", "preadv", "preadv2", "prlimit64", "process_mrelease",
-	"process_vm_readv", "process_vm_writev", "pselect6", "pselect6_time64",
-	"ptrace", "pwrite64", "pwritev", "pwritev2", "read", "readahead",
-	"readlink", "readlinkat", "readv", "recv", "recvfrom", "recvmmsg",
+	"llistxattr", "lremovexattr", "lseek", "lsetxattr", "lsm_get_self_attr",
+	"lsm_list_modules", "lsm_set_self_attr", "lstat", "lstat64", "madvise",
+	"map_shadow_stack", "membarrier", "memfd_create", "memfd_secret",
+	"mincore", "mkdir", "mkdirat", "mknod", "mknodat", "mlock", "mlock2",
+	"mlockall", "mmap", "mmap2", "modify_ldt", "mprotect", "mq_getsetattr",
+	"mq_notify", "mq_open", "mq_timedreceive", "mq_timedreceive_time64",
+	"mq_timedsend", "mq_timedsend_time64", "mq_unlink", "mremap", "mseal",
+	"msgctl", "msgget", "msgrcv", "msgsnd", "msync", "munlock",
+	"munlockall", "munmap", "name_to_handle_at", "nanosleep", "newfstatat",
+	"open", "openat", "openat2", "pause", "pidfd_open", "pidfd_send_signal",
+	"pipe", "pipe2", "pkey_alloc", "pkey_free", "pkey_mprotect", "poll",
+	"ppoll", "ppoll_time64", "prctl", "pread64", "preadv", "preadv2",
+	"prlimit64", "process_mrelease", "process_vm_readv",
+	"process_vm_writev", "pselect6", "pselect6_time64", "ptrace",
+	"pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink",
+	"readlinkat", "readv", "recv", "recvfrom", "recvmmsg",
 	"recvmmsg_time64", "recvmsg", "remap_file_pages", "removexattr",
 	"removexattrat", "rename", "renameat", "renameat2", "restart_syscall",
 	"rmdir", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
 	"rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait",
-	"rt_sigtimedwait_time64", "rt_tgsigqueueinfo",
-	"sched_get_priority_max", "sched_get_priority_min",
-	"sched_getaffinity", "sched_getattr", "sched_getparam",
-	"sched_getscheduler", "sched_rr_get_interval",
+	"rt_sigtimedwait_time64", "rt_tgsigqueueinfo", "sched_get_priority_max",
+	"sched_get_priority_min", "sched_getaffinity", "sched_getattr",
+	"sched_getparam", "sched_getscheduler", "sched_rr_get_interval",
 	"sched_rr_get_interval_time64", "sched_setaffinity", "sched_setattr",
 	"sched_setparam", "sched_setscheduler", "sched_yield", "seccomp",
 	"select", "semctl", "semget", "semop", "semtimedop",
@@ -82,93 +80,66 @@ static const char *const seccomp_allowed[] = {
 	"setxattrat", "shmat", "shmctl", "shmdt", "shmget", "shutdown",
 	"sigaltstack", "signalfd", "signalfd4", "sigprocmask", "sigreturn",
 	"socketpair", "splice", "stat", "stat64", "statfs", "statfs64",
-	"statmount", "statx", "symlink", "symlinkat", "sync",
-	"sync_file_range", "syncfs", "sysinfo", "tee", "tgkill", "time",
-	"timer_create", "timer_delete", "timer_getoverrun", "timer_gettime",
-	"timer_gettime64", "timer_settime", "timer_settime64",
-	"timerfd_create", "timerfd_gettime", "timerfd_gettime64",
-	"timerfd_settime", "timerfd_settime64", "times", "tkill", "truncate",
-	"truncate64", "ugetrlimit", "umask", "uname", "unlink", "unlinkat",
-	"uretprobe", "utime", "utimensat", "utimensat_time64", "utimes",
-	"vfork", "vmsplice", "wait4", "waitid", "waitpid", "write", "writev", NULL,
-};
+	"statmount", "statx", "symlink", "symlinkat", "sync", "sync_file_range",
+	"syncfs", "sysinfo", "tee", "tgkill", "time", "timer_create",
+	"timer_delete", "timer_getoverrun", "timer_gettime", "timer_gettime64",
+	"timer_settime", "timer_settime64", "timerfd_create", "timerfd_gettime",
+	"timerfd_gettime64", "timerfd_settime", "timerfd_settime64", "times",
+	"tkill", "truncate", "truncate64", "ugetrlimit", "umask", "uname",
+	"unlink", "unlinkat", "uretprobe", "utime", "utimensat",
+	"utimensat_time64", "utimes", "vfork", "vmsplice", "wait4", "waitid",
+	"waitpid", "write", "writev", NULL };
 
-static const char *const seccomp_admin[] = {
-	"fanotify_init", "fsconfig", "fsmount", "fsopen", "fspick", "mount",
-	"mount_setattr", "move_mount", "open_tree", "open_tree_attr",
-	"pivot_root", "quotactl", "quotactl_fd", "setdomainname",
-	"sethostname", "setns", "umount", "umount2", NULL,
-};
+static const char *const seccomp_admin[] = { "fanotify_init", "fsconfig",
+	"fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount",
+	"open_tree", "open_tree_attr", "pivot_root", "quotactl", "quotactl_fd",
+	"setdomainname", "sethostname", "setns", "umount", "umount2", NULL };
 
 /* With CAP_SYS_ADMIN; without it limited by argument, see below. */
-static const char *const seccomp_ruled[] = {
-	"clone", "clone3", "socket", "unshare", NULL,
-};
+static const char *const seccomp_ruled[] = { "clone", "clone3", "socket",
+	"unshare", NULL };
 
-static const char *const seccomp_boot[] = {
-	"reboot", NULL,
-};
+static const char *const seccomp_boot[] = { "reboot", NULL };
 
-static const char *const seccomp_chroot[] = {
-	"chroot", NULL,
-};
+static const char *const seccomp_chroot[] = { "chroot", NULL };
 
-static const char *const seccomp_module[] = {
-	"delete_module", "finit_module", "init_module", NULL,
-};
+static const char *const seccomp_module[] = { "delete_module", "finit_module",
+	"init_module", NULL };
 
-static const char *const seccomp_pacct[] = {
-	"acct", NULL,
-};
+static const char *const seccomp_pacct[] = { "acct", NULL };
 
-static const char *const seccomp_ptrace[] = {
-	"kcmp", "pidfd_getfd", "process_madvise", NULL,
-};
+static const char *const seccomp_ptrace[] = { "kcmp", "pidfd_getfd",
+	"process_madvise", NULL };
 
-static const char *const seccomp_rawio[] = {
-	"ioperm", "iopl", NULL,
-};
+static const char *const seccomp_rawio[] = { "ioperm", "iopl", NULL };
 
-static const char *const seccomp_time[] = {
-	"clock_settime", "clock_settime64", "settimeofday", "stime", NULL,
-};
+static const char *const seccomp_time[] = { "clock_settime", "clock_settime64",
+	"settimeofday", "stime", NULL };
 
-static const char *const seccomp_tty[] = {
-	"vhangup", NULL,
-};
+static const char *const seccomp_tty[] = { "vhangup", NULL };
 
-static const char *const seccomp_nice[] = {
-	"get_mempolicy", "mbind", "migrate_pages", "move_pages",
-	"set_mempolicy", "set_mempolicy_home_node", NULL,
-};
+static const char *const seccomp_nice[] = { "get_mempolicy", "mbind",
+	"migrate_pages", "move_pages", "set_mempolicy",
+	"set_mempolicy_home_node", NULL };
 
-static const char *const seccomp_syslog[] = {
-	"syslog", NULL,
-};
+static const char *const seccomp_syslog[] = { "syslog", NULL };
 
-static const char *const seccomp_bpf[] = {
-	"bpf", NULL,
-};
+static const char *const seccomp_bpf[] = { "bpf", NULL };
 
-static const char *const seccomp_perfmon[] = {
-	"perf_event_open", NULL,
-};
+static const char *const seccomp_perfmon[] = { "perf_event_open", NULL };
 
-static const char *const seccomp_handle[] = {
-	"open_by_handle_at", NULL,
-};
+static const char *const seccomp_handle[] = { "open_by_handle_at", NULL };
 
 /*
  * Whatever the capabilities: io_uring works past filters, keys have no
  * namespace, userfaultfd and 32-bit socketcall help exploits, the rest is
  * obsolete or the host's.
  */
-static const char *const seccomp_never[] = {
-	"_sysctl", "add_key", "io_uring_enter", "io_uring_register",
-	"io_uring_setup", "kexec_file_load", "kexec_load", "keyctl",
-	"lookup_dcookie", "nfsservctl", "request_key", "socketcall", "swapoff",
-	"swapon", "sysfs", "uselib", "userfaultfd", "ustat", "vm86", "vm86old", NULL,
-};
+static const char *const seccomp_never[] = { "_sysctl", "add_key",
+	"io_uring_enter", "io_uring_register", "io_uring_setup",
+	"kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie",
+	"nfsservctl", "request_key", "socketcall", "swapoff", "swapon", "sysfs",
+	"uselib", "userfaultfd", "ustat", "vm86", "vm86old", NULL };
 
 /* The capabilities, any of which opens these calls. */
 static const struct {
@@ -216,7 +187,7 @@ static const char *const seccomp_arches[] = {
 #elif defined(__aarch64__)
 	"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM",
 #endif
-	NULL,
+	NULL
 };
 
 static bool
@@ -282,18 +253,16 @@ seccomp_rule(json_t *calls, const char *name, int arg, const char *op,
 static bool
 seccomp_no_new(json_t *calls, const char *name, int arg, unsigned int mask)
 {
-	bool ok = seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ", mask, 0,
-	    0);
+	bool ok =
+	    seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ", mask, 0, 0);
 
 	for (size_t i = 0; i < sizeof(seccomp_new) / sizeof(seccomp_new[0]);
 	     i++)
-		ok = ok &&
-		    seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ",
-			seccomp_new[i], seccomp_new[i], EPERM);
+		ok = ok && seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ",
+			       seccomp_new[i], seccomp_new[i], EPERM);
 	if (mask & SECCOMP_NEWTIME)
-		ok = ok &&
-		    seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ",
-			SECCOMP_NEWTIME, SECCOMP_NEWTIME, EPERM);
+		ok = ok && seccomp_rule(calls, name, arg, "SCMP_CMP_MASKED_EQ",
+			       SECCOMP_NEWTIME, SECCOMP_NEWTIME, EPERM);
 	return ok;
 }
 
@@ -308,14 +277,13 @@ seccomp_socket(json_t *calls)
 
 	for (size_t i = 0;
 	     i < sizeof(seccomp_families) / sizeof(seccomp_families[0]); i++)
-		ok = ok &&
-		    seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ",
-			seccomp_families[i], 0, 0);
+		ok = ok && seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ",
+			       seccomp_families[i], 0, 0);
 	return ok &&
-	    seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_ALG, 0,
-		EAFNOSUPPORT) &&
-	    seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_VSOCK, 0,
-		EAFNOSUPPORT);
+	       seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_ALG, 0,
+		   EAFNOSUPPORT) &&
+	       seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_VSOCK, 0,
+		   EAFNOSUPPORT);
 }
 
 /* What seccomp_ruled may still do without CAP_SYS_ADMIN. */
@@ -327,9 +295,9 @@ seccomp_unprivileged(json_t *calls)
 	/* clone3's flags are behind a pointer: libc falls back to clone. */
 	return seccomp_no_new(calls, "clone", SECCOMP_CLONE_ARG,
 		   SECCOMP_CLONE_NEW) &&
-	    seccomp_no_new(calls, "unshare", 0,
-		SECCOMP_CLONE_NEW | SECCOMP_NEWTIME) &&
-	    seccomp_fail(calls, clone3, ENOSYS) && seccomp_socket(calls);
+	       seccomp_no_new(calls, "unshare", 0,
+		   SECCOMP_CLONE_NEW | SECCOMP_NEWTIME) &&
+	       seccomp_fail(calls, clone3, ENOSYS) && seccomp_socket(calls);
 }
 
 static bool
@@ -339,9 +307,8 @@ seccomp_personality(json_t *calls)
 
 	for (size_t i = 0;
 	     i < sizeof(seccomp_personas) / sizeof(seccomp_personas[0]); i++)
-		ok = ok &&
-		    seccomp_rule(calls, "personality", 0, "SCMP_CMP_EQ",
-			seccomp_personas[i], 0, 0);
+		ok = ok && seccomp_rule(calls, "personality", 0, "SCMP_CMP_EQ",
+			       seccomp_personas[i], 0, 0);
 	return ok;
 }
 
@@ -349,8 +316,8 @@ static bool
 seccomp_fill(json_t *calls, uint64_t caps)
 {
 	bool ok = seccomp_allow(calls, seccomp_allowed) &&
-	    seccomp_fail(calls, seccomp_never, EPERM) &&
-	    seccomp_personality(calls);
+		  seccomp_fail(calls, seccomp_never, EPERM) &&
+		  seccomp_personality(calls);
 
 	if (caps & CAPS_BIT(CAP_SYS_ADMIN))
 		ok = ok && seccomp_allow(calls, seccomp_ruled);

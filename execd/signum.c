@@ -13,18 +13,41 @@ static const struct {
 	const char *name;
 	int number;
 } signum_names[] = {
-	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT },
-	{ "ILL", SIGILL }, { "TRAP", SIGTRAP }, { "ABRT", SIGABRT },
-	{ "IOT", SIGIOT }, { "BUS", SIGBUS }, { "FPE", SIGFPE },
-	{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "SEGV", SIGSEGV },
-	{ "USR2", SIGUSR2 }, { "PIPE", SIGPIPE }, { "ALRM", SIGALRM },
-	{ "TERM", SIGTERM }, { "STKFLT", SIGSTKFLT }, { "CHLD", SIGCHLD },
-	{ "CLD", SIGCHLD }, { "CONT", SIGCONT }, { "STOP", SIGSTOP },
-	{ "TSTP", SIGTSTP }, { "TTIN", SIGTTIN }, { "TTOU", SIGTTOU },
-	{ "URG", SIGURG }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH },
-	{ "IO", SIGIO }, { "POLL", SIGIO }, { "PWR", SIGPWR },
-	{ "SYS", SIGSYS }, { "RTMIN", SIGNUM_RTMIN },
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },
+	{ "ABRT", SIGABRT },
+	{ "IOT", SIGIOT },
+	{ "BUS", SIGBUS },
+	{ "FPE", SIGFPE },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },
+	{ "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },
+	{ "STKFLT", SIGSTKFLT },
+	{ "CHLD", SIGCHLD },
+	{ "CLD", SIGCHLD },
+	{ "CONT", SIGCONT },
+	{ "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },
+	{ "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },
+	{ "URG", SIGURG },
+	{ "XCPU", SIGXCPU },
+	{ "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF },
+	{ "WINCH", SIGWINCH },
+	{ "IO", SIGIO },
+	{ "POLL", SIGIO },
+	{ "PWR", SIGPWR },
+	{ "SYS", SIGSYS },
+	{ "RTMIN", SIGNUM_RTMIN },
 	{ "RTMAX", SIGNUM_RTMAX },
 };
 
@@ -42,9 +65,9 @@ signum_digits(const char *s)
 static int
 signum_realtime(const char *s)
 {
-	int n, base = strncasecmp(s, "RTMIN+", 6) == 0 ? SIGNUM_RTMIN :
-	    strncasecmp(s, "RTMAX-", 6) == 0	       ? SIGNUM_RTMAX :
-							 0;
+	int n, base = strncasecmp(s, "RTMIN+", 6) == 0	 ? SIGNUM_RTMIN
+		      : strncasecmp(s, "RTMAX-", 6) == 0 ? SIGNUM_RTMAX
+							 : 0;
 
 	if (base == 0 || (n = signum_digits(s + 6)) == -1)
 		return -1;

@@ -164,8 +164,8 @@ spec_cgroup(struct spec *s)
 	size_t len;
 
 	if (policy_cgroup_parent(l != NULL ? l->cgroup_parent : "",
-		s->in->boot->default_cgroup_parent, systemd, parent, s->err) ==
-		-1 ||
+		s->in->boot->default_cgroup_parent, systemd, parent,
+		s->err) == -1 ||
 	    spec_cgroup_place(systemd, parent, s->out->cgroup, s->err) == -1)
 		return NULL;
 	len = strlen(s->out->cgroup);
@@ -191,7 +191,7 @@ spec_wants_seccomp(const struct spec *s)
 		return true;
 	if (sc->seccomp != NULL)
 		return sc->seccomp->profile_type !=
-		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+		       RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
 	return strcmp(sc->seccomp_profile_path, "unconfined") != 0;
 }
 
@@ -224,8 +224,7 @@ spec_linux(struct spec *s)
 		spec_set(s, l, "readonlyPaths", spec_readonly(s)) == -1))
 		goto fail;
 	if (propagation[0] != '\0' &&
-	    spec_set(s, l, "rootfsPropagation", json_string(propagation)) ==
-		-1)
+	    spec_set(s, l, "rootfsPropagation", json_string(propagation)) == -1)
 		goto fail;
 	return l;
 fail:

@@ -40,7 +40,7 @@ struct spec_in {
 	uint32_t target_pid; /* TARGET pid namespace: its first process */
 	const struct spec_devices *devices;
 	size_t ndevices;
-	bool runtime_rro; /* recursive read-only mounts work */
+	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */
 };
 
@@ -53,8 +53,8 @@ struct spec_out {
 	char cgroup[POLICY_CGROUP]; /* where the runtime puts it */
 };
 
-int spec_build(const struct spec_in *in, struct spec_out *out,
-    struct cerr *err) __attribute__((warn_unused_result));
+int spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
+    __attribute__((warn_unused_result));
 void spec_clear(struct spec_out *out);
 
 /* The cgroup, from the root of its hierarchy, that cgroup_parent names. */
@@ -70,7 +70,7 @@ int spec_exec_args(json_t *process, char *const *args, size_t nargs,
  * The directory a process may start in: absolute, clean, and not one that
  * could name a descriptor of the runtime (/proc/PID, /dev/fd).
  */
-int spec_check_cwd(const char *dir, char out[POLICY_PATH_MAX],
-    struct cerr *err) __attribute__((warn_unused_result));
+int spec_check_cwd(const char *dir, char out[POLICY_PATH_MAX], struct cerr *err)
+    __attribute__((warn_unused_result));
 
 #endif

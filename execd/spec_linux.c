@@ -13,19 +13,18 @@
 Runtime__V1__NamespaceMode
 spec_pid_mode(const struct spec *s)
 {
-	return s->sc != NULL && s->sc->namespace_options != NULL ?
-	    s->sc->namespace_options->pid :
-	    RUNTIME__V1__NAMESPACE_MODE__POD;
+	return s->sc != NULL && s->sc->namespace_options != NULL
+		   ? s->sc->namespace_options->pid
+		   : RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
 /* path NULL: a new one. */
 static int
-spec_namespace(struct spec *s, json_t *list, const char *type,
-    const char *path)
+spec_namespace(struct spec *s, json_t *list, const char *type, const char *path)
 {
-	json_t *o = path != NULL ?
-	    json_pack("{s:s, s:s}", "type", type, "path", path) :
-	    json_pack("{s:s}", "type", type);
+	json_t *o = path != NULL
+			? json_pack("{s:s, s:s}", "type", type, "path", path)
+			: json_pack("{s:s}", "type", type);
 
 	return spec_add(s, list, o);
 }
@@ -135,10 +134,12 @@ spec_cpu(struct spec *s)
 		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
 		    "resources: negative cpu_shares or cpu_period");
 	} else if (spec_set_int(s, o, "shares", r->cpu_shares) == 0 &&
-	    spec_set_int(s, o, "quota", r->cpu_quota) == 0 &&
-	    spec_set_int(s, o, "period", r->cpu_period) == 0 &&
-	    spec_cpuset(s, o, "cpus", "cpuset_cpus", r->cpuset_cpus) == 0 &&
-	    spec_cpuset(s, o, "mems", "cpuset_mems", r->cpuset_mems) == 0) {
+		   spec_set_int(s, o, "quota", r->cpu_quota) == 0 &&
+		   spec_set_int(s, o, "period", r->cpu_period) == 0 &&
+		   spec_cpuset(s, o, "cpus", "cpuset_cpus", r->cpuset_cpus) ==
+		       0 &&
+		   spec_cpuset(s, o, "mems", "cpuset_mems", r->cpuset_mems) ==
+		       0) {
 		return o;
 	}
 	json_decref(o);
@@ -163,7 +164,7 @@ spec_memory(struct spec *s)
 		    "memory_swap_limit_in_bytes is below "
 		    "memory_limit_in_bytes");
 	else if (spec_set_int(s, o, "limit", limit) == 0 &&
-	    spec_set_int(s, o, "swap", limit != 0 ? swap : 0) == 0)
+		 spec_set_int(s, o, "swap", limit != 0 ? swap : 0) == 0)
 		return o;
 	json_decref(o);
 	return NULL;
@@ -176,7 +177,7 @@ spec_page_size(const char *p)
 	size_t digits = strspn(p, "0123456789");
 
 	return digits > 0 && digits < 10 && strchr("KMG", p[digits]) != NULL &&
-	    p[digits] != '\0' && strcmp(p + digits + 1, "B") == 0;
+	       p[digits] != '\0' && strcmp(p + digits + 1, "B") == 0;
 }
 
 static json_t *
@@ -208,8 +209,8 @@ spec_hugepages(struct spec *s)
 static bool
 spec_unified_key(const char *key)
 {
-	static const char *const controllers[] = { "cpu.", "cpuset.", "hugetlb.",
-		"io.", "memory.", "misc.", "pids.", "rdma." };
+	static const char *const controllers[] = { "cpu.", "cpuset.",
+		"hugetlb.", "io.", "memory.", "misc.", "pids.", "rdma." };
 	size_t len = strlen(key);
 
 	if (len == 0 || len > 64)
@@ -243,8 +244,7 @@ spec_unified(struct spec *s, json_t *resources)
 		if (!spec_unified_key(r->unified[i]->key)) {
 			json_decref(o);
 			return cerr_set(s->err, CERR_INVALID_ARGUMENT,
-			    "resources.unified: \"%.64s\"",
-			    r->unified[i]->key);
+			    "resources.unified: \"%.64s\"", r->unified[i]->key);
 		}
 		if (spec_set(s, o, r->unified[i]->key,
 			spec_string(s, "resources.unified",
@@ -280,9 +280,9 @@ spec_device_rules(struct spec *s)
 				"type", type, "major",
 				(json_int_t)d->list.entries[k].major, "minor",
 				(json_int_t)d->list.entries[k].minor, "access",
-				d->request->permissions[0] != '\0' ?
-				    d->request->permissions :
-				    "rwm"));
+				d->request->permissions[0] != '\0'
+				    ? d->request->permissions
+				    : "rwm"));
 		}
 	}
 	if (ret == 0)
@@ -347,15 +347,14 @@ spec_device_usual(const char *path)
 
 /* host_path may be a directory: what is beneath keeps its relative name. */
 static int
-spec_device_request(struct spec *s, json_t *list,
-    const struct spec_devices *d)
+spec_device_request(struct spec *s, json_t *list, const struct spec_devices *d)
 {
 	char base[POLICY_PATH_MAX], to[POLICY_PATH_MAX];
 	char path[2 * POLICY_PATH_MAX];
 	size_t len;
 
-	if (policy_clean_path("devices: host_path", d->request->host_path,
-		base, s->err) == -1 ||
+	if (policy_clean_path("devices: host_path", d->request->host_path, base,
+		s->err) == -1 ||
 	    policy_clean_path("devices: container_path",
 		d->request->container_path, to, s->err) == -1)
 		return -1;
@@ -395,8 +394,8 @@ spec_devices(struct spec *s)
 	for (size_t i = 0; l != NULL && ret == 0 && i < s->in->ndevices; i++) {
 		const struct spec_devices *d = &s->in->devices[i];
 
-		ret = d->request != NULL ? spec_device_request(s, l, d) :
-					   spec_device_all(s, l, &d->list);
+		ret = d->request != NULL ? spec_device_request(s, l, d)
+					 : spec_device_all(s, l, &d->list);
 	}
 	if (ret == 0)
 		return l;
@@ -438,8 +437,7 @@ spec_listed(const json_t *list, const char *path)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach(list, i, v) {
 		if (strcmp(json_string_value(v), path) == 0)
 			return true;
 	}

@@ -7,9 +7,8 @@
 #include "execd/spec_part.h"
 
 #define SPEC_PRIVATE RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE
-#define SPEC_SLAVE                                                             \
-	RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
-#define SPEC_SHARED RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL
+#define SPEC_SLAVE   RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
+#define SPEC_SHARED  RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL
 
 /* One mount, before defaults and requests are merged. */
 struct spec_mount {
@@ -91,10 +90,9 @@ spec_mount_pod(struct spec *s, struct spec_mount_list *l, const char *to,
 static int
 spec_mount_kernel(struct spec *s, struct spec_mount_list *l)
 {
-	static const char *const proc[] = { "nosuid", "noexec", "nodev",
-		NULL };
-	static const char *const dev[] = { "nosuid", "strictatime",
-		"mode=755", "size=65536k", NULL };
+	static const char *const proc[] = { "nosuid", "noexec", "nodev", NULL };
+	static const char *const dev[] = { "nosuid", "strictatime", "mode=755",
+		"size=65536k", NULL };
 	static const char *const pts[] = { "nosuid", "noexec", "newinstance",
 		"ptmxmode=0666", "mode=0620", "gid=5", NULL };
 	const char *sys[] = { "nosuid", "noexec", "nodev",
@@ -134,8 +132,7 @@ spec_mount_files(struct spec *s, struct spec_mount_list *l)
 {
 	bool ro = s->sc != NULL && s->sc->readonly_rootfs;
 
-	if (spec_mount_pod(s, l, "/etc/resolv.conf", "resolv.conf", ro) ==
-		-1 ||
+	if (spec_mount_pod(s, l, "/etc/resolv.conf", "resolv.conf", ro) == -1 ||
 	    spec_mount_pod(s, l, "/etc/hostname", "hostname", ro) == -1)
 		return -1;
 	if (s->in->pod.namespaces & POD_NS_NET)
@@ -156,9 +153,9 @@ spec_mount_readonly(struct spec *s, const Runtime__V1__Mount *m)
 static const char *
 spec_mount_propagation(const Runtime__V1__Mount *m)
 {
-	return m->propagation == SPEC_SHARED ? "rshared" :
-	    m->propagation == SPEC_SLAVE     ? "rslave" :
-					       "rprivate";
+	return m->propagation == SPEC_SHARED  ? "rshared"
+	       : m->propagation == SPEC_SLAVE ? "rslave"
+					      : "rprivate";
 }
 
 /*
@@ -168,10 +165,9 @@ spec_mount_propagation(const Runtime__V1__Mount *m)
 static bool
 spec_mount_proc_allowed(const char *to, const char *from)
 {
-	static const char *const files[] = { "/proc/cpuinfo",
-		"/proc/diskstats", "/proc/loadavg", "/proc/meminfo",
-		"/proc/slabinfo", "/proc/stat", "/proc/swaps",
-		"/proc/uptime" };
+	static const char *const files[] = { "/proc/cpuinfo", "/proc/diskstats",
+		"/proc/loadavg", "/proc/meminfo", "/proc/slabinfo",
+		"/proc/stat", "/proc/swaps", "/proc/uptime" };
 
 	if (strcmp(to, "/proc") == 0)
 		return strcmp(from, "/proc") == 0;

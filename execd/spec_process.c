@@ -6,8 +6,7 @@
 #include "execd/spec_part.h"
 #include "lib/fdio.h"
 
-#define SPEC_PATH \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SPEC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* ---- arguments ---- */
 
@@ -42,8 +41,8 @@ spec_args(struct spec *s)
 	if (ret == 0 && c->n_args > 0)
 		ret = spec_append_args(s, args, "args", c->args, c->n_args);
 	else if (ret == 0 && c->n_command == 0)
-		ret = spec_append_args(s, args, "image Cmd", im->cmd,
-		    im->n_cmd);
+		ret =
+		    spec_append_args(s, args, "image Cmd", im->cmd, im->n_cmd);
 	if (ret == 0 && json_array_size(args) == 0)
 		ret = cerr_set(s->err, CERR_INVALID_ARGUMENT,
 		    "no command: neither the request nor the image has one");
@@ -58,8 +57,7 @@ spec_args(struct spec *s)
 
 /* A later one takes the place of an earlier one of its name. */
 static int
-spec_env_put(struct spec *s, json_t *env, const char *field,
-    const char *entry)
+spec_env_put(struct spec *s, json_t *env, const char *field, const char *entry)
 {
 	CLEANUP_FREE char *name = strndup(entry, strcspn(entry, "="));
 
@@ -146,8 +144,7 @@ spec_env(struct spec *s)
 
 	if (env != NULL && list != NULL)
 		ret = spec_env_fill(s, env);
-	json_object_foreach(env, name, value)
-	{
+	json_object_foreach(env, name, value) {
 		if (ret == 0)
 			ret = spec_add(s, list, json_incref(value));
 	}
@@ -170,10 +167,9 @@ spec_user(struct spec *s)
 	int ret = o != NULL && groups != NULL ? 0 : -1;
 
 	for (size_t i = 0; ret == 0 && i < u->ngroups; i++)
-		ret = spec_add(s, groups,
-		    json_integer((json_int_t)u->groups[i]));
-	if (ret == 0 &&
-	    json_object_set(o, "additionalGids", groups) == 0) {
+		ret =
+		    spec_add(s, groups, json_integer((json_int_t)u->groups[i]));
+	if (ret == 0 && json_object_set(o, "additionalGids", groups) == 0) {
 		json_decref(groups);
 		return o;
 	}
@@ -242,8 +238,7 @@ spec_cwd_magic(const char *dir)
 		    (dir[len] == '/' || dir[len] == '\0'))
 			return true;
 	}
-	return strncmp(dir, "/proc/", 6) == 0 && dir[6] >= '0' &&
-	    dir[6] <= '9';
+	return strncmp(dir, "/proc/", 6) == 0 && dir[6] >= '0' && dir[6] <= '9';
 }
 
 int
@@ -332,8 +327,7 @@ spec_exec_args(json_t *process, char *const *args, size_t nargs,
 	if (list == NULL)
 		return -1;
 	for (size_t i = 0; i < nargs; i++) {
-		if (spec_add(&s, list, spec_string(&s, "cmd", args[i])) ==
-		    -1) {
+		if (spec_add(&s, list, spec_string(&s, "cmd", args[i])) == -1) {
 			json_decref(list);
 			return -1;
 		}

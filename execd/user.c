@@ -127,8 +127,8 @@ user_find(struct user_text passwd, const char *name, size_t namelen,
 		    user_parse_id(f[2].s, f[2].len, &id) == -1 ||
 		    user_parse_id(f[3].s, f[3].len, &gid) == -1)
 			continue;
-		if (name != NULL ? !user_field_is(&f[0], name, namelen) :
-				   id != uid)
+		if (name != NULL ? !user_field_is(&f[0], name, namelen)
+				 : id != uid)
 			continue;
 		e->found = true;
 		e->uid = id;
@@ -251,7 +251,8 @@ user_lookup_group(const struct user_in *in, const char *s, struct user *out,
 	if (!user_name_valid(s, len))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "image USER: \"%.64s\" is neither a group id nor a group "
-		    "name", s);
+		    "name",
+		    s);
 	return user_find_group(in->group, s, len, &out->gid, err);
 }
 
@@ -261,8 +262,8 @@ user_from_image(const struct user_in *in, struct user_entry *e,
     struct user *out, struct cerr *err)
 {
 	const char *colon = strchr(in->image, ':');
-	size_t len = colon != NULL ? (size_t)(colon - in->image) :
-				     strlen(in->image);
+	size_t len =
+	    colon != NULL ? (size_t)(colon - in->image) : strlen(in->image);
 
 	if (user_lookup(in, in->image, len, "image USER", e, err) == -1)
 		return -1;

@@ -34,13 +34,22 @@ t_resolve(void **state)
 		{ { .bounding = ALL, .privileged = true }, ALL, 0 },
 		{ { .bounding = ALL, .add = all, .nadd = 1 }, ALL, 0 },
 		{ { .bounding = ALL, .drop = all, .ndrop = 1 }, 0, 0 },
-		{ { .bounding = ALL, .add = all, .nadd = 1, .drop = all,
+		{ { .bounding = ALL,
+		      .add = all,
+		      .nadd = 1,
+		      .drop = all,
 		      .ndrop = 1 },
 		    0, 0 },
-		{ { .bounding = ALL, .add = chown_, .nadd = 1, .drop = all,
+		{ { .bounding = ALL,
+		      .add = chown_,
+		      .nadd = 1,
+		      .drop = all,
 		      .ndrop = 1 },
 		    CAPS_BIT(CAP_CHOWN), 0 },
-		{ { .bounding = ALL, .add = all, .nadd = 1, .drop = chown_,
+		{ { .bounding = ALL,
+		      .add = all,
+		      .nadd = 1,
+		      .drop = chown_,
 		      .ndrop = 1 },
 		    ALL & ~CAPS_BIT(CAP_CHOWN), 0 },
 		{ { .bounding = ALL, .add = admin, .nadd = 1 },
@@ -66,7 +75,8 @@ t_resolve(void **state)
 static void
 t_unavailable(void **state)
 {
-	struct caps_in in = { .bounding = caps_default(), .add = admin,
+	struct caps_in in = { .bounding = caps_default(),
+		.add = admin,
 		.nadd = 1 };
 	struct caps c;
 	struct cerr err;

@@ -75,8 +75,8 @@ t_sysctl(void **state)
 static void
 t_paths(void **state)
 {
-	static const char *const bad[] = { "", "a", "../a", "/a/../b",
-		"/a/./b", "//a", "/a//b", "/a\nb", "/..", "/a/.." };
+	static const char *const bad[] = { "", "a", "../a", "/a/../b", "/a/./b",
+		"//a", "/a//b", "/a\nb", "/..", "/a/.." };
 	static const char *const good[] = { "/", "/a", "/a/b", "/a/b/",
 		"/a/..b", "/.a" };
 	struct cerr err;

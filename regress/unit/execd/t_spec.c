@@ -19,10 +19,8 @@
 /* The strings of protobuf-c are not const. */
 #pragma GCC diagnostic ignored "-Wdiscarded-qualifiers"
 
-#define ID                                                                     \
-	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define POD                                                                    \
-	"fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+#define ID   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD  "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Everything that a case may change. */
@@ -122,8 +120,8 @@ golden(struct world *w, const char *name)
 	char path[256];
 	json_t *want;
 
-	(void)snprintf(path, sizeof(path),
-	    "regress/unit/execd/golden/%s.json", name);
+	(void)snprintf(path, sizeof(path), "regress/unit/execd/golden/%s.json",
+	    name);
 	world_build(w);
 	if (getenv("CRIOD_GOLDEN") != NULL)
 		assert_int_equal(json_dump_file(w->out.root, path,
@@ -202,9 +200,9 @@ t_host(void **state)
 	w.boot.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__SYSTEMD;
 	w.pod_linux.cgroup_parent = "kubepods-burstable.slice";
 	golden(&w, "host");
-	assert_int_equal(w.out.flags,
-	    CTR_FLAG_SECCOMP | CTR_FLAG_HOST_NET | CTR_FLAG_HOST_IPC |
-		CTR_FLAG_HOST_PID);
+	assert_int_equal(w.out.flags, CTR_FLAG_SECCOMP | CTR_FLAG_HOST_NET |
+					  CTR_FLAG_HOST_IPC |
+					  CTR_FLAG_HOST_PID);
 	assert_string_equal(w.out.cgroup,
 	    "/kubepods.slice/kubepods-burstable.slice/criod-" ID ".scope");
 }
@@ -323,8 +321,7 @@ t_full(void **state)
 	dev.host_path = "/dev/fuse";
 	dev.container_path = "/dev/myfuse";
 	dev.permissions = "rw";
-	assert_int_equal(devlist_parse(&d.list, strdup(line), strlen(line)),
-	    0);
+	assert_int_equal(devlist_parse(&d.list, strdup(line), strlen(line)), 0);
 	w.in.devices = &d;
 	w.in.ndevices = 1;
 	w.ns.pid = RUNTIME__V1__NAMESPACE_MODE__POD;
@@ -333,10 +330,10 @@ t_full(void **state)
 	golden(&w, "full");
 	assert_int_equal(w.out.oom_score_adj, -500);
 	assert_string_equal(w.out.cwd, "/work/a/b");
-	assert_int_equal(w.out.flags,
-	    CTR_FLAG_TTY | CTR_FLAG_STDIN | CTR_FLAG_STDIN_ONCE |
-		CTR_FLAG_READONLY | CTR_FLAG_SECCOMP | CTR_FLAG_NNP |
-		CTR_FLAG_POD_PID);
+	assert_int_equal(w.out.flags, CTR_FLAG_TTY | CTR_FLAG_STDIN |
+					  CTR_FLAG_STDIN_ONCE |
+					  CTR_FLAG_READONLY | CTR_FLAG_SECCOMP |
+					  CTR_FLAG_NNP | CTR_FLAG_POD_PID);
 	devlist_clear(&d.list);
 }
 
@@ -350,11 +347,12 @@ t_seccomp_off(void **state)
 	(void)state;
 	world_init(&w);
 	runtime__v1__security_profile__init(&p);
-	p.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+	p.profile_type =
+	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
 	w.sc.seccomp = &p;
 	world_build(&w);
-	assert_null(json_object_get(json_object_get(w.out.root, "linux"),
-	    "seccomp"));
+	assert_null(
+	    json_object_get(json_object_get(w.out.root, "linux"), "seccomp"));
 	assert_int_equal(w.out.flags & CTR_FLAG_SECCOMP, 0);
 	spec_clear(&w.out);
 }
@@ -366,9 +364,8 @@ t_args(void **state)
 	const struct {
 		size_t command, args;
 		const char *want;
-	} rows[] = { { 0, 0, "[\"/entry\",\"sh\"]" },
-		{ 1, 0, "[\"c\"]" }, { 0, 1, "[\"/entry\",\"a\"]" },
-		{ 1, 1, "[\"c\",\"a\"]" } };
+	} rows[] = { { 0, 0, "[\"/entry\",\"sh\"]" }, { 1, 0, "[\"c\"]" },
+		{ 0, 1, "[\"/entry\",\"a\"]" }, { 1, 1, "[\"c\",\"a\"]" } };
 	struct world w;
 
 	(void)state;
@@ -381,9 +378,9 @@ t_args(void **state)
 		w.ctr.args = args;
 		w.ctr.n_args = rows[i].args;
 		world_build(&w);
-		got = json_dumps(
-		    json_object_get(json_object_get(w.out.root, "process"),
-			"args"),
+		got = json_dumps(json_object_get(json_object_get(w.out.root,
+						     "process"),
+				     "args"),
 		    JSON_COMPACT);
 		assert_string_equal(got, rows[i].want);
 		free(got);
@@ -462,8 +459,7 @@ t_seccomp(void **state)
 	static const struct {
 		const char *file;
 		uint64_t caps;
-	} rows[] = { { "seccomp-none", 0 },
-		{ "seccomp-all", UINT64_MAX } };
+	} rows[] = { { "seccomp-none", 0 }, { "seccomp-all", UINT64_MAX } };
 
 	(void)state;
 	for (size_t i = 0; i < N(rows); i++) {
@@ -490,12 +486,10 @@ seccomp_action(const json_t *p, const char *name)
 	size_t i, k;
 	json_t *rule, *n;
 
-	json_array_foreach(calls, i, rule)
-	{
+	json_array_foreach(calls, i, rule) {
 		if (json_object_get(rule, "args") != NULL)
 			continue;
-		json_array_foreach(json_object_get(rule, "names"), k, n)
-		{
+		json_array_foreach(json_object_get(rule, "names"), k, n) {
 			if (strcmp(json_string_value(n), name) == 0)
 				return json_string_value(
 				    json_object_get(rule, "action"));

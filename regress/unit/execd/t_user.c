@@ -123,8 +123,8 @@ t_matrix(void **state)
 		}
 		n = snprintf(got, sizeof(got), "%u:%u ", u.uid, u.gid);
 		for (size_t k = 0; k < u.ngroups; k++)
-			n += snprintf(got + n, sizeof(got) - (size_t)n,
-			    "%s%u", k > 0 ? "," : "", u.groups[k]);
+			n += snprintf(got + n, sizeof(got) - (size_t)n, "%s%u",
+			    k > 0 ? "," : "", u.groups[k]);
 		(void)snprintf(got + n, sizeof(got) - (size_t)n, " %s", u.home);
 		if (rows[i].want == NULL || strcmp(got, rows[i].want) != 0)
 			fail_msg("row %zu: got \"%s\"", i, got);

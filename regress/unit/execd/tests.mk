@@ -3,7 +3,11 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_linux.c execd/caps.c execd/policy.c execd/devlist.c \
 	execd/seccomp_profile.c execd/user.c
 
-TESTS += t_spec t_user t_policy t_caps
+TESTS += t_spec t_user t_policy t_caps t_facts
+t_facts_SRCS = regress/unit/execd/t_facts.c execd/runtime_facts.c \
+	execd/devlist.c execd/devlist_make.c execd/pod_file.c $(PB_SRCS)
+t_facts_LIBS = base json
+t_facts_PKGS = jansson libprotobuf-c
 t_spec_SRCS = regress/unit/execd/t_spec.c $(SPEC_SRCS) $(PB_SRCS)
 t_spec_LIBS = base
 t_spec_PKGS = jansson libprotobuf-c
