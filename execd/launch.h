@@ -89,10 +89,16 @@ struct launch_op {
 	size_t nout;
 };
 
-/* Runs in a job: may block, may leave what the process's end cleans up. */
+/*
+ * Runs in a job: may block, may leave what the process's end cleans up.  One
+ * that has an undo calls launch_begun before its first change: what failed
+ * before is not undone.
+ */
 typedef int (*launch_fn)(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 
+/* launch_job.c */
+void launch_begun(void);
 /* launch_pod.c */
 int launch_pod_make(const struct launch *l, struct launch_op *op,
     struct cerr *err);

@@ -284,6 +284,7 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 		NULL) == 0)
 		return cerr_set(err, CERR_ALREADY_EXISTS,
 		    "container %s exists", c->ctr);
+	launch_begun();
 	/* Before anything exists, for whoever has to clean up. */
 	if (launch_record_write(l, c->ctr, &r, err) == -1 ||
 	    create_open(&k, err) == -1)

@@ -39,7 +39,7 @@ struct exec {
 	int logfd;
 	pid_t pid;
 	int pidfd;
-	uint64_t start_time;
+	pid_t session;
 };
 
 /* What of a container belongs to the command: its session, its descendants. */
@@ -93,7 +93,7 @@ exec_read_pid(struct exec *x, struct cerr *err)
 	    st.ppid != getpid())
 		return cerr_set(err, CERR_INTERNAL,
 		    "the runtime named a process that is not the command's");
-	x->start_time = st.start_time;
+	x->session = st.session;
 	x->pidfd = pidfd_open(x->pid, 0);
 	return x->pidfd == -1 ? cerr_errno(err, "pidfd_open") : 0;
 }
@@ -188,7 +188,7 @@ exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
 	size_t count;
 
 	t->n = 0;
-	t->session = x->pid;
+	t->session = x->session;
 	cgroup_each(&x->l->cgroups, x->rec.cgroup, exec_tree_add, t);
 	count = exec_tree_close(t);
 	for (size_t i = 0; i < t->n; i++) {
@@ -200,8 +200,8 @@ exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
 
 /*
  * First stopped, until no new one appears, so that none is born behind our
- * back; then killed, until none is left.  The runtime makes the command a
- * session leader: that finds those whose parent is gone.
+ * back; then killed, until none is left.  Each command has a session of its
+ * own, the runtime's or this job's: that finds those whose parent is gone.
  */
 static void
 exec_kill(struct exec *x)

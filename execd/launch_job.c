@@ -23,6 +23,10 @@
 #define JOB_KEEP_MAX (3 + 1 + LAUNCH_DIR_COUNT + 2 + WIRE_FDS_MAX)
 #define JOB_REPLY_MAX 4096
 
+/* What a job's two messages have in the place of a request's id. */
+#define JOB_ID_ANSWER 1
+#define JOB_ID_BEGUN  2
+
 struct launch_job {
 	TAILQ_ENTRY(launch_job) entry;
 	struct launch *l;
@@ -38,6 +42,7 @@ struct launch_job {
 	struct event *ev_end, *ev_sock, *ev_timer;
 	/* how it ended */
 	struct wire_msg answer;
+	bool begun; /* there may be something to undo */
 	bool answered;
 	struct cerr why; /* if killed or failed: what the caller hears */
 	bool failed;
@@ -106,16 +111,24 @@ job_close_others(const struct launch_job *j)
 }
 
 static void
-job_answer(enum msg_type type, const void *body, const int *fds,
+job_answer(enum msg_type type, uint32_t id, const void *body, const int *fds,
     size_t nfds)
 {
-	struct wire_msg m = { .type = type, .id = 1, .nfds = nfds };
+	struct wire_msg m = { .type = type, .id = id, .nfds = nfds };
 
 	if (nfds > 0)
 		memcpy(m.fds, fds, nfds * sizeof(int));
 	if (codec_pack(NULL, type, body, &m.data, &m.len) == -1 ||
 	    wire_send(LAUNCH_JOB_FD, &m) == -1)
 		_exit(1);
+}
+
+void
+launch_begun(void)
+{
+	struct fixed_none none = { 0 };
+
+	job_answer(MSG_L_OK, JOB_ID_BEGUN, &none, NULL, 0);
 }
 
 static void
@@ -137,15 +150,15 @@ job_child(struct launch_job *j, int sock, pid_t parent)
 		_exit(1);
 	job_close_others(j);
 	if (fn(j->l, &j->op, &err) == 0) {
-		job_answer(msg_info(j->row->type)->reply, &j->op.reply,
-		    j->op.out, j->op.nout);
+		job_answer(msg_info(j->row->type)->reply, JOB_ID_ANSWER,
+		    &j->op.reply, j->op.out, j->op.nout);
 		_exit(0);
 	}
 	memset(&fail, 0, sizeof(fail));
 	fail.code = err.code;
 	if (FIXED_SET_STR(fail.text, err.text) == -1)
 		fail.text[0] = '\0';
-	job_answer(MSG_FAIL, &fail, NULL, 0);
+	job_answer(MSG_FAIL, JOB_ID_ANSWER, &fail, NULL, 0);
 	_exit(0);
 }
 
@@ -232,15 +245,10 @@ job_kill(struct launch_job *j)
 }
 
 static void
-job_take_answer(struct launch_job *j)
+job_take_fail(struct launch_job *j)
 {
 	struct fixed_fail fail;
 
-	if (j->answered || wire_recv(j->sock, &j->answer, JOB_REPLY_MAX) != 1)
-		return;
-	j->answered = true;
-	if (j->answer.type != MSG_FAIL)
-		return;
 	if (fixed_decode(&fixed_desc_fail, j->answer.data, j->answer.len,
 		&fail) == -1)
 		fail.text[0] = '\0';
@@ -251,6 +259,22 @@ job_take_answer(struct launch_job *j)
 		(void)cerr_set(&j->why, cerr_code_from(fail.code), "%s",
 		    fail.text);
 	j->failed = true;
+}
+
+static void
+job_take_answer(struct launch_job *j)
+{
+	while (!j->answered &&
+	    wire_recv(j->sock, &j->answer, JOB_REPLY_MAX) == 1) {
+		if (j->answer.id == JOB_ID_BEGUN) {
+			j->begun = true;
+			wire_clear(&j->answer);
+			continue;
+		}
+		j->answered = true;
+		if (j->answer.type == MSG_FAIL)
+			job_take_fail(j);
+	}
 }
 
 static void
@@ -275,7 +299,7 @@ job_ended(evutil_socket_t fd, short what, void *arg)
 	if (!j->answered)
 		job_fail(j, CERR_INTERNAL, "ended without an answer");
 	l->jobs->running[class]--;
-	if (j->failed && !j->undoing && j->row->undo != NULL) {
+	if (j->failed && j->begun && !j->undoing && j->row->undo != NULL) {
 		j->undoing = true;
 		job_run(j);
 	} else {
@@ -293,8 +317,6 @@ job_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	job_take_answer(j);
-	if (!j->answered)
-		(void)event_del(j->ev_sock); /* its end follows */
 }
 
 static void

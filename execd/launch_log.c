@@ -89,14 +89,21 @@ log_name_clean(const char *name)
 	return launch_path_clean(path);
 }
 
+/* One that is there keeps its mode; a new one gets 0640 whatever the umask. */
 static int
 log_open_file(int dir, const char *name)
 {
+	const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+	const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 	struct stat st;
-	int fd = log_open_at(dir, name,
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0640,
-	    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	int fd = log_open_at(dir, name, flags, 0, resolve);
 
+	if (fd == -1 && errno == ENOENT) {
+		fd = log_open_at(dir, name, flags | O_CREAT | O_EXCL, 0640,
+		    resolve);
+		if (fd != -1 && fchmod(fd, 0640) == -1)
+			fdio_close(&fd);
+	}
 	if (fd == -1)
 		return -1;
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {

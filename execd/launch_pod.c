@@ -219,6 +219,7 @@ launch_pod_make(const struct launch *l, struct launch_op *op,
 		op->reply.pod_made.pause_pid = r.pid == 1 ? 0 : r.pid;
 		return 0;
 	}
+	launch_begun();
 	if (launch_pod_undo(l, op, err) == -1)
 		return -1;
 	memset(&r, 0, sizeof(r));

@@ -1,3 +1,5 @@
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "execd/launch.h"
@@ -36,5 +38,10 @@ launch_record_read(const struct launch *l, const char *name,
 void
 launch_record_remove(const struct launch *l, const char *name)
 {
+	char aside[NAME_MAX + 1];
+
+	/* What record_write leaves if it is killed. */
+	(void)snprintf(aside, sizeof(aside), ".%s.new", name);
+	(void)unlinkat(l->dirs[LAUNCH_DIR_LAUNCH], aside, 0);
 	(void)unlinkat(l->dirs[LAUNCH_DIR_LAUNCH], name, 0);
 }

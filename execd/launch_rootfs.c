@@ -149,8 +149,10 @@ launch_rootfs(const struct launch *l, struct launch_op *op, struct cerr *err)
 	int root;
 
 	if (rootfs_check(l, r, err) == -1 ||
-	    rootfs_path(l, r->ctr, path, sizeof(path), err) == -1 ||
-	    rootfs_dirs(l, r, err) == -1 ||
+	    rootfs_path(l, r->ctr, path, sizeof(path), err) == -1)
+		return -1;
+	launch_begun();
+	if (rootfs_dirs(l, r, err) == -1 ||
 	    rootfs_mount(l, r, path, err) == -1)
 		return -1;
 	root = rootfs_open(path);
