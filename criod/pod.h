@@ -53,7 +53,6 @@ struct pod {
 	size_t pending;
 	bool pending_failed;
 	struct cerr pending_err;
-	int64_t grace_ms;
 };
 
 /* Visible to clients: neither half-made nor parked nor gone. */
@@ -86,7 +85,7 @@ void pod_undo(struct pod *pod);
 void pod_unpark(struct pod *pod);
 
 /* fn is called when the pod is stopped (or not). */
-void pod_stop(struct pod *pod, int64_t grace_ms, wait_fn fn, void *arg);
+void pod_stop(struct pod *pod, wait_fn fn, void *arg);
 /* Goes on with a DEL that could not be done so far. */
 void pod_net_retry(struct pod *pod);
 /* execd or netd is back. */

@@ -22,7 +22,7 @@ pod_step_stop(void *ctx, struct op *op)
 	if (pod->state == POD_NOTREADY && pod->stop == NULL)
 		op_next(op, NULL);
 	else
-		pod_stop(pod, 0, pod_remove_stopped, pod);
+		pod_stop(pod, pod_remove_stopped, pod);
 }
 
 static void

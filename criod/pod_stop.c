@@ -10,9 +10,7 @@
 #include "lib/log.h"
 #include "lib/mono.h"
 
-#define POD_GRACE_MAX_MS   10000 /* for containers that nobody stopped before */
-#define POD_GRACE_SPARE_MS 5000	 /* of the caller's time, for the network */
-#define POD_NET_TRIES	   2
+#define POD_NET_TRIES 2
 
 /* ---- waiting for several containers ---- */
 
@@ -41,7 +39,8 @@ pod_stop_ctr(struct pod *pod, struct ctr *c)
 		ctr_abort(c);
 	} else if (c->state != CTR_EXITED) {
 		pod->pending++;
-		ctr_stop(c, pod->grace_ms, pod_ctr_stopped, pod);
+		/* Forcibly, says the CRI: grace was StopContainer's to give. */
+		ctr_stop(c, 0, pod_ctr_stopped, pod);
 	}
 }
 
@@ -222,41 +221,18 @@ static const struct op_def pod_stop_def = {
 	NULL,
 };
 
-/* Starts the work, or makes the one under way hurry. */
 static void
-pod_stop_begin(struct pod *pod, int64_t grace_ms)
+pod_stop_begin(struct pod *pod)
 {
-	struct ctr *c;
-
-	if (pod->stop == NULL) {
-		pod->grace_ms = grace_ms;
+	if (pod->stop == NULL)
 		pod->stop = op_start(pod->front->base, &pod_stop_def, pod);
-		return;
-	}
-	if (grace_ms >= pod->grace_ms)
-		return;
-	pod->grace_ms = grace_ms;
-	TAILQ_FOREACH(c, &pod->front->ctrs, entry) {
-		if (c->pod == pod && c->plan.on)
-			ctr_stop(c, grace_ms, NULL, NULL);
-	}
 }
 
 void
-pod_stop(struct pod *pod, int64_t grace_ms, wait_fn fn, void *arg)
+pod_stop(struct pod *pod, wait_fn fn, void *arg)
 {
-	pod_stop_begin(pod, grace_ms);
+	pod_stop_begin(pod);
 	wait_add_fn(&pod->stop_waits, fn, arg);
-}
-
-static int64_t
-pod_grace_ms(const struct grpc_call *call)
-{
-	int64_t left = mono_left_ms(grpc_deadline(call));
-
-	if (left >= POD_GRACE_MAX_MS + POD_GRACE_SPARE_MS)
-		return POD_GRACE_MAX_MS;
-	return left > POD_GRACE_SPARE_MS ? left - POD_GRACE_SPARE_MS : 0;
 }
 
 void
@@ -281,6 +257,6 @@ pod_handle_stop(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_fail(call, &err);
 		return;
 	}
-	pod_stop_begin(pod, pod_grace_ms(call));
+	pod_stop_begin(pod);
 	wait_add_call(&pod->stop_waits, call);
 }

@@ -56,13 +56,13 @@ class Client:
     def __getattr__(self, name):
         stub, request = self.stubs[name]
 
-        def call(timeout=60, **fields):
-            return stub(request(**fields), timeout=timeout)
+        def call(rpc_timeout=120, **fields):
+            return stub(request(**fields), timeout=rpc_timeout)
         return call
 
-    def future(self, name, timeout=60, **fields):
+    def future(self, name, rpc_timeout=120, **fields):
         stub, request = self.stubs[name]
-        return stub.future(request(**fields), timeout=timeout)
+        return stub.future(request(**fields), timeout=rpc_timeout)
 
     def close(self):
         self.channel.close()

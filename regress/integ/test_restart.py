@@ -152,7 +152,7 @@ def test_retry_joins_work_in_progress(own, scratch):
     assert len(own.client.ListPodSandbox().items) == 1
     # A caller that leaves at once; the next gets what was made.
     config = pods.config()
-    gone = own.client.future("RunPodSandbox", config=config, timeout=0.01)
+    gone = own.client.future("RunPodSandbox", config=config, rpc_timeout=0.01)
     with pytest.raises(grpc.RpcError) as e:
         gone.result()
     assert e.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
