@@ -399,6 +399,8 @@ pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
 	}
 	if (p->depth == 0)
 		memcpy(p->top, p->digest, sizeof(p->top));
+	if (!p->import)
+		session_set_tries(p->sessions[p->at], SESSION_TRIES_MAX);
 	return pull_take_manifest(p, type, err);
 }
 

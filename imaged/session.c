@@ -68,6 +68,12 @@ session_new(struct event_base *base, struct http *http,
 	return s;
 }
 
+void
+session_set_tries(struct session *s, unsigned int tries)
+{
+	s->tries_max = tries;
+}
+
 struct session *
 session_ref(struct session *s)
 {

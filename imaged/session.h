@@ -27,6 +27,8 @@ struct session_call;
 struct session *session_new(struct event_base *base, struct http *http,
     const struct registry_endpoint *e, struct auth_creds *creds,
     unsigned int tries);
+/* What answered once is given more time than what never did. */
+void session_set_tries(struct session *s, unsigned int tries);
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 const char *session_host(const struct session *s);

@@ -70,8 +70,8 @@ url_parse(const char *text, struct url *url)
 	if (strlen(text) > URL_MAX)
 		return "a URL over 8 KiB";
 	for (const char *p = text; *p != '\0'; p++) {
-		if (*p <= ' ' || *p == 0x7f)
-			return "a URL with spaces or control characters";
+		if (*p <= ' ' || *p >= 0x7f)
+			return "a URL with other than printable ASCII";
 	}
 	u = curl_url();
 	if (u == NULL)

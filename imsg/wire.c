@@ -192,6 +192,8 @@ wire_clear(struct wire_msg *m)
 {
 	for (size_t i = 0; i < m->nfds; i++)
 		fdio_close(&m->fds[i]);
+	if (m->data != NULL) /* it may carry a password */
+		explicit_bzero(m->data, m->len);
 	free(m->data);
 	memset(m, 0, sizeof(*m));
 }

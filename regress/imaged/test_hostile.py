@@ -34,10 +34,16 @@ def put_raw(registry, doc, kind=OCI + "manifest.v1+json"):
 
 # too much
 
+def cut_off(registry, limit):
+    """No more was taken than the limit and what sockets hold."""
+    assert registry.server.sent < limit + (8 << 20)
+
+
 def test_endless_manifest(imaged, registry):
     name = registry.put("app", "v1", Image())
     registry.hooks["manifests", "app"] = hostile.endless
     refused(imaged, name, "DATA_LOSS", "too long")
+    cut_off(registry, 4 << 20)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
@@ -46,6 +52,7 @@ def test_endless_error(imaged, registry, status):
     registry.hooks["manifests", "app"] = \
         lambda h: hostile.endless(h, status)
     refused(imaged, name)
+    cut_off(registry, 4 << 20)
 
 
 def test_endless_headers(imaged, registry):
@@ -67,6 +74,7 @@ def test_endless_layer(imaged, registry):
     registry.hooks["blobs", "app",
                    image.manifest["layers"][0]["digest"]] = hostile.endless
     refused(imaged, name, "DATA_LOSS", "longer")
+    cut_off(registry, 0)
 
 
 def test_endless_token(imaged, registry):
@@ -74,6 +82,7 @@ def test_endless_token(imaged, registry):
     hostile.token_auth(registry, registry.url + "/token")
     registry.hooks["path", "/token"] = hostile.endless
     refused(imaged, name)
+    cut_off(registry, 1 << 20)
 
 
 def test_big_config_is_announced(imaged, registry):
@@ -90,6 +99,16 @@ def test_big_config_is_announced(imaged, registry):
     b'"\xff\xfe"', b"{" + b'"k":1,' * 10 + b"}"])
 def test_json(imaged, registry, text):
     refused(imaged, put_raw(registry, text), "DATA_LOSS")
+
+
+@pytest.mark.parametrize("extra", [
+    b'"schemaVersion":2,', b'"x":' + b"[" * 64 + b"]" * 64 + b",",
+    b'"x":[' + b"[]," * 131072 + b"1],", b'"x":"\\u0000",', b'"x":"\xff",'])
+def test_json_in_a_good_manifest(imaged, registry, extra):
+    image = Image()
+    image.raw = b"{" + extra + image.raw[1:]
+    image.digest = hostile.digest(image.raw)
+    refused(imaged, registry.put("app", "v1", image), "DATA_LOSS", "JSON")
 
 
 def test_too_many_layers(imaged, registry):

@@ -258,6 +258,7 @@ def endless(h, status=200, kind="application/json"):
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     while True:
         h.wfile.write(chunk)
+        h.server.sent = getattr(h.server, "sent", 0) + 65536
 
 
 def endless_headers(h):
