@@ -35,7 +35,7 @@ static const unsigned int ctr_next[] = {
 struct ctr *
 ctr_find(struct execd *x, const char *id)
 {
-	struct ctr *c;
+	struct ctr *c = NULL;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {
 		if (strcmp(c->id, id) == 0)
@@ -68,7 +68,7 @@ ctr_alive(const struct ctr *c)
 bool
 ctr_any_alive(struct execd *x, const char *pod)
 {
-	struct ctr *c;
+	struct ctr *c = NULL;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {
 		if (strcmp(c->pod, pod) == 0 &&

@@ -285,7 +285,7 @@ ctr_fact_fill(struct ctr_fact *f, struct ctr *c)
 static size_t
 ctr_list_fill(struct execd *x, struct ctr_fact *facts, Criod__CtrFact **list)
 {
-	struct ctr *c;
+	struct ctr *c = NULL;
 	size_t n = 0;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {
@@ -301,7 +301,7 @@ ctr_list_fill(struct execd *x, struct ctr_fact *facts, Criod__CtrFact **list)
 static size_t
 ctr_list_pods(struct execd *x, char **pods)
 {
-	struct pod *p;
+	struct pod *p = NULL;
 	size_t n = 0;
 
 	LIST_FOREACH(p, &x->pods, entry) {
@@ -318,7 +318,7 @@ ctr_take_list(void *ctx, struct link_call *call, struct link_msg *m)
 	size_t nctrs = 0, npods = 0;
 	struct ctr_fact *facts;
 	Criod__CtrFacts body;
-	struct ctr *c;
+	struct ctr *c = NULL;
 	struct pod *p;
 
 	(void)m;

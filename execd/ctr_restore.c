@@ -102,7 +102,7 @@ ctr_resume(struct execd *x)
 void
 ctr_announce(struct execd *x)
 {
-	struct ctr *c;
+	struct ctr *c = NULL;
 	Criod__LeaseHave body;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {

@@ -39,7 +39,7 @@ static void pod_unmake(struct pod *p);
 struct pod *
 pod_find(struct execd *x, const char *id)
 {
-	struct pod *p;
+	struct pod *p = NULL;
 
 	LIST_FOREACH(p, &x->pods, entry) {
 		if (strcmp(p->id, id) == 0)

@@ -207,6 +207,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->rootfs_directory = boot_path(c, CONF_STATE, "/rootfs");
 	b->pod_directory = boot_path(c, CONF_STATE, "/pod");
 	b->cgroup2 = f->host->cgroup2;
+	b->hugetlb = f->host->hugetlb;
 	b->bounding_caps = f->host->bounding;
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
 	b->default_cgroup_parent = boot_strdup(

@@ -100,10 +100,24 @@ host_oom(int *lowest, struct cerr *err)
 	return 0;
 }
 
+/* Can a cgroup limit huge pages? */
+static bool
+host_hugetlb(bool cgroup2)
+{
+	char buf[1024];
+
+	if (!cgroup2)
+		return access("/sys/fs/cgroup/hugetlb/cgroup.procs", F_OK) == 0;
+	return host_read("/sys/fs/cgroup/cgroup.controllers", buf, sizeof(buf),
+		   NULL) == 0 &&
+	       strstr(buf, "hugetlb") != NULL;
+}
+
 int
 host_look(struct host *h, struct cerr *err)
 {
 	h->cgroup2 = host_is_cgroup2();
+	h->hugetlb = host_hugetlb(h->cgroup2);
 	if (host_bounding(&h->bounding, err) == -1)
 		return -1;
 	return host_oom(&h->oom_score_adj_min, err);
