@@ -71,6 +71,9 @@ cache_sync(int dirfd, const char *pod, struct cerr *err)
 	CLEANUP_FD int fd =
 	    openat(dirfd, pod, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
+	if (fd == -1 && errno == ENOENT)
+		return cerr_set(err, CERR_NOT_FOUND, "no network record %s",
+		    pod);
 	if (fd == -1 || fsync(fd) == -1 || fsync(dirfd) == -1)
 		return cerr_errno(err, "sync network record %s", pod);
 	return 0;

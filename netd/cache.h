@@ -38,7 +38,7 @@ void attachment_set_result(struct attachment *a, json_t *result);
 
 int cache_write(int dirfd, const struct attachment *a, bool sync,
     struct cerr *err) __attribute__((warn_unused_result));
-/* Makes durable what cache_write wrote without sync. */
+/* Makes durable what cache_write wrote without sync.  NOT_FOUND if gone. */
 int cache_sync(int dirfd, const char *pod, struct cerr *err)
     __attribute__((warn_unused_result));
 /* NULL with NOT_FOUND, or DATA_LOSS if the record cannot be used. */

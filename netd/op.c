@@ -113,8 +113,6 @@ op_free(struct op *op)
 	TAILQ_REMOVE(&p->queue, op, entry);
 	attachment_free(op->a);
 	json_decref(op->capabilities);
-	if (op->sync != NULL)
-		event_free(op->sync);
 	free(op);
 	if (TAILQ_EMPTY(&p->queue)) {
 		LIST_REMOVE(p, entry);

@@ -2,6 +2,7 @@
 #include <event2/event.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "imsg/helper.h"
 #include "imsg/link.h"
@@ -22,6 +23,46 @@ op_add_fail(struct op *op, const struct cerr *err)
 	op_undo(op);
 }
 
+struct op_sync {
+	int cache;
+	char pod[ID_SIZE];
+};
+
+static void
+op_sync_now(evutil_socket_t fd, short what, void *arg)
+{
+	struct op_sync *sync = arg;
+	struct cerr err;
+
+	(void)fd;
+	(void)what;
+	if (cache_sync(sync->cache, sync->pod, &err) == -1 &&
+	    err.code != CERR_NOT_FOUND)
+		log_warn("%s", err.text);
+	free(sync);
+}
+
+/*
+ * Has the record made durable, behind the answer's back: what the disk takes
+ * is no part of the pod's start.  Power lost in between loses the pod as well,
+ * and the plugins' own leases are no more durable at that time.
+ */
+static void
+op_sync_soon(const struct op *op)
+{
+	static const struct timeval now = { 0, 0 };
+	struct netd *n = op->ops->netd;
+	struct op_sync *sync = calloc(1, sizeof(*sync));
+
+	if (sync == NULL)
+		fatal("calloc");
+	sync->cache = n->cache;
+	memcpy(sync->pod, op->pod->id, ID_SIZE);
+	if (event_base_once(helper_base(n->helper), -1, EV_TIMEOUT, op_sync_now,
+		sync, &now) == -1)
+		fatalx("event_base_once");
+}
+
 static void
 op_add_done(void *arg, const struct cerr *err)
 {
@@ -30,37 +71,23 @@ op_add_done(void *arg, const struct cerr *err)
 	struct cerr why;
 
 	op->chain = NULL;
-	if (op->sync != NULL)
-		(void)event_del(op->sync);
 	if (err != NULL) {
 		op_add_fail(op, err);
 		return;
 	}
 	op->a->complete = true;
 	if (op_ips(op, &ips, &why) == -1 ||
-	    cache_write(op->ops->netd->cache, op->a, true, &why) == -1)
+	    cache_write(op->ops->netd->cache, op->a, false, &why) == -1) {
 		op_add_fail(op, &why);
-	else
-		op_added(op);
-}
-
-/* The record becomes durable while the first plugin runs. */
-static void
-op_add_sync(evutil_socket_t fd, short what, void *arg)
-{
-	struct op *op = arg;
-	struct cerr err;
-
-	(void)fd;
-	(void)what;
-	if (cache_sync(op->ops->netd->cache, op->pod->id, &err) == -1)
-		log_warn("%s", err.text);
+		return;
+	}
+	op_sync_soon(op);
+	op_added(op);
 }
 
 static void
 op_add_run(struct op *op, struct conf *conf)
 {
-	static const struct timeval now = { 0, 0 };
 	struct netd *n = op->ops->netd;
 	struct cerr err;
 
@@ -72,10 +99,6 @@ op_add_run(struct op *op, struct conf *conf)
 	}
 	op->chain = chain_start(n->runner, CHAIN_ADD, op->a,
 	    mono_after_ms(OP_ADD_MS), op_add_done, op);
-	op->sync = evtimer_new(helper_base(n->helper), op_add_sync, op);
-	if (op->sync == NULL)
-		fatalx("evtimer_new");
-	(void)evtimer_add(op->sync, &now);
 }
 
 static bool

@@ -15,7 +15,6 @@
 
 struct attachment;
 struct chain;
-struct event;
 struct link_call;
 struct netd;
 struct result_ips;
@@ -44,8 +43,7 @@ struct op {
 	char args[PLUGIN_ARGS_MAX + 1];
 	json_t *capabilities;
 	struct chain *chain; /* of an ADD, for a caller who leaves */
-	struct event *sync;
-	struct cerr fail; /* why an ADD is being undone */
+	struct cerr fail;    /* why an ADD is being undone */
 };
 
 /* Exists while it has operations. */
