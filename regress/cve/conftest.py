@@ -52,7 +52,7 @@ def canary():
 
 
 @pytest.fixture
-def image(criod, tmp_path):
+def image(criod, tmp_path, pods):
     """image(entries..., config={}) imports an image; its reference."""
     made = []
 
@@ -72,5 +72,6 @@ def image(criod, tmp_path):
             raise ImportError(got.stderr)
         return name
     yield make
+    pods.clean()
     for name in made:
         criod.client.RemoveImage(image={"image": name})
