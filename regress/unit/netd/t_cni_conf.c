@@ -108,7 +108,8 @@ test_plugin_names(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "/bin/sh",
 		"../../bin/sh", "a/b", "a b", "a\n", "a\\b", "\xc3\xa9",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aa" };
 	char text[256];
 	struct cerr err;
 
@@ -133,15 +134,15 @@ static void
 test_request(void **state)
 {
 	struct cerr err;
-	struct conf *c = parse(
-	    "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{"
-	    "\"type\":\"p\",\"cniVersion\":\"0.1.0\",\"name\":\"other\","
-	    "\"capabilities\":{\"portMappings\":true,\"mac\":true,"
-	    "\"bandwidth\":false},\"prevResult\":{},\"runtimeConfig\":{},"
-	    "\"cni.dev/x\":1,\"k\":[1,2.5,null]}]}",
-	    &err);
-	json_t *caps = json_pack("{s:[i],s:{}}", "portMappings", 1,
-	    "bandwidth");
+	struct conf *c =
+	    parse("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[{"
+		  "\"type\":\"p\",\"cniVersion\":\"0.1.0\",\"name\":\"other\","
+		  "\"capabilities\":{\"portMappings\":true,\"mac\":true,"
+		  "\"bandwidth\":false},\"prevResult\":{},\"runtimeConfig\":{},"
+		  "\"cni.dev/x\":1,\"k\":[1,2.5,null]}]}",
+		&err);
+	json_t *caps =
+	    json_pack("{s:[i],s:{}}", "portMappings", 1, "bandwidth");
 	json_t *prev = json_pack("{s:s}", "a", "b");
 	char *text;
 	size_t len;

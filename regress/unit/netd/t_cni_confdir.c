@@ -13,8 +13,7 @@
 #include "netd/embedded.h"
 
 #define GOOD(name)                                                             \
-	"{\"cniVersion\":\"1.0.0\",\"name\":\"" name                           \
-	"\",\"type\":\"a\"}"
+	"{\"cniVersion\":\"1.0.0\",\"name\":\"" name "\",\"type\":\"a\"}"
 
 static void
 add(struct confdir *cd, const char *name, const char *text)
@@ -71,8 +70,8 @@ static void
 test_default(void **state)
 {
 	struct cerr err;
-	struct confdir *cd = confdir_new("b",
-	    embedded_make("10.0.0.0/8", &err));
+	struct confdir *cd =
+	    confdir_new("b", embedded_make("10.0.0.0/8", &err));
 
 	(void)state;
 	assert_string_equal(chosen(cd), "");
