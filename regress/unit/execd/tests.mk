@@ -19,3 +19,22 @@ t_policy_LIBS = base
 t_policy_PKGS = libprotobuf-c
 t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c execd/signum.c
 t_caps_LIBS = base
+
+TESTS += t_logline t_monitor_log t_launch_cgroup t_launch_proc \
+	t_launch_sysctl t_launch_tree
+t_logline_SRCS = regress/unit/execd/t_logline.c execd/monitor_line.c
+t_monitor_log_SRCS = regress/unit/execd/t_monitor_log.c \
+	execd/monitor_log.c execd/monitor_line.c
+t_launch_cgroup_SRCS = regress/unit/execd/t_launch_cgroup.c \
+	execd/launch_cgroup.c
+t_launch_cgroup_LIBS = base
+t_launch_proc_SRCS = regress/unit/execd/t_launch_proc.c \
+	execd/launch_proc.c execd/launch_util.c execd/launch_verify.c \
+	execd/launch_cgroup.c
+t_launch_proc_LIBS = base
+t_launch_sysctl_SRCS = regress/unit/execd/t_launch_sysctl.c \
+	execd/launch_sysctl.c execd/launch_util.c
+t_launch_sysctl_LIBS = base
+t_launch_tree_SRCS = regress/unit/execd/t_launch_tree.c \
+	execd/launch_tree.c execd/launch_util.c
+t_launch_tree_LIBS = base

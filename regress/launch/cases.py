@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The launcher, monitor and pause with real runtimes.
 
-    run.py [-d DIR] [-r RUNTIME] [NAME...]
+    cases.py [-d DIR] [-r RUNTIME] [NAME...]
 
 Ends with "N passed, N failed".
 """
@@ -1168,18 +1168,22 @@ def monitor_memory():
         c.delete()
 
 
+def checked(fn):
+    """Runs one; then no file, mount or cgroup may be left."""
+    before = files()
+    fn()
+    assert not mounts(), mounts()
+    wait_for(lambda: not cgroups(), 3, 'cgroups')
+    assert files() == before, set(files()) ^ set(before)
+
+
 def run(names):
     passed = failed = 0
     for fn in TESTS:
         if names and fn.__name__ not in names:
             continue
         try:
-            before = None if names else files()
-            fn()
-            assert not mounts(), mounts()
-            wait_for(lambda: not cgroups(), 3, 'cgroups')
-            assert before is None or files() == before, \
-                set(files()) ^ set(before)
+            checked(fn)
             passed += 1
             print('ok %s' % fn.__name__)
         except Exception:
