@@ -114,4 +114,7 @@ ctr_announce(struct execd *x)
 		(void)link_send(execd_imaged(x), MSG_LEASE_HAVE, &body, NULL,
 		    0);
 	}
+	/* One without a container ends the list. */
+	criod__lease_have__init(&body);
+	(void)link_send(execd_imaged(x), MSG_LEASE_HAVE, &body, NULL, 0);
 }

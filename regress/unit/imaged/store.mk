@@ -7,3 +7,7 @@ t_imgconf_PKGS = jansson
 t_store_SRCS = regress/unit/imaged/t_store.c $(STORE_SRCS)
 t_store_LIBS = base fixed link json
 t_store_PKGS = $(STORE_PKGS)
+TESTS += t_unpack
+t_unpack_SRCS = regress/unit/imaged/t_unpack.c imaged/unpack_path.c \
+	imaged/unpack_pax.c imaged/unpack_sparse.c imaged/unpack_tar.c
+t_unpack_LIBS = base
