@@ -11,7 +11,10 @@
 #include "lib/confine.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/mono.h"
+#include "lib/trim.h"
 
+#define HELPER_IDLE_S	    3
 #define HELPER_LINKS_MAX    4
 #define HELPER_HANDLERS_MAX 16
 
@@ -19,6 +22,7 @@ struct helper {
 	const struct helper_def *def;
 	void *ctx;
 	struct event_base *base;
+	struct event *idle;
 	struct link *parent;
 	struct link *links[HELPER_LINKS_MAX];
 	struct link_def parent_def;
@@ -27,6 +31,24 @@ struct helper {
 
 /* One per process: the parent link's context is the role's own. */
 static struct helper *helper_self;
+
+/* Quiet for a while: what the last work needed is given back. */
+static void
+helper_idle(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	trim_memory();
+}
+
+static void
+helper_busy(void)
+{
+	const struct timeval tv = { HELPER_IDLE_S, 0 };
+
+	(void)evtimer_add(helper_self->idle, &tv);
+}
 
 static void
 helper_stop(void)
@@ -112,6 +134,10 @@ helper_new(const struct helper_def *def, void *ctx, int last_fd)
 	h->base = event_base_new();
 	if (h->base == NULL)
 		fatalx("event_base_new");
+	h->idle = evtimer_new(h->base, helper_idle, NULL);
+	if (h->idle == NULL)
+		fatalx("evtimer_new");
+	link_on_activity(helper_busy);
 	memcpy(h->handlers, helper_common, sizeof(helper_common));
 	if (def->nhandlers > 0)
 		memcpy(h->handlers + HELPER_NCOMMON, def->handlers,

@@ -61,6 +61,8 @@ struct link {
 	unsigned int generation; /* of the socket */
 };
 
+static void (*link_activity)(void);
+
 static void link_detach(struct link *link, const char *breach);
 
 static void *
@@ -455,6 +457,8 @@ link_readable(evutil_socket_t fd, short what, void *arg)
 	struct wire_msg w;
 
 	(void)what;
+	if (link_activity != NULL)
+		link_activity();
 	for (int i = 0; i < LINK_READ_BURST; i++) {
 		int got = wire_recv(fd, &w, link_recv_max());
 
@@ -511,6 +515,12 @@ link_writable(evutil_socket_t fd, short what, void *arg)
 		}
 		link_pop(link);
 	}
+}
+
+void
+link_on_activity(void (*fn)(void))
+{
+	link_activity = fn;
 }
 
 struct link *

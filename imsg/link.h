@@ -64,6 +64,9 @@ struct link_def {
 	const struct codec_pb *pb; /* NULL: fixed messages only */
 };
 
+/* fn is called whenever any link of this process has something to read. */
+void link_on_activity(void (*fn)(void));
+
 /* Borrows base and def; the link is detached.  Never NULL (fatal). */
 struct link *link_new(struct event_base *base, const struct link_def *def,
     void *ctx);

@@ -13,8 +13,8 @@ LIB_link_SRCS = imsg/link.c
 LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
 	$(B)/gen/proto/msg.pb-c.c
 # a helper's main(); helperboot for those that take protobuf
-LIB_helper_SRCS = imsg/helper.c
-LIB_helperboot_SRCS = imsg/helper.c imsg/helper_boot.c
+LIB_helper_SRCS = imsg/helper.c lib/trim.c
+LIB_helperboot_SRCS = imsg/helper.c lib/trim.c imsg/helper_boot.c
 # bounded JSON; needs jansson
 LIB_json_SRCS = lib/json.c
 # gRPC by HTTP/2; needs libevent_core, libnghttp2, libprotobuf-c
