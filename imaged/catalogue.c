@@ -44,16 +44,15 @@ static const char catalogue_schema[] =
  * One process, one connection: with the exclusive lock WAL needs no shared
  * memory file.  What is committed is on disk (FULL).
  */
-static const char catalogue_pragmas[] =
-    "PRAGMA locking_mode = EXCLUSIVE;"
-    "PRAGMA journal_mode = WAL;"
-    "PRAGMA synchronous = FULL;"
-    "PRAGMA foreign_keys = ON;"
-    "PRAGMA trusted_schema = OFF;"
-    "PRAGMA cell_size_check = ON;"
-    "PRAGMA temp_store = MEMORY;"
-    "PRAGMA cache_size = -256;"
-    "PRAGMA wal_autocheckpoint = 256;";
+static const char catalogue_pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
+					"PRAGMA journal_mode = WAL;"
+					"PRAGMA synchronous = FULL;"
+					"PRAGMA foreign_keys = ON;"
+					"PRAGMA trusted_schema = OFF;"
+					"PRAGMA cell_size_check = ON;"
+					"PRAGMA temp_store = MEMORY;"
+					"PRAGMA cache_size = -256;"
+					"PRAGMA wal_autocheckpoint = 256;";
 
 /* ---- errors ---- */
 
@@ -69,9 +68,9 @@ catalogue_code(sqlite3 *db, int rc)
 		return CERR_DATA_LOSS;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
-		return db != NULL && sqlite3_system_errno(db) == ENOSPC ?
-		    CERR_RESOURCE_EXHAUSTED :
-		    CERR_INTERNAL;
+		return db != NULL && sqlite3_system_errno(db) == ENOSPC
+			   ? CERR_RESOURCE_EXHAUSTED
+			   : CERR_INTERNAL;
 	default:
 		return CERR_INTERNAL;
 	}
@@ -247,8 +246,8 @@ catalogue_open_reserve(struct catalogue *c, const char *directory)
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return;
-	c->reserve = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
+	c->reserve =
+	    open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (c->reserve == -1)
 		log_warn("%s: %s", path, strerror(errno));
 	catalogue_reserve(c);
@@ -403,8 +402,8 @@ int
 catalogue_config(struct catalogue *c, const char *id, uint8_t **config,
     size_t *len, struct cerr *err)
 {
-	sqlite3_stmt *st = catalogue_prepare(c,
-	    "SELECT config FROM image WHERE id = ?1", err);
+	sqlite3_stmt *st =
+	    catalogue_prepare(c, "SELECT config FROM image WHERE id = ?1", err);
 	int rc;
 
 	*config = NULL;
@@ -475,8 +474,8 @@ catalogue_put_image(struct catalogue *c, const struct store_new_image *image,
 }
 
 static int
-catalogue_put_manifest(struct catalogue *c,
-    const struct store_new_image *image, struct cerr *err)
+catalogue_put_manifest(struct catalogue *c, const struct store_new_image *image,
+    struct cerr *err)
 {
 	sqlite3_stmt *st = catalogue_prepare(c,
 	    "INSERT INTO manifest (digest, image, body) VALUES (?1, ?2, ?3)"
@@ -543,8 +542,8 @@ catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
 		return -1;
 	for (size_t i = 0; i < nlayers; i++) {
 		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
-		    catalogue_put_image_layer(c, image->id, i,
-			layers[i].number, err) == -1)
+		    catalogue_put_image_layer(c, image->id, i, layers[i].number,
+			err) == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < image->nnames; i++) {
@@ -576,8 +575,8 @@ catalogue_remove_rows(struct catalogue *c, const char *id,
 		st = catalogue_prepare(c, "DELETE FROM image WHERE id = ?1",
 		    err);
 		if (st == NULL ||
-		    catalogue_run(c, st, catalogue_bind_text(st, 1, id),
-			err) == -1)
+		    catalogue_run(c, st, catalogue_bind_text(st, 1, id), err) ==
+			-1)
 			return -1;
 	}
 	for (size_t i = 0; i < nlayers; i++) {

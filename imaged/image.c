@@ -149,7 +149,7 @@ image_pattern_match(const char *pattern, const char *name)
 
 	if (len > 1 && pattern[0] == '*' && pattern[len - 1] == '*')
 		return len == 2 ||
-		    memmem(name, strlen(name), pattern + 1, len - 2) != NULL;
+		       memmem(name, strlen(name), pattern + 1, len - 2) != NULL;
 	if (len > 0 && pattern[len - 1] == '*')
 		return strncmp(name, pattern, len - 1) == 0;
 	return strcmp(name, pattern) == 0;
@@ -165,7 +165,8 @@ image_pattern_means(const char *pattern, const char *name)
 
 	if (image_pattern_match(pattern, name))
 		return true;
-	if (strchr(pattern, '*') != NULL || ref_parse(pattern, &ref, &err) == -1)
+	if (strchr(pattern, '*') != NULL ||
+	    ref_parse(pattern, &ref, &err) == -1)
 		return false;
 	ref_text(&ref, full);
 	return strcmp(full, name) == 0;

@@ -25,7 +25,7 @@ struct image {
 	struct layer *layers[STORE_LAYERS_MAX];
 	size_t nlayers;
 	uint64_t numbers[STORE_LAYERS_MAX]; /* for pub: each layer once */
-	bool broken; /* a layer of it is missing */
+	bool broken;			    /* a layer of it is missing */
 };
 
 TAILQ_HEAD(image_list, image);

@@ -308,8 +308,8 @@ images_fill_lease(Criod__Lease *body, const struct store_image *im,
     const struct imgconf *conf)
 {
 	body->image_id = images_str(im->id);
-	body->image_ref = images_str(im->ndigests > 0 ? im->digests[0] :
-							im->id);
+	body->image_ref =
+	    images_str(im->ndigests > 0 ? im->digests[0] : im->id);
 	memcpy(&body->layers, &im->layers, sizeof(body->layers));
 	body->n_layers = im->nlayers;
 	body->user = conf->user;

@@ -99,12 +99,12 @@ imgconf_fill(struct imgconf *c, const json_t *doc, struct cerr *err)
 		config = empty;
 	}
 	rc = imgconf_string(config, "User", &c->user, err) == -1 ||
-	    imgconf_string(config, "WorkingDir", &c->working_dir, err) == -1 ||
-	    imgconf_string(config, "StopSignal", &c->stop_signal, err) == -1 ||
-	    imgconf_list(config, "Env", &c->env, err) == -1 ||
-	    imgconf_list(config, "Entrypoint", &c->entrypoint, err) == -1 ||
-	    imgconf_list(config, "Cmd", &c->cmd, err) == -1 ||
-	    imgconf_volumes(config, &c->volumes, err) == -1;
+	     imgconf_string(config, "WorkingDir", &c->working_dir, err) == -1 ||
+	     imgconf_string(config, "StopSignal", &c->stop_signal, err) == -1 ||
+	     imgconf_list(config, "Env", &c->env, err) == -1 ||
+	     imgconf_list(config, "Entrypoint", &c->entrypoint, err) == -1 ||
+	     imgconf_list(config, "Cmd", &c->cmd, err) == -1 ||
+	     imgconf_volumes(config, &c->volumes, err) == -1;
 	json_decref(empty);
 	return rc ? -1 : 0;
 }
@@ -120,8 +120,8 @@ imgconf_parse(const uint8_t *buf, size_t len, struct cerr *err)
 		(void)imgconf_nomem(err);
 		return NULL;
 	}
-	doc = json_read_bounded("image config", buf, len, STORE_CONFIG_MAX,
-	    err);
+	doc =
+	    json_read_bounded("image config", buf, len, STORE_CONFIG_MAX, err);
 	rc = doc != NULL ? imgconf_fill(c, doc, err) : -1;
 	json_decref(doc);
 	if (rc == 0)

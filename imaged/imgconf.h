@@ -30,8 +30,9 @@ void imgconf_free(struct imgconf *c);
 
 /*
  * The user part of "USER[:GROUP]".  A number is all decimal digits, without
- * leading zeros, and below 4294967295; a name begins with none of digits, blanks
- * and signs.  What is neither is not a user at all, never the other kind.
+ * leading zeros, and below 4294967295; a name begins with none of digits,
+ * blanks and signs.  What is neither is not a user at all, never the other
+ * kind.
  */
 enum imgconf_user {
 	IMGCONF_USER_NONE, /* empty: root */

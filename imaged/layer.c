@@ -25,8 +25,8 @@
 #define LAYER_ENTRIES_MAX 4000000
 
 /* What a layer may become: its blob's ratio is bounded too. */
-#define LAYER_RATIO_MAX	  1100
-#define LAYER_BYTES_MIN	  (UINT64_C(64) << 20)
+#define LAYER_RATIO_MAX 1100
+#define LAYER_BYTES_MIN (UINT64_C(64) << 20)
 
 /* Somebody who waits for a layer, then for the loop to tell. */
 struct store_unpack {
@@ -188,7 +188,7 @@ layer_dir_there(struct layers *ls, uint64_t number)
 	layer_name(number, name);
 	(void)snprintf(path, sizeof(path), "%s/fs", name);
 	return fstatat(ls->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode);
+	       S_ISDIR(st.st_mode);
 }
 
 /* A layer's directory has a plain decimal number for a name; else 0. */
@@ -299,7 +299,8 @@ static void
 layer_remove(struct layer *l)
 {
 	struct unpacker_job job = { .number = l->row.number,
-		.op = UNPACKER_REMOVE, .blob_fd = -1 };
+		.op = UNPACKER_REMOVE,
+		.blob_fd = -1 };
 
 	if (layer_rmdir(l) == 0) {
 		layer_removal_end(l);
@@ -393,11 +394,11 @@ layer_limits(struct layer *l, struct fixed_unpack_layer *body)
 	body->max_entries = LAYER_ENTRIES_MAX;
 	if (fstatvfs(l->all->dirfd, &vfs) == -1)
 		return;
-	body->max_bytes = layer_min(body->max_bytes,
-	    vfs.f_bavail / 10 * 9 * vfs.f_frsize);
+	body->max_bytes =
+	    layer_min(body->max_bytes, vfs.f_bavail / 10 * 9 * vfs.f_frsize);
 	if (vfs.f_files != 0)
-		body->max_entries = layer_min(body->max_entries,
-		    vfs.f_favail / 10 * 9);
+		body->max_entries =
+		    layer_min(body->max_entries, vfs.f_favail / 10 * 9);
 }
 
 static void
@@ -427,8 +428,8 @@ layer_work(struct layer *l)
 static unsigned int
 layers_work_max(const struct layers *ls)
 {
-	return ls->def->unpack_max != 0 ? ls->def->unpack_max :
-					  STORE_UNPACK_MAX;
+	return ls->def->unpack_max != 0 ? ls->def->unpack_max
+					: STORE_UNPACK_MAX;
 }
 
 static void
@@ -528,8 +529,8 @@ layers_new(const struct store_def *def, void (*freed)(void *arg), void *arg,
 	TAILQ_INIT(&ls->gone);
 	ls->tell = event_new(def->base, -1, 0, layers_told, ls);
 	ls->retry = evtimer_new(def->base, layers_retry, ls);
-	ls->gc_timer = event_new(def->base, -1, EV_PERSIST, layers_gc_timer,
-	    ls);
+	ls->gc_timer =
+	    event_new(def->base, -1, EV_PERSIST, layers_gc_timer, ls);
 	if (ls->tell == NULL || ls->retry == NULL || ls->gc_timer == NULL ||
 	    evtimer_add(ls->gc_timer, &tv) == -1)
 		fatalx("event_new");

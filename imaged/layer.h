@@ -20,7 +20,7 @@ struct unpacker;
 enum layer_state {
 	LAYER_QUEUED = 0, /* waits for its turn to be unpacked */
 	LAYER_WORKING,
-	LAYER_READY, /* complete and synced */
+	LAYER_READY,  /* complete and synced */
 	LAYER_DOOMED, /* waits for its turn to be removed, or is */
 };
 
@@ -72,8 +72,8 @@ struct layer *layers_first(struct layers *ls);
 
 /* The functions of store.h that they are named after. */
 struct store_unpack *layer_unpack(struct layers *ls, int blob_fd,
-    enum store_compression compression, uint64_t blob_size,
-    const char *diff_id, store_layer_fn fn, void *arg);
+    enum store_compression compression, uint64_t blob_size, const char *diff_id,
+    store_layer_fn fn, void *arg);
 void layer_unpack_cancel(struct store_unpack *u);
 void layer_hold(struct layer *l);
 void layer_drop(struct layer *l);

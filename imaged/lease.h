@@ -17,8 +17,8 @@ struct leases;
  * settled is called when it is first known what containers hold, or that nobody
  * will tell.
  */
-struct leases *leases_new(struct event_base *base,
-    void (*settled)(void *arg), void *arg);
+struct leases *leases_new(struct event_base *base, void (*settled)(void *arg),
+    void *arg);
 void leases_free(struct leases *ls);
 /* Starts waiting for execd. */
 void leases_start(struct leases *ls);
@@ -35,7 +35,7 @@ void lease_end(struct leases *ls);
 /* A container that holds the image, or NULL. */
 const char *lease_holder(const struct leases *ls, const char *id);
 /* True if fn is true for the image of any lease. */
-bool lease_any(const struct leases *ls,
-    bool (*fn)(void *arg, const char *id), void *arg);
+bool lease_any(const struct leases *ls, bool (*fn)(void *arg, const char *id),
+    void *arg);
 
 #endif

@@ -45,8 +45,8 @@ store_read_layer(void *arg, const struct catalogue_layer *row)
 		return;
 	log_warn("layer %llu is in the catalogue, its directory is not there",
 	    (unsigned long long)row->number);
-	s->missing = reallocarray(s->missing, s->nmissing + 1,
-	    sizeof(*s->missing));
+	s->missing =
+	    reallocarray(s->missing, s->nmissing + 1, sizeof(*s->missing));
 	if (s->missing == NULL)
 		fatal("reallocarray");
 	s->missing[s->nmissing++] = row->number;
@@ -351,8 +351,8 @@ store_layer_drop(struct store *s, uint64_t layer)
 
 struct store_unpack *
 store_layer_unpack(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size,
-    const char *diff_id, store_layer_fn fn, void *arg)
+    enum store_compression compression, uint64_t blob_size, const char *diff_id,
+    store_layer_fn fn, void *arg)
 {
 	return layer_unpack(s->layers, blob_fd, compression, blob_size, diff_id,
 	    fn, arg);

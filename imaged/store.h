@@ -42,8 +42,8 @@ struct store_unpack;
 
 struct store_def {
 	struct event_base *base;
-	struct link *parent; /* for UNPACK_SPAWN */
-	const char *root;    /* "" in imaged, whose root the store is */
+	struct link *parent;	     /* for UNPACK_SPAWN */
+	const char *root;	     /* "" in imaged, whose root the store is */
 	const char *image_directory; /* host path, for ImageFsInfo */
 	const char *const *pinned;   /* patterns: exact, "x*", "*x*" */
 	size_t npinned;
@@ -81,8 +81,8 @@ void store_layer_drop(struct store *s, uint64_t layer);
  * The end: layer is complete, synced and held once for the caller; or err
  * is set and layer is 0.
  */
-typedef void (*store_layer_fn)(void *arg, const struct cerr *err,
-    uint64_t layer);
+typedef void (
+    *store_layer_fn)(void *arg, const struct cerr *err, uint64_t layer);
 
 /*
  * Unpacks a verified blob of blob_size bytes, at offset 0 of blob_fd (taken
@@ -91,8 +91,8 @@ typedef void (*store_layer_fn)(void *arg, const struct cerr *err,
  * unpack_max are at work at a time, the others wait.  Never NULL.
  */
 struct store_unpack *store_layer_unpack(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size,
-    const char *diff_id, store_layer_fn fn, void *arg);
+    enum store_compression compression, uint64_t blob_size, const char *diff_id,
+    store_layer_fn fn, void *arg);
 /* fn is not called; the work ends when nobody else waits for it. */
 void store_unpack_cancel(struct store_unpack *u);
 
@@ -121,7 +121,8 @@ struct store_new_image {
 int store_image_commit(struct store *s, const struct store_new_image *image,
     struct cerr *err) __attribute__((warn_unused_result));
 
-/* What is known of an image.  Owned by the store; valid until its next change. */
+/* What is known of an image.  Owned by the store; valid until its next change.
+ */
 struct store_image {
 	const char *id;
 	const char *const *tags; /* canonical names with a tag */
@@ -130,7 +131,7 @@ struct store_image {
 	size_t ndigests;
 	const uint64_t *layers; /* lowest first, each once */
 	size_t nlayers;
-	uint64_t size; /* bytes; never 0 */
+	uint64_t size;	  /* bytes; never 0 */
 	const char *user; /* of the config, as it is; may be empty */
 	bool pinned;
 };

@@ -57,8 +57,8 @@ static const struct confine_limit unpack_limits[] = {
 static const struct confine unpack_confine = {
 	.role = "unpack",
 	.caps = UNPACK_CAP(CAP_CHOWN) | UNPACK_CAP(CAP_DAC_OVERRIDE) |
-	    UNPACK_CAP(CAP_FOWNER) | UNPACK_CAP(CAP_FSETID) |
-	    UNPACK_CAP(CAP_SETFCAP),
+		UNPACK_CAP(CAP_FOWNER) | UNPACK_CAP(CAP_FSETID) |
+		UNPACK_CAP(CAP_SETFCAP),
 	.unshare = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
 	.own_root = true,
 	.root_attr = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,

@@ -115,8 +115,7 @@ unpack_path_classify(struct unpack_path *p)
 		p->kind = UNPACK_NAME_OPAQUE;
 		return NULL;
 	}
-	if (strncmp(p->base, UNPACK_WH_AUFS, sizeof(UNPACK_WH_AUFS) - 1) ==
-	    0) {
+	if (strncmp(p->base, UNPACK_WH_AUFS, sizeof(UNPACK_WH_AUFS) - 1) == 0) {
 		p->kind = UNPACK_NAME_IGNORED;
 		return NULL;
 	}

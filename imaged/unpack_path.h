@@ -24,8 +24,8 @@ struct unpack_path {
 	/* Relative to the layer, without "." and empty components; "" is the
 	 * layer's root itself. */
 	char full[UNPACK_PATH_MAX];
-	const char *base; /* the last component, in full */
-	size_t parent_len; /* bytes of full before base and its slash */
+	const char *base;   /* the last component, in full */
+	size_t parent_len;  /* bytes of full before base and its slash */
 	const char *target; /* of a whiteout: in full */
 };
 
@@ -34,8 +34,8 @@ struct unpack_path {
  * component, for what is too long, and for a whiteout that names nothing or
  * stands in the middle of a path.
  */
-int unpack_path_parse(const char *name, struct unpack_path *p,
-    struct cerr *err) __attribute__((warn_unused_result));
+int unpack_path_parse(const char *name, struct unpack_path *p, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 /* name for an error's text: printable ASCII, at most size - 1 bytes. */
 const char *unpack_path_print(const char *name, char *buf, size_t size);

@@ -101,8 +101,8 @@ sparse_block(const struct sparse_source *src, uint8_t b[TAR_BLOCK],
 }
 
 int
-sparse_gnu(struct sparse *sp, const struct sparse_source *src,
-    const uint8_t *b, struct cerr *err)
+sparse_gnu(struct sparse *sp, const struct sparse_source *src, const uint8_t *b,
+    struct cerr *err)
 {
 	uint8_t next[TAR_BLOCK];
 	bool more = b[SPARSE_AT_MORE] != 0;

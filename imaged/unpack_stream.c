@@ -98,8 +98,8 @@ stream_gzip_fill(struct unpack_stream *s, struct cerr *err)
 	s->z.avail_out = sizeof(s->out);
 	rc = inflate(&s->z, Z_NO_FLUSH);
 	if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-		return stream_damaged(
-		    rc == Z_MEM_ERROR ? "no memory for gzip" : "bad gzip data",
+		return stream_damaged(rc == Z_MEM_ERROR ? "no memory for gzip"
+							: "bad gzip data",
 		    err);
 	s->in_pos = s->in_len - s->z.avail_in;
 	s->out_len = sizeof(s->out) - s->z.avail_out;
@@ -121,10 +121,10 @@ stream_zstd_open(struct unpack_stream *s)
 	s->zstd = ZSTD_createDStream();
 	if (s->zstd == NULL)
 		return -1;
-	return ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd,
-		   ZSTD_d_windowLogMax, STREAM_ZSTD_WINDOW_LOG)) ?
-	    -1 :
-	    0;
+	return ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax,
+		   STREAM_ZSTD_WINDOW_LOG))
+		   ? -1
+		   : 0;
 }
 
 static int

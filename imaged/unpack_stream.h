@@ -28,7 +28,8 @@ struct unpack_stream_def {
 	uint32_t compression;
 	uint64_t size; /* bytes of the blob */
 	uint64_t max;  /* bytes it may become */
-	/* Asked at least once per 256 KiB made or 128 KiB read; -1 with err ends the stream. */
+	/* Asked at least once per 256 KiB made or 128 KiB read; -1 with err
+	 * ends the stream. */
 	int (*check)(void *arg, struct cerr *err);
 	void *arg;
 };

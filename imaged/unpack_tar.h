@@ -31,8 +31,8 @@
 struct tar;
 
 /* Where the tar's bytes come from; like unpack_stream_get. */
-typedef ssize_t (*tar_get_fn)(void *source, const uint8_t **p, size_t max,
-    struct cerr *err);
+typedef ssize_t (
+    *tar_get_fn)(void *source, const uint8_t **p, size_t max, struct cerr *err);
 
 enum tar_type {
 	TAR_FILE = '0',

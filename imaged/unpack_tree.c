@@ -34,10 +34,11 @@ struct tree {
 	int root;
 	uint64_t bytes_left, inodes_left;
 	struct tree_usage usage;
-	/* The parent directory of the entry before, which is often the next's. */
+	/* The parent directory of the entry before, which is often the next's.
+	 */
 	char parent[UNPACK_PATH_MAX];
 	int parent_fd;
-	bool parent_stale; /* something was removed: it may mean another */
+	bool parent_stale;   /* something was removed: it may mean another */
 	bool parent_is_file; /* why there is no parent_fd */
 	struct tree_time *times;
 	size_t ntimes, times_room, times_bytes;
@@ -96,8 +97,8 @@ static bool
 tree_errno_is_input(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == ELOOP ||
-	    error == ENAMETOOLONG || error == EFBIG || error == EISDIR ||
-	    error == EEXIST || error == EINVAL || error == EMLINK;
+	       error == ENAMETOOLONG || error == EFBIG || error == EISDIR ||
+	       error == EEXIST || error == EINVAL || error == EMLINK;
 }
 
 static int
@@ -260,7 +261,7 @@ tree_xattr_kept(const char *name)
 	if (strncmp(name, "user.overlay.", 13) == 0)
 		return false;
 	return strncmp(name, "user.", 5) == 0 ||
-	    strcmp(name, "security.capability") == 0;
+	       strcmp(name, "security.capability") == 0;
 }
 
 static int
@@ -370,8 +371,8 @@ tree_write(const struct tree_at *at, int fd, uint64_t offset, uint64_t len,
 {
 	while (len > 0) {
 		const uint8_t *p;
-		size_t want = len < TREE_WRITE_MAX ? (size_t)len :
-						     TREE_WRITE_MAX;
+		size_t want =
+		    len < TREE_WRITE_MAX ? (size_t)len : TREE_WRITE_MAX;
 		ssize_t n = tar_data(at->tar, &p, want, err);
 
 		if (n == -1)
@@ -570,8 +571,8 @@ tree_device(struct tree *t, const struct tree_at *at, struct cerr *err)
 
 static const struct tree_kind {
 	enum tar_type type;
-	int (*apply)(struct tree *t, const struct tree_at *at,
-	    struct cerr *err);
+	int (
+	    *apply)(struct tree *t, const struct tree_at *at, struct cerr *err);
 } tree_kinds[] = {
 	{ TAR_FILE, tree_file },
 	{ TAR_DIR, tree_dir },
@@ -629,8 +630,7 @@ tree_whiteout(struct tree *t, int dirfd, const struct unpack_path *p,
 int
 tree_begin(struct tree *t, struct cerr *err)
 {
-	if (fchown(t->root, 0, 0) == -1 ||
-	    fchmod(t->root, TREE_DIR_MODE) == -1)
+	if (fchown(t->root, 0, 0) == -1 || fchmod(t->root, TREE_DIR_MODE) == -1)
 		return cerr_errno(err, "root of the layer");
 	return 0;
 }
@@ -651,8 +651,8 @@ tree_apply(struct tree *t, const struct tar_entry *e, struct tar *tar,
 	at.dirfd = tree_parent(t, &p, err);
 	/* What was a directory is a file here: that hides all it held. */
 	if (at.dirfd == -1)
-		return p.kind != UNPACK_NAME_PLAIN && t->parent_is_file ? 0 :
-									  -1;
+		return p.kind != UNPACK_NAME_PLAIN && t->parent_is_file ? 0
+									: -1;
 	at.base = p.base;
 	at.full = p.full;
 	if (p.kind == UNPACK_NAME_WHITEOUT)
@@ -666,17 +666,16 @@ tree_apply(struct tree *t, const struct tar_entry *e, struct tar *tar,
 
 /* A directory that a later entry replaced has no times to set. */
 static int
-tree_finish_time(struct tree *t, const struct tree_time *time,
-    struct cerr *err)
+tree_finish_time(struct tree *t, const struct tree_time *time, struct cerr *err)
 {
 	struct unpack_path p;
 	CLEANUP_FD int fd = -1;
 	int dir;
 
 	if (*time->path == '\0')
-		return tree_set_times(t->root, time->mtime) == 0 ?
-		    0 :
-		    tree_errno("/", "times", err);
+		return tree_set_times(t->root, time->mtime) == 0
+			   ? 0
+			   : tree_errno("/", "times", err);
 	if (unpack_path_parse(time->path, &p, err) == -1)
 		return -1;
 	if (p.parent_len > 0)

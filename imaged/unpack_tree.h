@@ -29,7 +29,7 @@
 struct tree;
 
 struct tree_usage {
-	uint64_t bytes;	 /* on disk, in whole blocks of 4 KiB */
+	uint64_t bytes; /* on disk, in whole blocks of 4 KiB */
 	uint64_t inodes;
 };
 

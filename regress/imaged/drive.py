@@ -179,7 +179,11 @@ class Imaged:
             layer, _ = struct.unpack("<QI", body)
             self.spawned += 1
             link = self._unpack(layer)
-            self.parent.send("UNPACK_LINK", fds=[link.fileno()], ident=ident)
+            try:
+                self.parent.send("UNPACK_LINK", fds=[link.fileno()],
+                                 ident=ident)
+            except OSError:
+                pass  # imaged was killed meanwhile
             link.close()
 
     def _unpack(self, layer):

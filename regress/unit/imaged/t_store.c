@@ -127,8 +127,8 @@ t_spawn(void *ctx, struct link_call *call, struct link_msg *m)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	assert_true(t->nunpack < 64);
 	t->number[t->nunpack] = s->layer;
-	t->unpack[t->nunpack] = link_new(t->base, &t_unpack_def,
-	    &t->unpack[t->nunpack]);
+	t->unpack[t->nunpack] =
+	    link_new(t->base, &t_unpack_def, &t->unpack[t->nunpack]);
 	link_attach(t->unpack[t->nunpack++], sv[1]);
 	if (s->op == 0)
 		t->spawns++;
@@ -151,9 +151,12 @@ static const char *const t_pinned[] = { "registry.test/pause:1", "quay.io/*",
 static void
 t_open(struct t *t)
 {
-	struct store_def def = { .base = t->base, .parent = t->parent,
-		.root = t->root, .image_directory = "/var/lib/x",
-		.pinned = t_pinned, .npinned = 4 };
+	struct store_def def = { .base = t->base,
+		.parent = t->parent,
+		.root = t->root,
+		.image_directory = "/var/lib/x",
+		.pinned = t_pinned,
+		.npinned = 4 };
 	struct cerr err;
 
 	t->store = store_open(&def, &err);
@@ -326,9 +329,13 @@ t_commit(struct t *t, char id, const char *const *names, size_t nnames,
 	static const char config[] = "{\"config\":{\"User\":\"12\"}}";
 	struct store_new_image n = { .id = t_id(id),
 		.config = (const uint8_t *)config,
-		.config_len = sizeof(config) - 1, .manifest_digest = t_id(id),
-		.manifest = (const uint8_t *)"{}", .manifest_len = 2,
-		.names = names, .nnames = nnames, .layers = layers,
+		.config_len = sizeof(config) - 1,
+		.manifest_digest = t_id(id),
+		.manifest = (const uint8_t *)"{}",
+		.manifest_len = 2,
+		.names = names,
+		.nnames = nnames,
+		.layers = layers,
 		.nlayers = nlayers };
 
 	return store_image_commit(t->store, &n, err);
@@ -440,10 +447,13 @@ t_ambiguous(void **state)
 	uint64_t number = t_layer(t, 'a');
 	struct cerr err;
 	struct store_new_image n = { .id = t_id('1'),
-		.config = (const uint8_t *)"{}", .config_len = 2,
+		.config = (const uint8_t *)"{}",
+		.config_len = 2,
 		.manifest_digest = t_id('1'),
-		.manifest = (const uint8_t *)"{}", .manifest_len = 2,
-		.layers = &number, .nlayers = 1 };
+		.manifest = (const uint8_t *)"{}",
+		.manifest_len = 2,
+		.layers = &number,
+		.nlayers = 1 };
 	char other[80];
 
 	assert_int_equal(store_image_commit(t->store, &n, &err), 0);
@@ -649,8 +659,8 @@ t_pins(void **state)
 	struct t *t = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(
-		    image_pattern_match(rows[i].pattern, rows[i].name),
+		assert_int_equal(image_pattern_match(rows[i].pattern,
+				     rows[i].name),
 		    rows[i].match);
 	t_image(t, '1', "docker.io/library/busybox:latest", 'a');
 	t_image(t, '2', "h.test/keeper:1", 'b');
@@ -696,8 +706,9 @@ t_refuses(void **state)
 
 	assert_int_equal(t_commit(t, '1', NULL, 0, NULL, 0, &err), -1);
 	assert_int_equal(err.code, CERR_INVALID_ARGUMENT);
-	assert_int_equal(
-	    t_commit(t, '1', NULL, 0, many, STORE_LAYERS_MAX + 1, &err), -1);
+	assert_int_equal(t_commit(t, '1', NULL, 0, many, STORE_LAYERS_MAX + 1,
+			     &err),
+	    -1);
 	assert_int_equal(err.code, CERR_INVALID_ARGUMENT);
 	assert_int_equal(t_commit(t, '1', NULL, 0, &missing, 1, &err), -1);
 	assert_int_equal(t_commit(t, 'X', NULL, 0, &missing, 1, &err), -1);

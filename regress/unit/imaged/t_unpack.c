@@ -116,8 +116,8 @@ t_fields(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t v = 0;
 
-		assert_int_equal(
-		    pax_field((const uint8_t *)rows[i].field, 12, &v),
+		assert_int_equal(pax_field((const uint8_t *)rows[i].field, 12,
+				     &v),
 		    rows[i].rc);
 		assert_int_equal(v, rows[i].value);
 	}
@@ -144,9 +144,8 @@ t_records(void **state)
 	struct pax p;
 
 	(void)state;
-	assert_null(T_PARSE(&p,
-	    "12 path=a/b\n18 uid=4000000000\n11 size=18\n"
-	    "28 SCHILY.xattr.user.a=x\0y\n\n"));
+	assert_null(T_PARSE(&p, "12 path=a/b\n18 uid=4000000000\n11 size=18\n"
+				"28 SCHILY.xattr.user.a=x\0y\n\n"));
 	assert_int_equal(p.nxattrs, 1);
 	assert_string_equal(p.xattrs[0].name, "user.a");
 	assert_int_equal(p.xattrs[0].len, 4);

@@ -1,0 +1,242 @@
+"""The store behind imaged's own filter: status, list, removal, leases, kills."""
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+import drive
+from drive import cri, msg
+from hostile import Image
+
+A, B = "a" * 64, "b" * 64
+
+
+def have(im, container="", image=""):
+    im.execd.send("LEASE_HAVE", msg.LeaseHave(
+        container_id=container, image_id=image).SerializeToString())
+
+
+def put(im, container):
+    im.execd.send("LEASE_PUT", msg.LeasePut(
+        container_id=container).SerializeToString())
+
+
+def layers(im):
+    return sorted(os.listdir(os.path.join(im.root, "layer")), key=int)
+
+
+def status(im, image, verbose=False):
+    return im.front.call("IMG_STATUS", cri.ImageStatusRequest(
+        image=cri.ImageSpec(image=image), verbose=verbose),
+        cri.ImageStatusResponse)
+
+
+def fsinfo(im):
+    return im.front.call("IMG_FSINFO", msg.Empty(), cri.ImageFsInfoResponse)
+
+
+def test_status_forms(imaged, registry):
+    image = Image()
+    name = registry.put("app", "v1", image)
+    imaged.pull(name)
+    for what in (name, image.id, image.id[7:], image.id[7:20],
+                 f"{registry.host}/app@{image.digest}",
+                 f"{registry.host}/app:v9@{image.digest}"):
+        assert imaged.status(what).id == image.id
+    for what in (f"{registry.host}/app", f"{registry.host}/app:v2", "app",
+                 "sha256:" + "0" * 64, "0" * 64, "no such name", "../..",
+                 "x" * 5000, image.id.upper()):
+        got = status(imaged, what)
+        assert not got.HasField("image"), what
+    with pytest.raises(drive.Failed, match="image.image"):
+        imaged.status("")
+    info = json.loads(status(imaged, name, verbose=True).info["info"])
+    assert "rootfs" in info["imageSpec"]
+    assert not status(imaged, name).info
+
+
+def test_list_filter(imaged, registry):
+    names = [registry.put(f"app{i}", "v1", Image([{"f": b"%d" % i}]))
+             for i in range(3)]
+    for n in names:
+        imaged.pull(n)
+    ids = [i.id for i in imaged.list()]
+    assert len(ids) == 3 and ids == sorted(ids)
+    for what, n in ((names[1], 1), ("none:1", 0)):
+        req = cri.ListImagesRequest()
+        req.filter.image.image = what
+        got = imaged.front.call("IMG_LIST", req, cri.ListImagesResponse)
+        assert len(got.images) == n
+
+
+def test_fsinfo(imaged, registry):
+    empty = fsinfo(imaged).image_filesystems[0]
+    assert empty.used_bytes.value == 0 and empty.inodes_used.value == 0
+    imaged.pull(registry.put("app", "v1", Image([{"f": b"x" * 100000}])))
+    info = fsinfo(imaged)
+    assert list(info.image_filesystems) == list(info.container_filesystems)
+    one = info.image_filesystems[0]
+    assert one.fs_id.mountpoint == imaged.root
+    assert one.used_bytes.value > 100000 and one.inodes_used.value >= 2
+    assert abs(one.timestamp - time.time_ns()) < 10 ** 10
+
+
+@pytest.mark.parametrize("by", ["name", "id", "digest", "short"])
+def test_remove(imaged, registry, by):
+    have(imaged)
+    image = Image([{"a": b"1"}, {"b": b"2"}])
+    name = registry.put("app", "v1", image)
+    other = registry.put("app", "v2", image)
+    imaged.pull(name)
+    imaged.pull(other)
+    imaged.remove({"name": name, "id": image.id, "short": image.id[7:19],
+                   "digest": f"{registry.host}/app@{image.digest}"}[by])
+    assert imaged.list() == [] and layers(imaged) == []
+    imaged.remove(name)  # again: fine
+    imaged.remove("never.test/seen:1")
+    assert fsinfo(imaged).image_filesystems[0].used_bytes.value == 0
+
+
+def test_shared_layers(imaged, registry):
+    have(imaged)
+    one = Image([{"a": b"1"}, {"b": b"2"}])
+    two = Image([{"a": b"1"}, {"c": b"3"}])
+    for i, image in enumerate((one, two)):
+        imaged.pull(registry.put(f"app{i}", "v1", image))
+    assert len(layers(imaged)) == 3
+    imaged.remove(one.id)
+    assert len(layers(imaged)) == 2
+    low = imaged.lease(A, two.id).layers[0]
+    assert os.path.exists(f"{imaged.root}/layer/{low}/fs/a")
+
+
+def test_lease_blocks_removal(imaged, registry):
+    have(imaged)
+    image = Image()
+    name = registry.put("app", "v1", image)
+    imaged.pull(name)
+    lease = imaged.lease(A, name)
+    assert lease.image_id == image.id
+    assert lease.image_ref == f"{registry.host}/app@{image.digest}"
+    with pytest.raises(drive.Failed, match=A) as e:
+        imaged.remove(name)
+    assert e.value.code == "FAILED_PRECONDITION"
+    with pytest.raises(drive.Failed) as e:
+        imaged.lease(B, "never.test/seen:1")
+    assert e.value.code == "NOT_FOUND"
+    for bad in ("", "../x", "A" * 64, A[:-1]):
+        with pytest.raises(drive.Failed) as e:
+            imaged.lease(bad, name)
+        assert e.value.code == "INVALID_ARGUMENT"
+    put(imaged, B)
+    put(imaged, A)
+    imaged.remove(name)
+    assert imaged.list() == []
+
+
+def test_restart_keeps_images_and_leases(start, registry):
+    im = start(registries=[drive.registry(registry.host, insecure=True)])
+    image = Image()
+    name = registry.put("app", "v1", image)
+    im.pull(name)
+    for _ in range(3):
+        im.process.kill()
+        im.process.wait()
+        before = im.root
+        im.__init__(before, [drive.registry(registry.host, insecure=True)])
+        assert im.status(name).id == image.id
+        started = im.front.start("IMG_REMOVE", cri.RemoveImageRequest(
+            image=cri.ImageSpec(image=name)).SerializeToString())
+        time.sleep(0.2)
+        assert not started[1].is_set()  # it waits for execd
+        have(im, A, image.id)
+        have(im)
+        with pytest.raises(drive.Failed, match=A):
+            im.front.finish(started, msg.Empty)
+
+
+def test_killed_while_pulling(start, registry):
+    """Whatever the instant: every listed image is whole, the rest is gone."""
+    config = [drive.registry(registry.host, insecure=True)]
+    im = start(registries=config)
+    names = []
+    for i in range(6):
+        image = Image([{f"f{k}": os.urandom(200000)} for k in range(4)])
+        names.append((registry.put(f"app{i}", "v1", image), image))
+    for turn in range(12):
+        pulls = [im.start_pull(n) for n, _ in names]
+        time.sleep(0.01 + turn * 0.02)
+        im.process.kill()
+        im.process.wait()
+        for p in im.unpacks:
+            p.wait(20)
+        im.__init__(im.root, config)
+        have(im)
+        used = set()
+        for image in im.list():
+            for n in im.lease(A, image.id).layers:
+                used.add(str(n))
+                fs = f"{im.root}/layer/{n}/fs"
+                files = os.listdir(fs)
+                assert len(files) == 1
+                assert os.path.getsize(f"{fs}/{files[0]}") == 200000
+            put(im, A)
+        end = time.time() + 10
+        while set(layers(im)) != used and time.time() < end:
+            time.sleep(0.05)
+        assert set(layers(im)) == used
+        if turn % 4 == 3:
+            for image in im.list():
+                im.remove(image.id)
+        del pulls
+    for name, image in names:
+        assert im.pull(name) == image.id
+
+
+def test_full_disk(start, registry, tmp_path):
+    disk = tmp_path / "image0"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,nr_inodes=200",
+                       "tmpfs", str(disk)]).returncode != 0:
+        pytest.skip("cannot mount")
+    try:
+        im = start(registries=[drive.registry(registry.host, insecure=True)])
+        have(im)
+        small = registry.put("small", "v1", Image([{"f": b"x"}]))
+        im.pull(small)
+        big = registry.put("big", "v1", Image([{"f": os.urandom(14 << 20)}]))
+        with pytest.raises(drive.Failed) as e:
+            im.pull(big)
+        assert e.value.code == "RESOURCE_EXHAUSTED", e.value
+        fill = os.open(disk / "fill", os.O_WRONLY | os.O_CREAT)
+        try:
+            while True:
+                os.write(fill, b"x" * 4096)
+        except OSError:
+            pass
+        for i in range(300):
+            try:
+                os.close(os.open(disk / f"i{i}", os.O_CREAT))
+            except OSError:
+                break
+        im.remove(small)
+        assert im.list() == [] and layers(im) == []
+        os.close(fill)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_user(imaged, registry):
+    for user, uid, name in (("", None, ""), ("0", 0, ""), ("1000:5", 1000, ""),
+                            ("4294967294", 4294967294, ""),
+                            ("4294967296", None, "4294967296"),
+                            ("-1", None, "-1"), ("web", None, "web"),
+                            ("web:staff", None, "web")):
+        image = Image([{"f": user.encode()}])
+        image.config["config"] = {"User": user}
+        image.seal()
+        got = imaged.status((imaged.pull(registry.put("u", "v1", image))))
+        assert got.username == name
+        assert (got.uid.value if got.HasField("uid") else None) == uid
