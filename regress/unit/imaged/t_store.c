@@ -45,6 +45,8 @@ struct t {
 	unsigned int spawns;
 	enum cerr_code fail; /* unpack answers with it */
 	bool stall;	     /* unpack does not answer */
+	struct link_call *stalled[8];
+	size_t nstalled;
 	struct store *store;
 	/* what a callback brought */
 	int ended;
@@ -79,8 +81,10 @@ t_unpack_layer(void *ctx, struct link_call *call, struct link_msg *m)
 	struct cerr err;
 	FILE *f;
 
-	if (t->stall)
+	if (t->stall) {
+		t->stalled[t->nstalled++] = call;
 		return;
+	}
 	if (t->fail != CERR_OK) {
 		(void)cerr_set(&err, t->fail, "unpack says no");
 		link_refuse(call, &err);
@@ -199,6 +203,16 @@ t_setup(void **state)
 	return 0;
 }
 
+/* Lets things happen that no callback tells. */
+static void
+t_idle(struct t *t)
+{
+	struct timeval tv = { 0, 50000 };
+
+	(void)event_base_loopexit(t->base, &tv);
+	(void)event_base_dispatch(t->base);
+}
+
 static int
 t_rm(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -214,6 +228,9 @@ t_teardown(void **state)
 	struct t *t = *state;
 
 	store_free(t->store);
+	t_idle(t); /* what was cancelled ends in the loop */
+	for (size_t i = 0; i < t->nstalled; i++)
+		link_refuse(t->stalled[i], &t->err);
 	link_free(t->parent);
 	link_free(t->as_parent);
 	for (size_t i = 0; i < t->nunpack; i++)
@@ -237,16 +254,6 @@ t_until(struct t *t, const int *what, int n)
 		(void)event_base_loop(t->base, EVLOOP_ONCE);
 	}
 	assert_int_equal(*what, n);
-}
-
-/* Lets things happen that no callback tells. */
-static void
-t_idle(struct t *t)
-{
-	struct timeval tv = { 0, 50000 };
-
-	(void)event_base_loopexit(t->base, &tv);
-	(void)event_base_dispatch(t->base);
 }
 
 static void
