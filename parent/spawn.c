@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <linux/close_range.h>
@@ -34,16 +35,20 @@ spawn_child_fds(const struct spawn_def *def)
 	    CLOSE_RANGE_CLOEXEC);
 }
 
+/*
+ * By the kernel's own call: the C library refuses the two signals that it
+ * keeps for threads, and its posix_spawn has left them ignored in whoever was
+ * started by it.  All zero is SIG_DFL without flags, whatever the layout.
+ */
 static int
 spawn_child_signals(void)
 {
-	struct sigaction sa;
+	static const unsigned long dfl[8];
 	sigset_t none;
 
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = SIG_DFL;
 	for (int sig = 1; sig < NSIG; sig++) {
-		if (sigaction(sig, &sa, NULL) == -1 && errno != EINVAL)
+		if (syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8) == -1 &&
+		    errno != EINVAL) /* SIGKILL, SIGSTOP */
 			return -1;
 	}
 	(void)sigemptyset(&none);
