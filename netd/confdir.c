@@ -65,6 +65,17 @@ confdir_clear(struct confdir_files *files)
 	}
 }
 
+void
+confdir_free(struct confdir *cd)
+{
+	if (cd == NULL)
+		return;
+	confdir_clear(&cd->now);
+	confdir_clear(&cd->next);
+	conf_unref(cd->embedded);
+	free(cd);
+}
+
 static bool
 confdir_wanted(const char *name)
 {

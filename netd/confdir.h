@@ -12,6 +12,7 @@ struct confdir;
 
 /* Borrows default_network ("": first valid by name); takes embedded. */
 struct confdir *confdir_new(const char *default_network, struct conf *embedded);
+void confdir_free(struct confdir *cd);
 
 /* The files as they are now: begin, add each, commit. */
 void confdir_begin(struct confdir *cd);

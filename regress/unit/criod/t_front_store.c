@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "criod/ctr.h"
 #include "criod/filter_match.h"
 #include "criod/front.h"
+#include "criod/orphan.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "imsg/codec.h"
@@ -25,8 +27,38 @@
 #define POD "aa00000000000000000000000000000000000000000000000000000000000000"
 #define CTR "bb00000000000000000000000000000000000000000000000000000000000000"
 
-static const struct link_def peer = { .self = ROLE_FRONT,
+/* execd and netd, who have nothing to remove. */
+static void
+peer_removed(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	Criod__Empty done = CRIOD__EMPTY__INIT;
+
+	(void)ctx;
+	link_reply(call, msg_info(m->type)->reply, &done, NULL, 0);
+}
+
+static const struct link_handler peer_handlers[] = {
+	{ MSG_POD_REMOVE, peer_removed },
+	{ MSG_CTR_REMOVE, peer_removed },
+	{ MSG_NET_DEL, peer_removed },
+};
+
+/* Each link's near end and far end. */
+static const struct link_def execd_near = { .self = ROLE_FRONT,
 	.peer = ROLE_EXECD,
+	.pb = &codec_pb };
+static const struct link_def execd_far = { .self = ROLE_EXECD,
+	.peer = ROLE_FRONT,
+	.handlers = peer_handlers,
+	.nhandlers = 3,
+	.pb = &codec_pb };
+static const struct link_def netd_near = { .self = ROLE_FRONT,
+	.peer = ROLE_NETD,
+	.pb = &codec_pb };
+static const struct link_def netd_far = { .self = ROLE_NETD,
+	.peer = ROLE_FRONT,
+	.handlers = peer_handlers,
+	.nhandlers = 3,
 	.pb = &codec_pb };
 
 struct world {
@@ -54,9 +86,82 @@ front_new(struct world *w)
 	TAILQ_INIT(&f->ctrs);
 	LIST_INIT(&f->orphans);
 	f->base = event_base_new();
-	f->execd = f->netd = f->imaged = link_new(f->base, &peer, f);
+	f->execd = f->imaged = link_new(f->base, &execd_near, f);
+	f->netd = link_new(f->base, &netd_near, f);
 	f->store.pod_dir = open_dir(w, "pod");
 	f->store.ctr_dir = open_dir(w, "ctr");
+}
+
+static struct link *
+front_peer(struct front *f, struct link *near, const struct link_def *def)
+{
+	struct link *far = link_new(f->base, def, NULL);
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	link_attach(near, sv[0]);
+	link_attach(far, sv[1]);
+	return far;
+}
+
+static bool
+front_busy(const struct front *f)
+{
+	const struct pod *pod;
+	const struct ctr *c;
+
+	TAILQ_FOREACH(pod, &f->pods, entry) {
+		if (pod->create != NULL)
+			return true;
+	}
+	TAILQ_FOREACH(c, &f->ctrs, entry) {
+		if (c->create != NULL)
+			return true;
+	}
+	return !LIST_EMPTY(&f->orphans);
+}
+
+static void
+front_hurry(struct front *f)
+{
+	struct pod *pod;
+	struct ctr *c;
+
+	TAILQ_FOREACH(pod, &f->pods, entry)
+		pod_hurry(pod);
+	TAILQ_FOREACH(c, &f->ctrs, entry)
+		ctr_hurry(c);
+	orphan_hurry(f);
+}
+
+/* With its peers there, all that is to be undone is undone. */
+static void
+front_settle(struct front *f)
+{
+	struct link *execd = front_peer(f, f->execd, &execd_far);
+	struct link *netd = front_peer(f, f->netd, &netd_far);
+
+	front_hurry(f);
+	for (int i = 0; i < 1000 && front_busy(f); i++)
+		(void)event_base_loop(f->base, EVLOOP_ONCE);
+	assert_false(front_busy(f));
+	link_free(execd);
+	link_free(netd);
+}
+
+static void
+front_free(struct front *f)
+{
+	front_settle(f);
+	while (!TAILQ_EMPTY(&f->ctrs))
+		ctr_free(TAILQ_FIRST(&f->ctrs));
+	while (!TAILQ_EMPTY(&f->pods))
+		pod_free(TAILQ_FIRST(&f->pods));
+	link_free(f->execd);
+	link_free(f->netd);
+	event_base_free(f->base);
+	(void)close(f->store.pod_dir);
+	(void)close(f->store.ctr_dir);
 }
 
 static int
@@ -78,6 +183,7 @@ teardown(void **state)
 	struct world *w = *state;
 	char cmd[128];
 
+	front_free(&w->front);
 	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", w->dir);
 	(void)!system(cmd);
 	free(w);
@@ -164,6 +270,7 @@ reload(struct world *w)
 {
 	struct cerr err;
 
+	front_free(&w->front);
 	front_new(w);
 	assert_int_equal(store_load(&w->front, &err), 0);
 }
@@ -214,6 +321,7 @@ test_every_damage(void **state)
 		struct cerr err;
 		char bad[220];
 
+		front_free(&w->front);
 		front_new(w);
 		assert_int_equal(truncate(path, i == st.st_size ? 0 : i), 0);
 		assert_int_equal(store_load(&w->front, &err), 0);
@@ -241,6 +349,9 @@ test_half_made_is_hidden(void **state)
 	assert_null(pod_find(&w->front, POD, &err));
 	assert_int_equal(err.code, CERR_NOT_FOUND);
 	assert_null(ctr_find(&w->front, CTR, &err));
+	front_settle(&w->front);
+	assert_null(pod_by_id(&w->front, POD));
+	assert_null(ctr_by_id(&w->front, CTR));
 }
 
 static void

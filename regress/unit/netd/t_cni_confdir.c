@@ -64,6 +64,7 @@ test_choose(void **state)
 	confdir_begin(cd);
 	confdir_commit(cd);
 	assert_string_equal(chosen(cd), "criod");
+	confdir_free(cd);
 }
 
 static void
@@ -85,6 +86,7 @@ test_default(void **state)
 	add(cd, "2.conf", GOOD("b"));
 	confdir_commit(cd);
 	assert_string_equal(chosen(cd), "b");
+	confdir_free(cd);
 }
 
 int
