@@ -65,7 +65,7 @@ bool
 auth_creds_any(const struct auth_creds *c)
 {
 	return c->username[0] != '\0' || c->password[0] != '\0' ||
-	    c->identity_token[0] != '\0' || c->registry_token[0] != '\0';
+	       c->identity_token[0] != '\0' || c->registry_token[0] != '\0';
 }
 
 static const char *
@@ -98,15 +98,14 @@ auth_take_encoded(struct auth_creds *c, const char *encoded)
 	if (colon != NULL) {
 		auth_wipe(c->username);
 		auth_wipe(c->password);
-		c->username = auth_copy((char *)raw,
-		    (size_t)(colon - (char *)raw));
+		c->username =
+		    auth_copy((char *)raw, (size_t)(colon - (char *)raw));
 		c->password = auth_copy(colon + 1, strlen(colon + 1));
 	}
 	explicit_bzero(raw, len);
 	free(raw);
-	return colon != NULL ?
-	    NULL :
-	    "auth.auth is not base64 of NAME:PASSWORD";
+	return colon != NULL ? NULL
+			     : "auth.auth is not base64 of NAME:PASSWORD";
 }
 
 /* HOST[:PORT] of "https://HOST[:PORT]/v1/" or of itself. */
@@ -177,13 +176,14 @@ auth_creds_new(const struct auth_given *g, struct auth_creds **creds,
 	c->refs = 1;
 	c->username = auth_copy(g->username, strlen(auth_text(g->username)));
 	c->password = auth_copy(g->password, strlen(auth_text(g->password)));
-	c->identity_token = auth_copy(g->identity_token,
-	    strlen(auth_text(g->identity_token)));
-	c->registry_token = auth_copy(g->registry_token,
-	    strlen(auth_text(g->registry_token)));
+	c->identity_token =
+	    auth_copy(g->identity_token, strlen(auth_text(g->identity_token)));
+	c->registry_token =
+	    auth_copy(g->registry_token, strlen(auth_text(g->registry_token)));
 	if (c->username[0] == '\0' && auth[0] != '\0')
 		why = auth_take_encoded(c, auth);
-	if (why == NULL && auth_take_server(c, auth_text(g->server_address)) == -1)
+	if (why == NULL &&
+	    auth_take_server(c, auth_text(g->server_address)) == -1)
 		why = "auth.server_address is too long";
 	if (why == NULL)
 		why = auth_creds_check(c);
@@ -200,15 +200,15 @@ static bool
 auth_is_docker(const char *host)
 {
 	return strcmp(host, "docker.io") == 0 ||
-	    strcmp(host, "index.docker.io") == 0 ||
-	    strcmp(host, "registry-1.docker.io") == 0;
+	       strcmp(host, "index.docker.io") == 0 ||
+	       strcmp(host, "registry-1.docker.io") == 0;
 }
 
 bool
 auth_creds_for(const struct auth_creds *c, const char *host)
 {
 	return c->server[0] == '\0' || strcasecmp(c->server, host) == 0 ||
-	    (auth_is_docker(c->server) && auth_is_docker(host));
+	       (auth_is_docker(c->server) && auth_is_docker(host));
 }
 
 /* ---- challenges ---- */
@@ -221,7 +221,7 @@ static bool
 auth_is_tchar(char ch)
 {
 	return isalnum((unsigned char)ch) ||
-	    (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
+	       (ch != '\0' && strchr("!#$%&'*+-.^_`|~", ch) != NULL);
 }
 
 static void
@@ -269,8 +269,7 @@ auth_scan_quoted(struct auth_scan *s, char *out, size_t size)
 
 /* Where a parameter goes; what is not known goes to scratch. */
 static int
-auth_scan_value(struct auth_scan *s, const char *name,
-    struct auth_challenge *c)
+auth_scan_value(struct auth_scan *s, const char *name, struct auth_challenge *c)
 {
 	char scratch[2048];
 	char *out = scratch;
@@ -312,8 +311,9 @@ auth_scan_params(struct auth_scan *s, struct auth_challenge *c,
 			return -1;
 		if (s->p == s->end || *s->p != '=') {
 			memcpy(next, name, sizeof(name));
-			return s->p == s->end || *s->p == ' ' || *s->p == ',' ?
-			    0 : -1;
+			return s->p == s->end || *s->p == ' ' || *s->p == ','
+				   ? 0
+				   : -1;
 		}
 		s->p++;
 		if (auth_scan_value(s, name, c) == -1)
@@ -380,7 +380,7 @@ static bool
 auth_is_address(const char *host)
 {
 	return strchr(host, ':') != NULL ||
-	    strspn(host, "0123456789.") == strlen(host);
+	       strspn(host, "0123456789.") == strlen(host);
 }
 
 /* The last count labels of host; NULL if it has fewer. */
@@ -454,18 +454,18 @@ int
 auth_token_url(const struct auth_challenge *c, const char *scope,
     char url[AUTH_URL_SIZE])
 {
+	const char *key = strchr(c->realm, '?') == NULL ? "?scope=" : "&scope=";
 	bool ok;
 
+	if (c->scope[0] != '\0')
+		scope = c->scope;
 	url[0] = '\0';
 	ok = auth_append(url, AUTH_URL_SIZE, c->realm, false) &&
-	    auth_append(url, AUTH_URL_SIZE,
-		strchr(c->realm, '?') == NULL ? "?scope=" : "&scope=",
-		false) &&
-	    auth_append(url, AUTH_URL_SIZE,
-		c->scope[0] != '\0' ? c->scope : scope, true);
+	     auth_append(url, AUTH_URL_SIZE, key, false) &&
+	     auth_append(url, AUTH_URL_SIZE, scope, true);
 	if (ok && c->service[0] != '\0')
 		ok = auth_append(url, AUTH_URL_SIZE, "&service=", false) &&
-		    auth_append(url, AUTH_URL_SIZE, c->service, true);
+		     auth_append(url, AUTH_URL_SIZE, c->service, true);
 	return ok ? 0 : -1;
 }
 
@@ -480,8 +480,9 @@ auth_token_form(const struct auth_challenge *c, const char *scope,
 		{ "&scope=", c->scope[0] != '\0' ? c->scope : scope },
 		{ "&refresh_token=", creds->identity_token },
 	};
-	size_t size = 64 + 3 * (strlen(c->service) + strlen(c->scope) +
-	    strlen(scope) + strlen(creds->identity_token)) + 128;
+	size_t text = strlen(c->service) + strlen(c->scope) + strlen(scope) +
+		      strlen(creds->identity_token);
+	size_t size = 3 * text + 192; /* each byte may become %XX */
 	char *form = auth_alloc(size);
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -496,10 +497,10 @@ auth_token_parse(const void *buf, size_t len, char **token, struct cerr *err)
 {
 	struct cerr why;
 	const char *s = "";
-	json_t *doc = json_read_bounded("token", buf, len, AUTH_REPLY_MAX,
-	    &why);
-	int rc = doc == NULL ? -1 :
-	    json_want_str(doc, "token", false, &s, &why);
+	json_t *doc =
+	    json_read_bounded("token", buf, len, AUTH_REPLY_MAX, &why);
+	int rc =
+	    doc == NULL ? -1 : json_want_str(doc, "token", false, &s, &why);
 
 	if (rc == 0 && s[0] == '\0')
 		rc = json_want_str(doc, "access_token", true, &s, &why);

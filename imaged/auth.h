@@ -30,7 +30,7 @@ struct auth_creds {
 	char *username, *password; /* "" if there are none */
 	char *identity_token;
 	char *registry_token;
-	char server[256];	/* HOST[:PORT] they are for; "": the pull's */
+	char server[256];      /* HOST[:PORT] they are for; "": the pull's */
 	char key[DIGEST_SIZE]; /* the same for the same credentials */
 };
 
@@ -60,8 +60,8 @@ struct auth_challenge {
  * text: the values of all WWW-Authenticate fields, one a line.  Takes the best
  * scheme that it knows: bearer, basic.  -1 if malformed or none is known.
  */
-int auth_challenge_parse(const char *text, size_t len,
-    struct auth_challenge *c) __attribute__((warn_unused_result));
+int auth_challenge_parse(const char *text, size_t len, struct auth_challenge *c)
+    __attribute__((warn_unused_result));
 
 /*
  * Whether credentials for registry may go to the token server realm_host

@@ -15,8 +15,10 @@ struct digest {
 void
 digest_init(void)
 {
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
-		OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+	const uint64_t flags =
+	    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT;
+
+	if (OPENSSL_init_crypto(flags, NULL) != 1)
 		fatalx("OPENSSL_init_crypto");
 }
 
@@ -24,9 +26,9 @@ bool
 digest_valid(const char *s)
 {
 	return strncmp(s, DIGEST_PREFIX, DIGEST_PREFIX_LEN) == 0 &&
-	    strlen(s) == DIGEST_LEN &&
-	    strspn(s + DIGEST_PREFIX_LEN, "0123456789abcdef") ==
-	    DIGEST_HEX_LEN;
+	       strlen(s) == DIGEST_LEN &&
+	       strspn(s + DIGEST_PREFIX_LEN, "0123456789abcdef") ==
+		   DIGEST_HEX_LEN;
 }
 
 void
@@ -62,8 +64,7 @@ digest_final(struct digest *d, char out[DIGEST_SIZE])
 	unsigned int n = 0;
 	char *p = out + DIGEST_PREFIX_LEN;
 
-	if (EVP_DigestFinal_ex(d->ctx, md, &n) != 1 ||
-	    n != DIGEST_HEX_LEN / 2)
+	if (EVP_DigestFinal_ex(d->ctx, md, &n) != 1 || n != DIGEST_HEX_LEN / 2)
 		fatalx("EVP_DigestFinal_ex");
 	memcpy(out, DIGEST_PREFIX, DIGEST_PREFIX_LEN);
 	for (unsigned int i = 0; i < n; i++) {

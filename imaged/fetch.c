@@ -74,8 +74,7 @@ fetch_verify(struct fetch *f)
 	struct cerr err;
 
 	digest_final(f->hash, digest);
-	if (strcmp(digest, f->digest) == 0 &&
-	    lseek(f->out, 0, SEEK_SET) == 0) {
+	if (strcmp(digest, f->digest) == 0 && lseek(f->out, 0, SEEK_SET) == 0) {
 		fetch_end(f, NULL);
 		return;
 	}
@@ -229,8 +228,7 @@ fetch_start(const struct fetch_def *def)
 	f->in = def->fd;
 	f->out = open(def->tmp, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (f->out == -1)
-		(void)cerr_errno(&f->err, "blob %s: temporary file",
-		    f->digest);
+		(void)cerr_errno(&f->err, "blob %s: temporary file", f->digest);
 	if (f->out != -1 && def->session != NULL) {
 		fetch_from_session(f, def->session);
 		return f;

@@ -24,7 +24,7 @@ typedef void (*fetch_done_fn)(void *arg, const struct cerr *err, int fd);
 
 struct fetch_def {
 	struct event_base *base;
-	const char *tmp; /* directory */
+	const char *tmp;	 /* directory */
 	struct session *session; /* one of these two; borrowed until the end */
 	int fd;			 /* taken; -1 */
 	const struct manifest_desc *blob; /* digest and size; copied */

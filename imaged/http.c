@@ -60,7 +60,7 @@ struct http_call {
 	int64_t range_start; /* Content-Range; -1 */
 	char *body;
 	size_t body_size;
-	bool begun, cut; /* cut: an error's body was too long to read on */
+	bool begun, cut;      /* cut: an error's body was too long to read on */
 	struct event *failed; /* could not even start: told from the loop */
 };
 
@@ -106,7 +106,7 @@ http_socket_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct http *h = arg;
 	int mask = ((what & EV_READ) ? CURL_CSELECT_IN : 0) |
-	    ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
+		   ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
 	int running;
 
 	(void)curl_multi_socket_action(h->multi, fd, mask, &running);
@@ -212,8 +212,8 @@ http_load_ca(struct http *h)
 	struct stat st;
 	ssize_t n;
 
-	if (h->ca_fd == -1 || fstat(h->ca_fd, &st) == -1 ||
-	    st.st_size <= 0 || st.st_size > (off_t)HTTP_CA_MAX)
+	if (h->ca_fd == -1 || fstat(h->ca_fd, &st) == -1 || st.st_size <= 0 ||
+	    st.st_size > (off_t)HTTP_CA_MAX)
 		return;
 	h->ca = malloc((size_t)st.st_size);
 	if (h->ca == NULL)
@@ -342,15 +342,15 @@ http_take_field(struct http_call *c, const char *line, size_t len)
 	} else if ((v = http_field(line, len, "content-type", &n)) != NULL) {
 		http_field_copy(r->type, sizeof(r->type), v, n);
 	} else if ((v = http_field(line, len, "docker-content-digest", &n)) !=
-	    NULL) {
+		   NULL) {
 		http_field_copy(r->digest, sizeof(r->digest), v, n);
 	} else if ((v = http_field(line, len, "www-authenticate", &n)) !=
-	    NULL) {
+		   NULL) {
 		http_add_challenge(c, v, n);
 	} else if ((v = http_field(line, len, "retry-after", &n)) != NULL) {
 		r->retry_after = http_number(v, n);
 	} else if ((v = http_field(line, len, "content-range", &n)) != NULL &&
-	    n > 6 && strncasecmp(v, "bytes ", 6) == 0) {
+		   n > 6 && strncasecmp(v, "bytes ", 6) == 0) {
 		c->range_start = http_number(v + 6, n - 6);
 	}
 }
@@ -529,8 +529,7 @@ http_set_headers(struct http_call *c)
 	http_add_header(c, "User-Agent", "criod/" CRIOD_VERSION);
 	if (c->accept != NULL)
 		http_add_header(c, "Accept", c->accept);
-	if (c->authorization != NULL &&
-	    url_same_origin(&c->origin, &c->here))
+	if (c->authorization != NULL && url_same_origin(&c->origin, &c->here))
 		http_add_header(c, "Authorization", c->authorization);
 	(void)curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
 }
@@ -690,7 +689,7 @@ static bool
 http_is_redirect(long status)
 {
 	return status == 301 || status == 302 || status == 303 ||
-	    status == 307 || status == 308;
+	       status == 307 || status == 308;
 }
 
 /* What forbids to follow the reply to next, or NULL. */
@@ -768,10 +767,11 @@ http_call_result(struct http_call *c, CURLcode code)
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE,
 	    &c->reply.status);
 	if (code != CURLE_OK && !c->cut)
-		http_fault(c, http_fault_of(code), c->curl_error[0] != '\0' ?
-			c->curl_error : curl_easy_strerror(code));
-	if (c->reply.fault == HTTP_FINE &&
-	    http_is_redirect(c->reply.status) && http_redirect(c))
+		http_fault(c, http_fault_of(code),
+		    c->curl_error[0] != '\0' ? c->curl_error
+					     : curl_easy_strerror(code));
+	if (c->reply.fault == HTTP_FINE && http_is_redirect(c->reply.status) &&
+	    http_redirect(c))
 		return;
 	http_call_end(c);
 }
@@ -783,7 +783,7 @@ http_finish_calls(struct http *h)
 	int left;
 
 	while (h->multi != NULL &&
-	    (msg = curl_multi_info_read(h->multi, &left)) != NULL) {
+	       (msg = curl_multi_info_read(h->multi, &left)) != NULL) {
 		CURLcode code = msg->data.result;
 		char *private = NULL;
 		struct http_call *c;

@@ -46,17 +46,17 @@ enum http_fault {
 
 struct http_reply {
 	enum http_fault fault;
-	bool answered;	/* a status line came */
-	long status;	/* if HTTP_FINE */
-	bool foreign;	/* by another origin than the URL's, redirected */
-	char host[272]; /* that answered, or was to */
-	char error[256]; /* the fault, printable */
-	char type[128];	/* Content-Type; "" if absent or too long */
-	char digest[128]; /* Docker-Content-Digest, likewise */
+	bool answered;	     /* a status line came */
+	long status;	     /* if HTTP_FINE */
+	bool foreign;	     /* by another origin than the URL's, redirected */
+	char host[272];	     /* that answered, or was to */
+	char error[256];     /* the fault, printable */
+	char type[128];	     /* Content-Type; "" if absent or too long */
+	char digest[128];    /* Docker-Content-Digest, likewise */
 	int64_t retry_after; /* seconds; -1 if absent */
 	const char *challenges; /* WWW-Authenticate values, one a line */
 	size_t nchallenges;	/* bytes */
-	const char *body; /* unless it went to the sink; NUL behind it */
+	const char *body;	/* unless it went to the sink; NUL behind it */
 	size_t len;
 };
 
@@ -68,11 +68,11 @@ struct http_request {
 	const char *accept;	   /* NULL: any */
 	const char *authorization; /* field value; NULL: none */
 	const char *form;	   /* posted; NULL: GET */
-	bool insecure; /* http or unverified TLS are fine at this host */
+	bool insecure;	/* http or unverified TLS are fine at this host */
 	const void *ca; /* PEM beside the system's, for this host; NULL */
 	size_t ca_len;
-	size_t body_max;  /* bytes kept of a good reply without a sink */
-	uint64_t offset;  /* ask for what follows; with a sink */
+	size_t body_max; /* bytes kept of a good reply without a sink */
+	uint64_t offset; /* ask for what follows; with a sink */
 	const struct http_sink *sink; /* NULL: keep the body */
 	void *sink_arg;
 	http_done_fn done;

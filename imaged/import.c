@@ -81,7 +81,7 @@ import_find(struct import *im, const char *digest)
 {
 	struct import_blob *b;
 
-	TAILQ_FOREACH (b, &im->blobs, entry) {
+	TAILQ_FOREACH(b, &im->blobs, entry) {
 		if (strcmp(b->digest, digest) == 0)
 			return b;
 	}
@@ -132,8 +132,8 @@ import_open(struct import *im, const char *digest, struct cerr *err)
 
 /* A regular file of at most max bytes, from its start. */
 static int
-import_slurp(int fd, const char *digest, size_t max, uint8_t **buf,
-    size_t *len, struct cerr *err)
+import_slurp(int fd, const char *digest, size_t max, uint8_t **buf, size_t *len,
+    struct cerr *err)
 {
 	CLEANUP_FREE uint8_t *data = NULL;
 	struct stat st;

@@ -300,8 +300,8 @@ main(void)
 {
 	static struct imaged imaged;
 
-	imaged.images.helper = helper_new(&imaged_def, &imaged,
-	    HELPER_PARENT_FD);
+	imaged.images.helper =
+	    helper_new(&imaged_def, &imaged, HELPER_PARENT_FD);
 	imaged_preload();
 	imaged_platform(&imaged);
 	helper_boot_run(imaged.images.helper);

@@ -10,10 +10,13 @@
 #define MANIFEST_OCI	"application/vnd.oci.image."
 #define MANIFEST_DIFF	MANIFEST_DOCKER "image.rootfs."
 
+/* clang-format off */
 const char *const manifest_accept =
-    MANIFEST_OCI "manifest.v1+json, " MANIFEST_OCI "index.v1+json, "
+    MANIFEST_OCI "manifest.v1+json, "
+    MANIFEST_OCI "index.v1+json, "
     MANIFEST_DOCKER "distribution.manifest.v2+json, "
     MANIFEST_DOCKER "distribution.manifest.list.v2+json";
+/* clang-format on */
 
 #define MANIFEST_SCHEMA1 0
 
@@ -47,10 +50,8 @@ static const struct {
 	{ MANIFEST_DIFF "foreign.diff.tar", MANIFEST_FOREIGN },
 	{ MANIFEST_DIFF "foreign.diff.tar.gzip", MANIFEST_FOREIGN },
 	{ MANIFEST_OCI "layer.nondistributable.v1.tar", MANIFEST_FOREIGN },
-	{ MANIFEST_OCI "layer.nondistributable.v1.tar+gzip",
-	    MANIFEST_FOREIGN },
-	{ MANIFEST_OCI "layer.nondistributable.v1.tar+zstd",
-	    MANIFEST_FOREIGN },
+	{ MANIFEST_OCI "layer.nondistributable.v1.tar+gzip", MANIFEST_FOREIGN },
+	{ MANIFEST_OCI "layer.nondistributable.v1.tar+zstd", MANIFEST_FOREIGN },
 };
 
 static const char *const manifest_config_types[] = {
@@ -155,8 +156,9 @@ manifest_layer_parse(const json_t *obj, struct manifest_desc *d,
 		if (manifest_layer_types[i].compression == MANIFEST_FOREIGN)
 			return cerr_set(err, CERR_FAILED_PRECONDITION,
 			    "foreign layers (%s) are not supported", d->type);
-		d->compression = (enum manifest_compression)
-		    manifest_layer_types[i].compression;
+		d->compression =
+		    (enum manifest_compression)manifest_layer_types[i]
+			.compression;
 		return 0;
 	}
 	return cerr_set(err, CERR_FAILED_PRECONDITION,
@@ -197,7 +199,7 @@ manifest_image(const json_t *doc, struct manifest *m, struct cerr *err)
 		return manifest_bad_json(err, "manifest");
 	if (json_array_size(layers) > MANIFEST_LAYERS_MAX)
 		return manifest_bad(err, "more than 127 layers");
-	json_array_foreach (layers, i, layer) {
+	json_array_foreach(layers, i, layer) {
 		if (manifest_layer_parse(layer, &m->layers[i], err) == -1)
 			return -1;
 	}
@@ -237,8 +239,8 @@ manifest_entry_rank(const json_t *entry, const struct manifest_platform *p,
 	json_t *platform;
 
 	if (json_want_str(entry, "mediaType", true, &type, err) == -1 ||
-	    json_want(entry, "platform", JSON_OBJECT, false, &platform,
-		err) == -1)
+	    json_want(entry, "platform", JSON_OBJECT, false, &platform, err) ==
+		-1)
 		return -2;
 	if (manifest_kind_of(type) == -1)
 		return -1; /* an artifact beside the images */
@@ -266,7 +268,7 @@ manifest_index(const json_t *doc, const struct manifest_platform *p,
 		return manifest_bad_json(err, "index");
 	if (json_array_size(list) > MANIFEST_ENTRIES_MAX)
 		return manifest_bad(err, "too many entries in the index");
-	json_array_foreach (list, i, entry) {
+	json_array_foreach(list, i, entry) {
 		int rank = manifest_entry_rank(entry, p, err);
 
 		if (rank == -2)
@@ -291,8 +293,9 @@ manifest_bare_type(const char *content_type, char out[MANIFEST_TYPE_SIZE])
 	if (n >= MANIFEST_TYPE_SIZE)
 		n = 0;
 	for (size_t i = 0; i < n; i++)
-		out[i] = content_type[i] >= 'A' && content_type[i] <= 'Z' ?
-		    (char)(content_type[i] + ('a' - 'A')) : content_type[i];
+		out[i] = content_type[i] >= 'A' && content_type[i] <= 'Z'
+			     ? (char)(content_type[i] + ('a' - 'A'))
+			     : content_type[i];
 	out[n] = '\0';
 }
 
@@ -301,7 +304,7 @@ static int
 manifest_shape(const json_t *doc)
 {
 	bool image = json_object_get(doc, "layers") != NULL ||
-	    json_object_get(doc, "config") != NULL;
+		     json_object_get(doc, "config") != NULL;
 	bool index = json_object_get(doc, "manifests") != NULL;
 
 	if (image == index || json_object_get(doc, "fsLayers") != NULL)
@@ -329,7 +332,8 @@ manifest_type_fits(const char *type, int kind, const char *whose,
 	if (stated != kind)
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "manifest: its structure is not of the type that its %s "
-		    "says", whose);
+		    "says",
+		    whose);
 	return 0;
 }
 
@@ -388,8 +392,8 @@ manifest_parse_doc(const json_t *doc, const char *content_type,
 	    manifest_kind_of(header) == -1)
 		return manifest_bad(err, "nothing says its media type");
 	m->kind = (enum manifest_kind)kind;
-	return kind == MANIFEST_IMAGE ? manifest_image(doc, m, err) :
-					manifest_index(doc, platform, m, err);
+	return kind == MANIFEST_IMAGE ? manifest_image(doc, m, err)
+				      : manifest_index(doc, platform, m, err);
 }
 
 int
@@ -405,8 +409,7 @@ manifest_parse(const void *buf, size_t len, const char *content_type,
 	doc = json_read_bounded("manifest", buf, len, MANIFEST_MAX, &why);
 	if (doc == NULL)
 		return cerr_set(err, CERR_DATA_LOSS, "%s", why.text);
-	rc = manifest_parse_doc(doc, content_type, expected, platform, m,
-	    &why);
+	rc = manifest_parse_doc(doc, content_type, expected, platform, m, &why);
 	json_decref(doc);
 	return rc == 0 ? 0 : cerr_set(err, why.code, "%s", why.text);
 }
@@ -422,7 +425,7 @@ manifest_diff_ids(const json_t *rootfs, struct manifest_config *c,
 		return -1;
 	if (json_array_size(list) > MANIFEST_LAYERS_MAX)
 		return cerr_set(err, CERR_DATA_LOSS, "too many diff_ids");
-	json_array_foreach (list, i, id) {
+	json_array_foreach(list, i, id) {
 		const char *s = json_string_value(id);
 
 		if (s == NULL || !digest_valid(s))

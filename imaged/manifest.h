@@ -13,12 +13,12 @@
 #include "imaged/digest.h"
 #include "lib/cerr.h"
 
-#define MANIFEST_MAX	    (4U * 1024 * 1024)
-#define MANIFEST_CONFIG_MAX (4U * 1024 * 1024) /* what the store takes */
-#define MANIFEST_LAYERS_MAX 127
-#define MANIFEST_BLOB_MAX   (INT64_C(1) << 40)
-#define MANIFEST_DEPTH_MAX  4 /* indexes in indexes */
-#define MANIFEST_TYPE_SIZE  128
+#define MANIFEST_MAX	     (4U * 1024 * 1024)
+#define MANIFEST_CONFIG_MAX  (4U * 1024 * 1024) /* what the store takes */
+#define MANIFEST_LAYERS_MAX  127
+#define MANIFEST_BLOB_MAX    (INT64_C(1) << 40)
+#define MANIFEST_DEPTH_MAX   4 /* indexes in indexes */
+#define MANIFEST_TYPE_SIZE   128
 #define MANIFEST_ENTRIES_MAX 4096 /* of an index */
 
 /* For the Accept header. */
@@ -52,7 +52,7 @@ struct manifest {
 
 /* What images are chosen for. */
 struct manifest_platform {
-	const char *arch;	      /* Go's name: "amd64" */
+	const char *arch;	     /* Go's name: "amd64" */
 	const char *const *variants; /* best first, "" last; NULL ends */
 };
 

@@ -62,7 +62,7 @@ struct pull {
 	/* the document being read */
 	struct session_call *call;
 	struct event *tick; /* import: it is there, told from the loop */
-	char want[REF_TAG_MAX + 1]; /* tag or digest */
+	char want[REF_TAG_MAX + 1];	  /* tag or digest */
 	const struct manifest_desc *desc; /* that named it; NULL: the ref */
 	unsigned int depth;
 	/* what came */
@@ -263,7 +263,7 @@ static bool
 pull_may_move(const struct pull *p, size_t at, const struct cerr *err)
 {
 	return !p->import && at + 1 < p->nsessions &&
-	    err->code != CERR_RESOURCE_EXHAUSTED;
+	       err->code != CERR_RESOURCE_EXHAUSTED;
 }
 
 static void
@@ -299,8 +299,8 @@ pull_want(struct pull *p, const struct manifest_desc *desc, const char *name)
 static int
 pull_take_config(struct pull *p, struct cerr *err)
 {
-	if (manifest_config_parse(p->config.data, p->config.len,
-		p->m.nlayers, &p->c, err) == -1)
+	if (manifest_config_parse(p->config.data, p->config.len, p->m.nlayers,
+		&p->c, err) == -1)
 		return -1;
 	if (p->c.arch[0] != '\0' &&
 	    strcmp(p->c.arch, p->env->platform->arch) != 0)
@@ -319,8 +319,8 @@ pull_known_config(struct pull *p)
 	    store_image_find(p->env->store, p->m.config.digest);
 
 	return image != NULL &&
-	    store_image_config(p->env->store, p->m.config.digest,
-		&p->config.data, &p->config.len, NULL) == 0;
+	       store_image_config(p->env->store, p->m.config.digest,
+		   &p->config.data, &p->config.len, NULL) == 0;
 }
 
 static int
@@ -355,16 +355,15 @@ pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
 
 /* Whether the bytes are what a digest or descriptor asked for. */
 static int
-pull_check_doc(struct pull *p, const void *buf, size_t len,
-    const char *header, struct cerr *err)
+pull_check_doc(struct pull *p, const void *buf, size_t len, const char *header,
+    struct cerr *err)
 {
 	const char *asked = p->desc != NULL ? p->desc->digest : p->ref.digest;
 
 	digest_of(buf, len, p->digest);
 	if (asked[0] != '\0' && strcmp(asked, p->digest) != 0)
 		return cerr_set(err, CERR_DATA_LOSS,
-		    "%s: its content has another digest, %s", asked,
-		    p->digest);
+		    "%s: its content has another digest, %s", asked, p->digest);
 	if (p->desc != NULL && len != p->desc->size)
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "%s: its size is not what was said", asked);
@@ -380,8 +379,8 @@ static int
 pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
     const char *header, struct cerr *err)
 {
-	struct pull_doc *d = p->state == PULL_CONFIG ? &p->config :
-						       &p->manifest;
+	struct pull_doc *d =
+	    p->state == PULL_CONFIG ? &p->config : &p->manifest;
 	char manifest[DIGEST_SIZE];
 
 	memcpy(manifest, p->digest, sizeof(manifest));
@@ -425,7 +424,8 @@ pull_got(void *arg, const struct http_reply *r, const struct cerr *err)
 	if (err != NULL) {
 		pull_doc_failed(p, err);
 	} else if (pull_take_doc(p, r->body, r->len,
-	    p->state == PULL_CONFIG ? NULL : r->type, r->digest, &why) == -1) {
+		       p->state == PULL_CONFIG ? NULL : r->type, r->digest,
+		       &why) == -1) {
 		struct cerr named;
 
 		(void)cerr_set(&named, why.code, "%s: %s",
@@ -447,8 +447,8 @@ pull_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	rc = import_read(p->env->import, p->want,
-	    p->state == PULL_CONFIG ? MANIFEST_CONFIG_MAX : MANIFEST_MAX,
-	    &buf, &len, &err);
+	    p->state == PULL_CONFIG ? MANIFEST_CONFIG_MAX : MANIFEST_MAX, &buf,
+	    &len, &err);
 	if (rc == 0) {
 		rc = pull_take_doc(p, buf, len, NULL, "", &err);
 		free(buf);
@@ -511,8 +511,8 @@ pull_start(const struct pull_env *env, const struct ref *ref,
 	p = pull_new(env, ref, done, arg);
 	/* A mirror that does not answer must not hold up the next. */
 	for (size_t i = 0; i < n; i++)
-		p->sessions[i] = session_new(env->base, env->http, &e[i],
-		    creds, i + 1 < n ? 1 : SESSION_TRIES_MAX);
+		p->sessions[i] = session_new(env->base, env->http, &e[i], creds,
+		    i + 1 < n ? 1 : SESSION_TRIES_MAX);
 	p->nsessions = n;
 	pull_want(p, NULL, ref->digest[0] != '\0' ? ref->digest : ref->tag);
 	pull_read(p, 0);

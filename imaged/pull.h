@@ -34,8 +34,7 @@ struct pull_env {
 };
 
 /* id is the image's, or err is set and id is NULL. */
-typedef void (*pull_done_fn)(void *arg, const struct cerr *err,
-    const char *id);
+typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
 
 /*
  * done is called once, from the loop, unless cancelled.  creds is referenced.

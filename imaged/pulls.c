@@ -122,7 +122,7 @@ pulls_find(struct pulls *ps, const char *key)
 {
 	struct pulls_job *job;
 
-	TAILQ_FOREACH (job, &ps->jobs, entry) {
+	TAILQ_FOREACH(job, &ps->jobs, entry) {
 		if (strcmp(job->key, key) == 0)
 			return job;
 	}
@@ -178,8 +178,8 @@ pulls_begin(struct pulls *ps, struct link_call *call, const struct ref *ref,
 		job = pulls_job_new(ps, key, MSG_IMG_PULLED, err);
 		if (job == NULL)
 			return -1;
-		job->pull = pull_start(ps->env, ref, creds, pulls_done, job,
-		    err);
+		job->pull =
+		    pull_start(ps->env, ref, creds, pulls_done, job, err);
 		if (job->pull == NULL) {
 			pulls_job_free(job);
 			return -1;
@@ -270,8 +270,8 @@ pulls_take_import(struct pulls *ps, struct link_call *call,
 		return;
 	}
 	pulls_join(job, call);
-	job->pull = pull_import(ps->env, &ref, req->manifest_digest,
-	    pulls_done, job);
+	job->pull =
+	    pull_import(ps->env, &ref, req->manifest_digest, pulls_done, job);
 }
 
 void

@@ -89,7 +89,7 @@ ref_domain_valid(const char *s)
 	if (port == NULL)
 		return ref_host_valid(s, strlen(s));
 	return ref_port_valid(port + 1) &&
-	    ref_host_valid(s, (size_t)(port - s));
+	       ref_host_valid(s, (size_t)(port - s));
 }
 
 /* Whether what stands before the first slash names a registry. */
@@ -97,7 +97,7 @@ static bool
 ref_is_domain(const char *s)
 {
 	return strpbrk(s, ".:[" REF_UPPER) != NULL ||
-	    strcmp(s, "localhost") == 0;
+	       strcmp(s, "localhost") == 0;
 }
 
 static int
@@ -128,13 +128,14 @@ ref_take_name(char *name, struct ref *ref)
 	if (strcmp(domain, "index.docker.io") == 0)
 		domain = REF_DEFAULT_DOMAIN;
 	docker = strcmp(domain, REF_DEFAULT_DOMAIN) == 0 &&
-	    strchr(path, '/') == NULL;
+		 strchr(path, '/') == NULL;
 	if (ref_set(ref->domain, sizeof(ref->domain), domain, "") == -1 ||
 	    ref_set(ref->path, sizeof(ref->path), docker ? "library/" : "",
 		path) == -1)
 		return -1;
-	return strlen(ref->domain) + 1 + strlen(ref->path) > REF_NAME_MAX ?
-	    -1 : 0;
+	if (strlen(ref->domain) + 1 + strlen(ref->path) > REF_NAME_MAX)
+		return -1;
+	return 0;
 }
 
 static bool
@@ -143,8 +144,8 @@ ref_tag_valid(const char *s)
 	static const char word[] = REF_ALNUM REF_UPPER "_";
 
 	return strspn(s, word) > 0 &&
-	    strspn(s, REF_ALNUM REF_UPPER "_.-") == strlen(s) &&
-	    strlen(s) <= REF_TAG_MAX;
+	       strspn(s, REF_ALNUM REF_UPPER "_.-") == strlen(s) &&
+	       strlen(s) <= REF_TAG_MAX;
 }
 
 /* Takes @DIGEST, then :TAG, off the end of text. */

@@ -11,8 +11,8 @@
 #include "imaged/digest.h"
 #include "lib/cerr.h"
 
-#define REF_NAME_MAX 255 /* DOMAIN/PATH */
-#define REF_TAG_MAX  128
+#define REF_NAME_MAX  255 /* DOMAIN/PATH */
+#define REF_TAG_MAX   128
 #define REF_TEXT_SIZE 768 /* more than the parts of a struct ref */
 
 struct ref {

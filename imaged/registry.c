@@ -55,8 +55,8 @@ registry_place(const char *location, const char *rest,
 		return -1;
 	memcpy(e->host, location, host);
 	e->host[host] = '\0';
-	n = snprintf(e->path, sizeof(e->path), "%.*s%s%s", (int)len,
-	    prefix, len > 0 && *rest != '\0' ? "/" : "", rest);
+	n = snprintf(e->path, sizeof(e->path), "%.*s%s%s", (int)len, prefix,
+	    len > 0 && *rest != '\0' ? "/" : "", rest);
 	return n > 0 && (size_t)n < sizeof(e->path) ? 0 : -1;
 }
 
@@ -75,8 +75,9 @@ static int
 registry_itself(const Criod__Registry *r, const struct ref *ref,
     struct registry_endpoint *e)
 {
-	const char *host = strcmp(ref->domain, "docker.io") == 0 ?
-	    REGISTRY_DOCKER_HOST : ref->domain;
+	const char *host = strcmp(ref->domain, "docker.io") == 0
+			       ? REGISTRY_DOCKER_HOST
+			       : ref->domain;
 
 	registry_trust(r, r != NULL && r->insecure, e);
 	return registry_place(host, ref->path, e);
@@ -97,13 +98,14 @@ registry_endpoints(const Criod__BootImaged *conf, const struct ref *ref,
 	if (r != NULL && r->blocked)
 		return cerr_set(err, CERR_PERMISSION_DENIED,
 		    "registry %s is blocked by criod.conf", r->prefix);
-	for (size_t i = 0; r != NULL && i < r->n_mirrors &&
-	    *n + 1 < REGISTRY_ENDPOINTS_MAX; i++) {
+	for (size_t i = 0;
+	     r != NULL && i < r->n_mirrors && *n + 1 < REGISTRY_ENDPOINTS_MAX;
+	     i++) {
 		const Criod__Mirror *m = r->mirrors[i];
 
 		registry_trust(r, m->insecure, &out[*n]);
-		if (registry_place(m->location,
-			registry_rest(name, r->prefix), &out[*n]) == 0)
+		if (registry_place(m->location, registry_rest(name, r->prefix),
+			&out[*n]) == 0)
 			(*n)++;
 	}
 	if (registry_itself(r, ref, &out[*n]) == -1)

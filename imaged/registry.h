@@ -15,7 +15,7 @@ struct Criod__BootImaged;
 #define REGISTRY_ENDPOINTS_MAX 16
 
 struct registry_endpoint {
-	char host[REF_NAME_MAX + 1]; /* HOST[:PORT] */
+	char host[REF_NAME_MAX + 1];	 /* HOST[:PORT] */
 	char path[2 * REF_NAME_MAX + 2]; /* the repository there */
 	bool insecure;
 	const uint8_t *ca; /* PEM, of the configuration; NULL */
@@ -27,8 +27,7 @@ struct registry_endpoint {
  * itself.  PERMISSION_DENIED if it is blocked.  conf must outlive *out.
  */
 int registry_endpoints(const struct Criod__BootImaged *conf,
-    const struct ref *ref,
-    struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
-    struct cerr *err) __attribute__((warn_unused_result));
+    const struct ref *ref, struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX],
+    size_t *n, struct cerr *err) __attribute__((warn_unused_result));
 
 #endif

@@ -21,11 +21,11 @@ struct session_call {
 	struct session *session; /* one reference */
 	struct session_request r;
 	char name[REF_TAG_MAX + 1]; /* room for a digest too */
-	struct http_call *http; /* one of these three is set: */
-	struct event *delay;	/* pending until the next try */
-	bool waiting;		/* for the session's token */
+	struct http_call *http;	    /* one of these three is set: */
+	struct event *delay;	    /* pending until the next try */
+	bool waiting;		    /* for the session's token */
 	unsigned int tries, auths;
-	uint64_t offset; /* that the last try began at */
+	uint64_t offset;	 /* that the last try began at */
 	unsigned int generation; /* of the authorization it was sent with */
 };
 
@@ -37,8 +37,8 @@ struct session {
 	struct auth_creds *creds;
 	unsigned int tries_max;
 	char key[DIGEST_SIZE + REF_NAME_MAX + 2];
-	bool plain; /* insecure, and https was found not to be there */
-	char *authorization;	 /* field value; NULL */
+	bool plain;	     /* insecure, and https was found not to be there */
+	char *authorization; /* field value; NULL */
 	unsigned int generation; /* counts its changes */
 	struct http_call *token; /* being asked for */
 	TAILQ_HEAD(, session_call) calls;
@@ -192,7 +192,7 @@ session_authorize(struct session *s, char *authorization)
 	auth_wipe(s->authorization);
 	s->authorization = authorization;
 	s->generation++;
-	TAILQ_FOREACH (c, &s->calls, entry) {
+	TAILQ_FOREACH(c, &s->calls, entry) {
 		if (!c->waiting)
 			continue;
 		c->waiting = false;
@@ -211,7 +211,7 @@ session_unauthorized(struct session *s, enum cerr_code code, const char *why,
 
 	session_ref(s);
 	do {
-		TAILQ_FOREACH (c, &s->calls, entry) {
+		TAILQ_FOREACH(c, &s->calls, entry) {
 			if (c->waiting)
 				break;
 		}
@@ -228,26 +228,26 @@ static void
 session_token_failed(struct session *s, const struct http_reply *r)
 {
 	char why[600];
-	bool refused = r->fault == HTTP_FINE &&
-	    (r->status == 401 || r->status == 403 || r->status == 400);
+	bool fine = r->fault == HTTP_FINE;
+	bool refused =
+	    fine && (r->status == 401 || r->status == 403 || r->status == 400);
+	bool again = r->fault == HTTP_FAULT_NET ||
+		     (fine && (r->status >= 500 || r->status == 429));
 
 	if (refused)
 		(void)snprintf(why, sizeof(why),
 		    "token server %s refused (status %ld)%s", r->host,
 		    r->status,
-		    auth_creds_any(s->creds) ? " the credentials" :
-					       " without credentials");
-	else if (r->fault == HTTP_FINE)
-		(void)snprintf(why, sizeof(why),
-		    "token server %s: status %ld", r->host, r->status);
+		    auth_creds_any(s->creds) ? " the credentials"
+					     : " without credentials");
+	else if (fine)
+		(void)snprintf(why, sizeof(why), "token server %s: status %ld",
+		    r->host, r->status);
 	else
-		(void)snprintf(why, sizeof(why), "token server %s: %s",
-		    r->host, r->error);
-	session_unauthorized(s,
-	    refused ? CERR_UNAUTHENTICATED : CERR_UNKNOWN, why,
-	    r->fault == HTTP_FAULT_NET ||
-		(r->fault == HTTP_FINE &&
-		    (r->status >= 500 || r->status == 429)));
+		(void)snprintf(why, sizeof(why), "token server %s: %s", r->host,
+		    r->error);
+	session_unauthorized(s, refused ? CERR_UNAUTHENTICATED : CERR_UNKNOWN,
+	    why, again);
 }
 
 static void
@@ -283,8 +283,7 @@ session_realm_check(const struct session *s, const struct url *realm,
 		return "the registry's name is not valid";
 	if (!realm->tls && !(s->e.insecure && s->plain))
 		return "its token server is not https";
-	*send = auth_creds_any(s->creds) &&
-	    auth_creds_for(s->creds, s->e.host);
+	*send = auth_creds_any(s->creds) && auth_creds_for(s->creds, s->e.host);
 	if (*send && !auth_same_site(own.host, realm->host))
 		return "its token server is of another site, which the "
 		       "credentials are not for";
@@ -295,10 +294,14 @@ static const char *
 session_ask_token(struct session *s, const struct auth_challenge *ch)
 {
 	char url[AUTH_URL_SIZE], scope[sizeof(s->e.path) + 32];
-	struct http_request r = { .url = url, .body_max = AUTH_REPLY_MAX,
-		.accept = "application/json", .ca = s->e.ca,
-		.ca_len = s->e.ca_len, .insecure = s->e.insecure,
-		.done = session_token_done, .arg = s };
+	struct http_request r = { .url = url,
+		.body_max = AUTH_REPLY_MAX,
+		.accept = "application/json",
+		.ca = s->e.ca,
+		.ca_len = s->e.ca_len,
+		.insecure = s->e.insecure,
+		.done = session_token_done,
+		.arg = s };
 	struct url realm;
 	const char *why = url_parse(ch->realm, &realm);
 	char *form = NULL, *basic = NULL;
@@ -354,13 +357,12 @@ session_challenged(struct session_call *c, const struct http_reply *r)
 	}
 	if (c->auths >= SESSION_AUTH_MAX)
 		why = "it refuses what it was authenticated with";
-	else if (auth_challenge_parse(r->challenges, r->nchallenges, &ch) ==
-	    -1)
+	else if (auth_challenge_parse(r->challenges, r->nchallenges, &ch) == -1)
 		why = "not authorized, and no challenge that could be met";
 	else if (ch.scheme == AUTH_BASIC)
 		why = session_use_basic(s);
 	else if (s->creds->registry_token[0] != '\0' &&
-	    s->authorization != NULL && s->generation == 0)
+		 s->authorization != NULL && s->generation == 0)
 		why = "the registry token was refused";
 	else if (s->token == NULL)
 		why = session_ask_token(s, &ch);
@@ -388,8 +390,9 @@ session_code_of(long status)
 	case 429:
 		return CERR_RESOURCE_EXHAUSTED;
 	default:
-		return status == 408 || status >= 500 ? CERR_UNKNOWN :
-							CERR_FAILED_PRECONDITION;
+		return status == 408 || status >= 500
+			   ? CERR_UNKNOWN
+			   : CERR_FAILED_PRECONDITION;
 	}
 }
 
@@ -401,8 +404,8 @@ session_code_of(long status)
 static void
 session_error_code(const struct http_reply *r, char out[40])
 {
-	json_t *doc = json_read_bounded("error", r->body, r->len,
-	    HTTP_ERROR_MAX, NULL);
+	json_t *doc =
+	    json_read_bounded("error", r->body, r->len, HTTP_ERROR_MAX, NULL);
 	json_t *first = json_array_get(json_object_get(doc, "errors"), 0);
 	const char *code = json_string_value(json_object_get(first, "code"));
 
@@ -418,7 +421,7 @@ session_status(struct session_call *c, const struct http_reply *r)
 {
 	char why[600], code[40];
 	bool again = r->status == 408 || r->status == 429 ||
-	    (r->status >= 500 && r->status != 501);
+		     (r->status >= 500 && r->status != 501);
 
 	if (again && session_again(c, r->retry_after))
 		return;
@@ -450,8 +453,9 @@ session_faulted(struct session_call *c, const struct http_reply *r)
 	else
 		(void)snprintf(why, sizeof(why), "%s", r->error);
 	session_fail(c,
-	    r->fault == HTTP_FAULT_NET || r->fault == HTTP_FAULT_TLS ?
-		CERR_UNKNOWN : CERR_DATA_LOSS,
+	    r->fault == HTTP_FAULT_NET || r->fault == HTTP_FAULT_TLS
+		? CERR_UNKNOWN
+		: CERR_DATA_LOSS,
 	    why);
 }
 
@@ -476,11 +480,17 @@ session_send(struct session_call *c)
 {
 	struct session *s = c->session;
 	char url[sizeof(s->e.host) + sizeof(s->e.path) + REF_TAG_MAX + 64];
-	struct http_request r = { .url = url, .accept = c->r.accept,
-		.authorization = s->authorization, .ca = s->e.ca,
-		.ca_len = s->e.ca_len, .insecure = s->e.insecure,
-		.body_max = c->r.body_max, .sink = c->r.sink,
-		.sink_arg = c->r.arg, .done = session_reply, .arg = c };
+	struct http_request r = { .url = url,
+		.accept = c->r.accept,
+		.authorization = s->authorization,
+		.ca = s->e.ca,
+		.ca_len = s->e.ca_len,
+		.insecure = s->e.insecure,
+		.body_max = c->r.body_max,
+		.sink = c->r.sink,
+		.sink_arg = c->r.arg,
+		.done = session_reply,
+		.arg = c };
 
 	(void)snprintf(url, sizeof(url), "%s://%s/v2/%s/%s/%s",
 	    s->plain ? "http" : "https", s->e.host, s->e.path, c->r.kind,

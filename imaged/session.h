@@ -19,9 +19,9 @@ struct event_base;
 struct session;
 struct session_call;
 
-#define SESSION_TRIES_MAX   4	 /* of one request: the first and 3 more */
-#define SESSION_DELAY_MS    250	 /* before the second; then three times it */
-#define SESSION_WAIT_MAX_S  30	 /* longest Retry-After that is waited for */
+#define SESSION_TRIES_MAX  4   /* of one request: the first and 3 more */
+#define SESSION_DELAY_MS   250 /* before the second; then three times it */
+#define SESSION_WAIT_MAX_S 30  /* longest Retry-After that is waited for */
 
 /* One reference.  Copies e; refs creds.  tries: SESSION_TRIES_MAX or fewer. */
 struct session *session_new(struct event_base *base, struct http *http,
@@ -44,8 +44,8 @@ typedef void (*session_done_fn)(void *arg, const struct http_reply *reply,
     const struct cerr *err);
 
 struct session_request {
-	const char *kind; /* "manifests" or "blobs" */
-	const char *name; /* tag or digest, valid */
+	const char *kind;   /* "manifests" or "blobs" */
+	const char *name;   /* tag or digest, valid */
 	const char *accept; /* NULL: any */
 	size_t body_max;
 	/* For blobs: asked before each try how much is there already. */

@@ -189,8 +189,8 @@ share_fetched(void *arg, const struct cerr *err, int fd)
 	sh->fetch = NULL;
 	if (err == NULL) {
 		sh->unpack = store_layer_unpack(sh->shares->store, fd,
-		    (enum store_compression)sh->blob.compression,
-		    sh->blob.size, sh->diff_id, share_unpacked, sh);
+		    (enum store_compression)sh->blob.compression, sh->blob.size,
+		    sh->diff_id, share_unpacked, sh);
 		return;
 	}
 	share_close(sh);
@@ -229,8 +229,7 @@ share_fits(const struct share *sh, const struct share_want *want)
 		return false;
 	if (sh->source == NULL || want->session == NULL)
 		return sh->source == want->session;
-	return strcmp(session_key(sh->source), session_key(want->session)) ==
-	    0;
+	return strcmp(session_key(sh->source), session_key(want->session)) == 0;
 }
 
 static void

@@ -24,8 +24,8 @@ struct shares *shares_new(struct event_base *base, struct store *store,
     const char *tmp);
 
 /* layer is held once for the caller (store.h); or err is set and it is 0. */
-typedef void (*share_done_fn)(void *arg, const struct cerr *err,
-    uint64_t layer);
+typedef void (
+    *share_done_fn)(void *arg, const struct cerr *err, uint64_t layer);
 
 struct share_want {
 	const struct manifest_desc *blob;

@@ -85,5 +85,5 @@ bool
 url_same_origin(const struct url *a, const struct url *b)
 {
 	return a->tls == b->tls && a->port == b->port &&
-	    strcmp(a->host, b->host) == 0;
+	       strcmp(a->host, b->host) == 0;
 }

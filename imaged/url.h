@@ -9,7 +9,7 @@
 
 struct url {
 	bool tls;
-	char host[256];	  /* lower case, no port; IPv6 in [] */
+	char host[256]; /* lower case, no port; IPv6 in [] */
 	unsigned int port;
 };
 

@@ -77,8 +77,10 @@ json_read_bounded(const char *what, const void *buf, size_t len, size_t max,
 	if (doc == NULL)
 		(void)cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "%s: not valid JSON (%s, byte %d)", what,
-		    json_error_code(&je) == json_error_duplicate_key ?
-			"duplicate key" : "syntax", je.position);
+		    json_error_code(&je) == json_error_duplicate_key
+			? "duplicate key"
+			: "syntax",
+		    je.position);
 	return doc;
 }
 
@@ -101,9 +103,11 @@ json_want(const json_t *obj, const char *key, json_type type, bool needed,
 		return json_want_fail(key, "is looked for in what is not",
 		    JSON_OBJECT, err);
 	v = json_object_get(obj, key);
-	if (v == NULL || json_is_null(v))
-		return needed ? json_want_fail(key, "is missing, should be",
-		    type, err) : 0;
+	if (v == NULL || json_is_null(v)) {
+		if (!needed)
+			return 0;
+		return json_want_fail(key, "is missing, should be", type, err);
+	}
 	if (json_typeof(v) != type)
 		return json_want_fail(key, "is not", type, err);
 	*value = v;
@@ -125,8 +129,8 @@ json_want_str(const json_t *obj, const char *key, bool needed,
 }
 
 int
-json_want_size(const json_t *obj, const char *key, bool needed,
-    uint64_t *value, struct cerr *err)
+json_want_size(const json_t *obj, const char *key, bool needed, uint64_t *value,
+    struct cerr *err)
 {
 	json_t *v;
 

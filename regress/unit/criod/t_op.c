@@ -48,10 +48,15 @@ step(void *ctx, struct op *op, char letter)
 	{                                                                      \
 		step(ctx, op, #l[0]);                                          \
 	}
-STEP(a)
-STEP(b) STEP(c) STEP(A) STEP(B) STEP(C)
+STEP(a);
+STEP(b);
+STEP(c);
+STEP(A);
+STEP(B);
+STEP(C);
 
-    static void done(void *ctx, const struct cerr *err)
+static void
+done(void *ctx, const struct cerr *err)
 {
 	struct world *w = ctx;
 

@@ -20,8 +20,11 @@ test_challenge_good(void **state)
 	struct auth_challenge c;
 
 	(void)state;
-	assert_int_equal(challenge("Bearer realm=\"https://a/t\",service=\"s\""
-	    ",scope=\"repository:x:pull,push\",error=\"invalid\"\n", &c), 0);
+	assert_int_equal(
+	    challenge("Bearer realm=\"https://a/t\",service=\"s\""
+		      ",scope=\"repository:x:pull,push\",error=\"invalid\"\n",
+		&c),
+	    0);
 	assert_int_equal(c.scheme, AUTH_BEARER);
 	assert_string_equal(c.realm, "https://a/t");
 	assert_string_equal(c.service, "s");
@@ -30,10 +33,14 @@ test_challenge_good(void **state)
 	assert_int_equal(c.scheme, AUTH_BASIC);
 	assert_string_equal(c.realm, "a \"b\"");
 	assert_int_equal(challenge("Basic realm=x, Bearer realm=\"https://b\""
-	    "\n", &c), 0);
+				   "\n",
+			     &c),
+	    0);
 	assert_int_equal(c.scheme, AUTH_BEARER);
 	assert_int_equal(challenge("Bearer realm=\"https://b\"\nBasic "
-	    "realm=x\n", &c), 0);
+				   "realm=x\n",
+			     &c),
+	    0);
 	assert_int_equal(c.scheme, AUTH_BEARER);
 	assert_int_equal(challenge("Negotiate\nBasic realm=x\n", &c), 0);
 	assert_int_equal(c.scheme, AUTH_BASIC);
@@ -116,7 +123,7 @@ test_creds_bad(void **state)
 {
 	static const struct auth_given bad[] = {
 		{ .auth = "x" },
-		{ .auth = "dXA=" }, /* no colon */
+		{ .auth = "dXA=" },	/* no colon */
 		{ .auth = "dToAcA==" }, /* NUL inside */
 		{ .auth = "====" },
 		{ .username = "a:b", .password = "c" },
@@ -170,18 +177,21 @@ test_token(void **state)
 	assert_string_equal(t, "abc");
 	auth_wipe(t);
 	assert_int_equal(auth_token_parse("{\"access_token\":\"x\"}", 20, &t,
-	    &err), 0);
+			     &err),
+	    0);
 	auth_wipe(t);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(auth_token_parse(bad[i], strlen(bad[i]), &t,
-		    &err), -1);
+				     &err),
+		    -1);
 }
 
 static void
 test_urls(void **state)
 {
 	struct auth_challenge c = { .scheme = AUTH_BEARER,
-		.realm = "https://a/t", .service = "s&x=1" };
+		.realm = "https://a/t",
+		.service = "s&x=1" };
 	struct auth_given g = { .identity_token = "i+d" };
 	struct auth_creds *creds;
 	char url[AUTH_URL_SIZE], *form;
@@ -192,7 +202,8 @@ test_urls(void **state)
 	    "https://a/t?scope=repository:x:pull&service=s%26x%3D1");
 	assert_int_equal(auth_creds_new(&g, &creds, NULL), 0);
 	form = auth_token_form(&c, "q", creds);
-	assert_string_equal(form, "grant_type=refresh_token&client_id=criod"
+	assert_string_equal(form,
+	    "grant_type=refresh_token&client_id=criod"
 	    "&service=s%26x%3D1&scope=q&refresh_token=i%2Bd");
 	auth_wipe(form);
 	auth_creds_unref(creds);

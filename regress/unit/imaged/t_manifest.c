@@ -13,6 +13,7 @@
 #define D(n) "sha256:" H #n
 #define OCI  "application/vnd.oci.image."
 #define DOCK "application/vnd.docker."
+/* clang-format off */
 #define CONF "{\"mediaType\":\"" OCI "config.v1+json\",\"digest\":\"" D(0)    \
 	"\",\"size\":10}"
 #define LAYER(type, n)                                                         \
@@ -28,6 +29,7 @@
 #define INDEX(entries)                                                         \
 	"{\"schemaVersion\":2,\"mediaType\":\"" OCI "index.v1+json\","         \
 	"\"manifests\":[" entries "]}"
+/* clang-format on */
 
 static struct manifest m;
 static struct cerr err;
@@ -44,11 +46,17 @@ parse(const char *text, const char *type, const char *expected,
 static void
 test_image(void **state)
 {
+	/* clang-format off */
+	static const char text[] = MAN(CONF, LAYER(GZ, 1) ","
+	    LAYER(OCI "layer.v1.tar", 2) ","
+	    LAYER(DOCK "image.rootfs.diff.tar.gzip", 3) ","
+	    LAYER(OCI "layer.v1.tar+zstd", 4));
+	/* clang-format on */
+
 	(void)state;
-	assert_int_equal(parse(MAN(CONF, LAYER(GZ, 1) "," LAYER(OCI
-	    "layer.v1.tar", 2) "," LAYER(DOCK "image.rootfs.diff.tar.gzip", 3)
-	    "," LAYER(OCI "layer.v1.tar+zstd", 4)),
-	    OCI "manifest.v1+json; charset=utf-8", NULL, "x86_64"), 0);
+	assert_int_equal(parse(text, OCI "manifest.v1+json; charset=utf-8",
+			     NULL, "x86_64"),
+	    0);
 	assert_int_equal(m.kind, MANIFEST_IMAGE);
 	assert_int_equal(m.nlayers, 4);
 	assert_string_equal(m.config.digest, D(0));
@@ -62,10 +70,12 @@ test_image(void **state)
 static void
 test_index(void **state)
 {
+	/* clang-format off */
 	static const char text[] = INDEX(ENTRY("arm", ",\"variant\":\"v6\"", 1)
 	    "," ENTRY("arm", ",\"variant\":\"v7\"", 2) "," ENTRY("amd64", "", 3)
 	    "," ENTRY("arm64", ",\"variant\":\"v8\"", 4) ","
 	    ENTRY("amd64", ",\"variant\":\"v3\"", 5));
+	/* clang-format on */
 
 	(void)state;
 	assert_int_equal(parse(text, "", NULL, "x86_64"), 0);
@@ -86,6 +96,7 @@ test_index(void **state)
 static void
 test_confusion(void **state)
 {
+	/* clang-format off */
 	static const char both[] =
 	    "{\"schemaVersion\":2,\"mediaType\":\"" OCI "manifest.v1+json\","
 	    "\"config\":" CONF ",\"layers\":[" LAYER(GZ, 1) "],"
@@ -95,6 +106,7 @@ test_confusion(void **state)
 	static const char mixed[] =
 	    "{\"schemaVersion\":2,\"mediaType\":\"" OCI "index.v1+json\","
 	    "\"config\":" CONF ",\"layers\":[" LAYER(GZ, 1) "]}";
+	/* clang-format on */
 
 	(void)state;
 	assert_int_equal(parse(both, "", NULL, "x86_64"), -1);
@@ -107,11 +119,15 @@ test_confusion(void **state)
 	    0);
 	assert_int_equal(parse(bare, OCI "index.v1+json", NULL, "x86_64"), -1);
 	assert_int_equal(parse(MAN(CONF, LAYER(GZ, 1)), OCI "index.v1+json",
-	    NULL, "x86_64"), -1);
+			     NULL, "x86_64"),
+	    -1);
 	assert_int_equal(parse(MAN(CONF, LAYER(GZ, 1)),
-	    DOCK "distribution.manifest.v2+json", NULL, "x86_64"), -1);
-	assert_int_equal(parse(MAN(CONF, LAYER(GZ, 1)), "",
-	    OCI "index.v1+json", "x86_64"), -1);
+			     DOCK "distribution.manifest.v2+json", NULL,
+			     "x86_64"),
+	    -1);
+	assert_int_equal(parse(MAN(CONF, LAYER(GZ, 1)), "", OCI "index.v1+json",
+			     "x86_64"),
+	    -1);
 }
 
 static void
@@ -123,16 +139,24 @@ test_unsupported(void **state)
 	(void)state;
 	assert_int_equal(parse(schema1, "", NULL, "x86_64"), -1);
 	assert_non_null(strstr(err.text, "schema 1"));
-	assert_int_equal(parse(MAN(CONF, LAYER(OCI
-	    "layer.nondistributable.v1.tar+gzip", 1)), "", NULL, "x86_64"), -1);
+	assert_int_equal(
+	    parse(MAN(CONF, LAYER(OCI "layer.nondistributable.v1.tar+gzip", 1)),
+		"", NULL, "x86_64"),
+	    -1);
 	assert_non_null(strstr(err.text, "foreign"));
-	assert_int_equal(parse(MAN(CONF, LAYER(DOCK
-	    "image.rootfs.foreign.diff.tar.gzip", 1)), "", NULL, "x86_64"), -1);
+	assert_int_equal(
+	    parse(MAN(CONF,
+		      LAYER(DOCK "image.rootfs.foreign.diff.tar.gzip", 1)),
+		"", NULL, "x86_64"),
+	    -1);
 	assert_non_null(strstr(err.text, "foreign"));
 	assert_int_equal(parse(MAN(CONF, LAYER("text/plain", 1)), "", NULL,
-	    "x86_64"), -1);
+			     "x86_64"),
+	    -1);
 	assert_int_equal(parse(MAN(LAYER("application/vnd.x.config+json", 0),
-	    LAYER(GZ, 1)), "", NULL, "x86_64"), -1);
+				   LAYER(GZ, 1)),
+			     "", NULL, "x86_64"),
+	    -1);
 	assert_non_null(strstr(err.text, "artifact"));
 	assert_int_equal(err.code, CERR_FAILED_PRECONDITION);
 }
@@ -155,8 +179,8 @@ test_malformed(void **state)
 		MAN(CONF, BAD_DESC("sha256:" H "0", "0")),
 		MAN(CONF, BAD_DESC("sha256:" H "0", "1e3")),
 		MAN(CONF, BAD_DESC("sha256:" H "0", "9223372036854775807")),
-		MAN(CONF, LAYER(GZ, 1)) "x",
-		INDEX("{\"mediaType\":1}"), INDEX("[]") };
+		MAN(CONF, LAYER(GZ, 1)) "x", INDEX("{\"mediaType\":1}"),
+		INDEX("[]") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -170,7 +194,8 @@ static void
 test_layer_count(void **state)
 {
 	static const char layer[] = LAYER(GZ, 1) ",";
-	static const char head[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI
+	static const char head[] =
+	    "{\"schemaVersion\":2,\"mediaType\":\"" OCI
 	    "manifest.v1+json\",\"config\":" CONF ",\"layers\":[";
 	char *text = calloc(1, sizeof(head) + 128 * sizeof(layer) + 8);
 
@@ -199,20 +224,28 @@ config(const char *text, size_t nlayers)
 static void
 test_config(void **state)
 {
+	/* clang-format off */
 	static const char good[] = "{\"os\":\"linux\",\"architecture\":"
 	    "\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D(1)
 	    "\",\"" D(2) "\"]}}";
+	/* clang-format on */
 
 	(void)state;
 	assert_int_equal(config(good, 2), 0);
 	assert_int_equal(config(good, 1), -1);
 	assert_int_equal(config(good, 3), -1);
 	assert_int_equal(config("{\"os\":\"windows\",\"rootfs\":{\"type\":"
-	    "\"layers\",\"diff_ids\":[]}}", 0), -1);
+				"\"layers\",\"diff_ids\":[]}}",
+			     0),
+	    -1);
 	assert_int_equal(config("{\"rootfs\":{\"type\":\"layers\","
-	    "\"diff_ids\":[\"sha256:../x\"]}}", 1), -1);
+				"\"diff_ids\":[\"sha256:../x\"]}}",
+			     1),
+	    -1);
 	assert_int_equal(config("{\"rootfs\":{\"type\":\"layers\","
-	    "\"diff_ids\":[1]}}", 1), -1);
+				"\"diff_ids\":[1]}}",
+			     1),
+	    -1);
 	assert_int_equal(config("{}", 0), -1);
 }
 

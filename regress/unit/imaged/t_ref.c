@@ -8,7 +8,8 @@
 
 #include "imaged/ref.h"
 
-#define D "sha256:"                                                            \
+#define D                                                                      \
+	"sha256:"                                                              \
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void
@@ -22,7 +23,8 @@ test_good(void **state)
 		{ "index.docker.io/a/b", "docker.io/a/b:latest" },
 		{ "localhost/a", "localhost/a:latest" },
 		{ "localhost:5000/a:b", "localhost:5000/a:b" },
-		{ "127.0.0.1:5000/a/b/c:T_1.x-y", "127.0.0.1:5000/a/b/c:T_1.x-y" },
+		{ "127.0.0.1:5000/a/b/c:T_1.x-y",
+		    "127.0.0.1:5000/a/b/c:T_1.x-y" },
 		{ "registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9" },
 		{ "[::1]:5000/a", "[::1]:5000/a:latest" },
 		{ "[fe80::1]/a", "[fe80::1]/a:latest" },
@@ -50,13 +52,13 @@ test_good(void **state)
 static void
 test_bad(void **state)
 {
-	static const char *const bad[] = { "", ":", "/", "@", "a/", "/a",
-		"A", "a//b", "a/../b", "../a", "a/./b", "a:", "a:-x", "a:.x",
-		"a@", "a@sha256:", "a@sha256:../../etc", "a b", "a\nb", "a\tb",
-		"a@" D "0", "a@sha512:" "00", "a@" D "@" D, "-a", "a-",
-		"a___b", "a..b", "q.io:/a", "q.io:0/a", "q.io:65536/a",
-		"q.io:x/a", "q..io/a", ".io/a", "q.io./a", "-q.io/a",
-		"[::1/a", "[]/a", "[g::]/a", "user@q.io/a", "http://q.io/a",
+	static const char *const bad[] = { "", ":", "/", "@", "a/", "/a", "A",
+		"a//b", "a/../b", "../a", "a/./b", "a:", "a:-x", "a:.x", "a@",
+		"a@sha256:", "a@sha256:../../etc", "a b", "a\nb", "a\tb",
+		"a@" D "0", "a@sha512:00", "a@" D "@" D, "-a", "a-", "a___b",
+		"a..b", "q.io:/a", "q.io:0/a", "q.io:65536/a", "q.io:x/a",
+		"q..io/a", ".io/a", "q.io./a", "-q.io/a", "[::1/a", "[]/a",
+		"[g::]/a", "user@q.io/a", "http://q.io/a",
 		"a@sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef"
 		"0123456789abcdef",
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789"

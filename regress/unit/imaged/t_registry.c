@@ -80,7 +80,8 @@ test_url(void **state)
 	static const char *const bad[] = { "", "x", "/a", "file:///etc/passwd",
 		"ftp://a/b", "http://", "https://u:p@a/b", "https://u@a/",
 		"http://a b/", "http://a/\r\nX: y", "http://a:0x/",
-		"http://a:99999/", "https://b\xc3\xbc.example/", "gopher://a", "unix:///x", "//a/b" };
+		"http://a:99999/", "https://b\xc3\xbc.example/", "gopher://a",
+		"unix:///x", "//a/b" };
 	struct url u, v;
 
 	(void)state;

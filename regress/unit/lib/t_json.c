@@ -20,7 +20,7 @@ test_good(void **state)
 {
 	struct cerr err;
 	json_t *v, *doc = load("{\"a\": [1, {\"b\": \"\\\"]]\"}], \"n\": null}",
-	    100, &err);
+		       100, &err);
 	const char *s;
 	uint64_t n;
 
