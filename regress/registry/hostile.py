@@ -109,6 +109,7 @@ def index(entries, family="oci"):
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    sent = 0  # bytes of an endless answer
 
     def handle_error(self, request, client_address):
         pass  # clients that hang up are what this is for
@@ -258,7 +259,7 @@ def endless(h, status=200, kind="application/json"):
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     while True:
         h.wfile.write(chunk)
-        h.server.sent = getattr(h.server, "sent", 0) + 65536
+        h.server.sent += 65536
 
 
 def endless_headers(h):
