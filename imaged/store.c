@@ -164,7 +164,7 @@ store_only_layers(const struct image *im, struct layer **layers,
 
 		for (size_t j = 0; j < im->nlayers; j++) {
 			own += im->layers[j] == l;
-			seen |= im->layers[j] == l && j < i;
+			seen |= j < i && im->layers[j] == l;
 		}
 		if (seen || l->images > own)
 			continue;

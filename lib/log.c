@@ -95,7 +95,7 @@ log_prefix(char *line, size_t size, enum log_level level)
 	}
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 log_emit(enum log_level level, int num, const char *fmt, va_list ap)
 {
 	char text[LOG_LINE_MAX / 2], line[LOG_LINE_MAX];
