@@ -23,9 +23,11 @@
 #include "lib/confine.h"
 #include "lib/log.h"
 
-#define LAUNCH_RUN_MS	 120000 /* what runs a runtime */
-#define LAUNCH_FILE_MS	 30000
-#define LAUNCH_REMOVE_MS 600000 /* a writable layer may have a million files */
+#define LAUNCH_RUN_MS  120000 /* what runs a runtime */
+#define LAUNCH_FILE_MS 30000
+#define LAUNCH_REMOVE_MS                                                       \
+	600000 /* a writable layer may have a million files                    \
+		*/
 
 static struct launch launch;
 
@@ -54,8 +56,8 @@ static const struct launch_row launch_rows[] = {
 	    LAUNCH_LONG, LAUNCH_COMPLETE },
 	{ MSG_L_CTR_CREATE, launch_ctr_create, launch_ctr_undo, LAUNCH_RUN_MS,
 	    LAUNCH_SHORT, LAUNCH_KILL },
-	{ MSG_L_CTR_START, launch_ctr_start, NULL, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	{ MSG_L_CTR_START, launch_ctr_start, NULL, LAUNCH_RUN_MS, LAUNCH_SHORT,
+	    LAUNCH_COMPLETE },
 	{ MSG_L_CTR_SIGNAL, launch_ctr_signal, NULL, LAUNCH_FILE_MS,
 	    LAUNCH_SHORT, LAUNCH_COMPLETE },
 	{ MSG_L_CTR_DELETE, launch_ctr_delete, NULL, LAUNCH_RUN_MS,
@@ -65,8 +67,8 @@ static const struct launch_row launch_rows[] = {
 	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP },
 	{ MSG_L_FEATURES, launch_features, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL },
-	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS,
-	    LAUNCH_LONG, LAUNCH_COMPLETE },
+	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
+	    LAUNCH_COMPLETE },
 	{ MSG_L_DEVICES, launch_devices, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL },
 };
@@ -110,7 +112,10 @@ launch_execd_lost(void *ctx, struct link *link, const char *breach)
 	helper_link_lost(ctx, link, breach);
 }
 
-#define LAUNCH_TAKES(type) { type, launch_take }
+#define LAUNCH_TAKES(type)                                                     \
+	{                                                                      \
+		type, launch_take                                              \
+	}
 
 static const struct link_handler launch_handlers[] = {
 	{ MSG_L_POD_SYSCTL, launch_take_sysctl },
@@ -132,7 +137,8 @@ static const struct link_handler launch_handlers[] = {
 };
 
 _Static_assert(sizeof(launch_handlers) / sizeof(launch_handlers[0]) ==
-	LAUNCH_NROWS + 1, "each row has its handler");
+		   LAUNCH_NROWS + 1,
+    "each row has its handler");
 
 static const struct link_def launch_links[] = {
 	{
@@ -151,12 +157,23 @@ launch_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 	return launch_open(ctx, err);
 }
 
+/* Of the last to go: where a monitor lives, this does nothing. */
+static void
+launch_stop(void *ctx)
+{
+	const struct launch *l = ctx;
+
+	cgroup_remove_one(&l->cgroups, LAUNCH_CGROUP_MONITOR);
+	cgroup_remove_one(&l->cgroups, LAUNCH_CGROUP);
+}
+
 static const struct helper_def launch_def = {
 	.role = ROLE_EXECLAUNCH,
 	.confine = &launch_confine,
 	.links = launch_links,
 	.nlinks = sizeof(launch_links) / sizeof(launch_links[0]),
 	.boot = launch_boot,
+	.stop = launch_stop,
 };
 
 static void

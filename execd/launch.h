@@ -25,6 +25,9 @@
 #define LAUNCH_RUNTIMES_MAX 16
 #define LAUNCH_PATH_MAX	    4096
 #define LAUNCH_JOB_FD	    3 /* where a job answers */
+/* Every monitor is counted here, never in a pod. */
+#define LAUNCH_CGROUP	      "/criod"
+#define LAUNCH_CGROUP_MONITOR LAUNCH_CGROUP "/monitor"
 
 /* Directories that are open from the start, and only these are used. */
 enum launch_dir {
@@ -94,8 +97,8 @@ struct launch_op {
  * that has an undo calls launch_begun before its first change: what failed
  * before is not undone.
  */
-typedef int (*launch_fn)(const struct launch *l, struct launch_op *op,
-    struct cerr *err);
+typedef int (
+    *launch_fn)(const struct launch *l, struct launch_op *op, struct cerr *err);
 
 /* launch_job.c */
 void launch_begun(void);
@@ -129,15 +132,14 @@ int launch_ctr_signal(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_ctr_delete(const struct launch *l, struct launch_op *op,
     struct cerr *err);
-int launch_ctr_remove(const struct launch *l, const char *ctr,
-    uint32_t runtime, struct cerr *err);
+int launch_ctr_remove(const struct launch *l, const char *ctr, uint32_t runtime,
+    struct cerr *err);
 /* launch_log.c */
 int launch_ctr_log(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_log_open(const char *dir, const char *name, struct cerr *err);
 /* launch_exec.c */
-int launch_exec(const struct launch *l, struct launch_op *op,
-    struct cerr *err);
+int launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err);
 /* launch_host.c */
 int launch_features(const struct launch *l, struct launch_op *op,
     struct cerr *err);

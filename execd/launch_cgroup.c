@@ -58,10 +58,10 @@ cgroup_path_valid(const char *path)
 	size_t n = strlen(path);
 
 	return n > 1 && n < CGROUP_PATH_MAX && path[0] == '/' &&
-	    path[n - 1] != '/' && strstr(path, "//") == NULL &&
-	    strstr(path, "/./") == NULL && strstr(path, "/../") == NULL &&
-	    (n < 3 || strcmp(path + n - 3, "/..") != 0) &&
-	    strcmp(path + n - 2, "/.") != 0 && strchr(path, '\n') == NULL;
+	       path[n - 1] != '/' && strstr(path, "//") == NULL &&
+	       strstr(path, "/./") == NULL && strstr(path, "/../") == NULL &&
+	       (n < 3 || strcmp(path + n - 3, "/..") != 0) &&
+	       strcmp(path + n - 2, "/.") != 0 && strchr(path, '\n') == NULL;
 }
 
 static bool
@@ -150,12 +150,11 @@ cgroup_make(const struct cgroup_tree *t, const char *path, char *dir,
 
 	for (const char *p = path + 1; p != NULL && *p != '\0';) {
 		const char *end = strchr(p, '/');
-		size_t upto = end == NULL ? strlen(path) :
-					    (size_t)(end - path);
+		size_t upto = end == NULL ? strlen(path) : (size_t)(end - path);
 
 		(void)snprintf(parent, sizeof(parent), "%s", dir);
-		if ((size_t)snprintf(dir + base, size - base, "%.*s",
-			(int)upto, path) >= size - base)
+		if ((size_t)snprintf(dir + base, size - base, "%.*s", (int)upto,
+			path) >= size - base)
 			return -1;
 		if (mkdir(dir, 0755) == 0 && cgroup_has(t, "cpuset")) {
 			cgroup_inherit(dir, parent, "cpuset.cpus");
@@ -170,7 +169,7 @@ static bool
 cgroup_counts(const struct cgroup_tree *t)
 {
 	return t->v2 || cgroup_has(t, "memory") || cgroup_has(t, "pids") ||
-	    cgroup_has(t, "name=systemd");
+	       cgroup_has(t, "name=systemd");
 }
 
 int
@@ -202,7 +201,7 @@ cgroup_line_within(const char *at, const char *path)
 	size_t n = strlen(path);
 
 	return strncmp(at, path, n) == 0 &&
-	    (at[n] == '\n' || at[n] == '/' || at[n] == '\0');
+	       (at[n] == '\n' || at[n] == '/' || at[n] == '\0');
 }
 
 /* "4:memory:/a/b", "0::/a/b" */
@@ -275,8 +274,7 @@ cgroup_walk(const struct cgroup_walk *w, const char *path)
 		    depth + 1 == CGROUP_DEPTH ||
 		    len + strlen(de->d_name) + 2 >= sizeof(dir))
 			continue;
-		(void)snprintf(dir + len, sizeof(dir) - len, "/%s",
-		    de->d_name);
+		(void)snprintf(dir + len, sizeof(dir) - len, "/%s", de->d_name);
 		if ((stack[depth + 1] = opendir(dir)) == NULL) {
 			dir[len] = '\0';
 			continue;
@@ -369,8 +367,7 @@ cgroup_kill(const struct cgroups *cg, const char *path)
 	(void)snprintf(dir, sizeof(dir), "%s%s", t->mount, path);
 	if (t->v2 && cgroup_put(dir, "cgroup.kill", "1") == 0)
 		return;
-	for (int i = 0; i < CGROUP_KILL_TRIES && !cgroup_empty(cg, path);
-	     i++) {
+	for (int i = 0; i < CGROUP_KILL_TRIES && !cgroup_empty(cg, path); i++) {
 		cgroup_each_in(t, path, cgroup_kill_pid, NULL);
 		(void)usleep(1000);
 	}
@@ -381,7 +378,8 @@ cgroup_rmdir(const char *path, void *arg)
 {
 	(void)arg;
 	if (rmdir(path) == -1)
-		errno = 0; /* a process that dies slowly: its owner tries again */
+		errno =
+		    0; /* a process that dies slowly: its owner tries again */
 }
 
 void
@@ -394,5 +392,17 @@ cgroup_remove(const struct cgroups *cg, const char *path)
 		(void)snprintf(dir, sizeof(dir), "%s%s", cg->trees[i].mount,
 		    path);
 		cgroup_walk(&w, dir);
+	}
+}
+
+void
+cgroup_remove_one(const struct cgroups *cg, const char *path)
+{
+	char dir[CGROUP_FILE_MAX];
+
+	for (size_t i = 0; i < cg->n && cgroup_path_valid(path); i++) {
+		(void)snprintf(dir, sizeof(dir), "%s%s", cg->trees[i].mount,
+		    path);
+		cgroup_rmdir(dir, NULL);
 	}
 }

@@ -61,5 +61,7 @@ void cgroup_each(const struct cgroups *cg, const char *path,
     void (*fn)(pid_t pid, void *arg), void *arg);
 /* Removes the empty cgroup and those below it. */
 void cgroup_remove(const struct cgroups *cg, const char *path);
+/* Removes it alone, if it is empty. */
+void cgroup_remove_one(const struct cgroups *cg, const char *path);
 
 #endif

@@ -2,7 +2,7 @@
  * The start of a container: a monitor runs the runtime's create, this job
  * looks at the result, and only then is the monitor let go.
  */
-#include <sys/pidfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -24,8 +24,6 @@
 #include "lib/fdio.h"
 #include "lib/id.h"
 
-/* Every monitor is counted here, never in a pod. */
-#define CREATE_CGROUP	 "/criod/monitor"
 #define CREATE_NUMBER	 24
 #define CREATE_EXE_FD	 16 /* above those that run_settle fills */
 #define CREATE_FILES_MAX (ID_SIZE + 8)
@@ -69,7 +67,11 @@ create_log(const struct fixed_ctr_create *c, struct cerr *err)
 	return fd == -1 ? cerr_errno(err, "/dev/null") : fd;
 }
 
-/* Where the monitor's own last words go: a violation of its filter. */
+/*
+ * Where the monitor's own last words go: a violation of its filter.  It is
+ * locked for as long as this job or the monitor has it open, so that who
+ * removes the container can wait for both.
+ */
 static int
 create_said(const struct launch *l, const char *ctr, struct cerr *err)
 {
@@ -79,7 +81,14 @@ create_said(const struct launch *l, const char *ctr, struct cerr *err)
 	(void)snprintf(name, sizeof(name), "%s.mon", ctr);
 	fd = openat(l->dirs[LAUNCH_DIR_SCRATCH], name,
 	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd == -1 ? cerr_errno(err, "monitor's messages") : fd;
+	if (fd == -1)
+		return cerr_errno(err, "monitor's messages");
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		fdio_close(&fd);
+		return cerr_set(err, CERR_ALREADY_EXISTS,
+		    "container %s has a monitor", ctr);
+	}
+	return fd;
 }
 
 static int
@@ -120,8 +129,7 @@ create_argv(struct create *k)
 	create_arg(k, 0, "monitor");
 	create_arg(k, MONITOR_ARG_CTR, k->c->ctr);
 	create_arg(k, MONITOR_ARG_BUNDLE, k->bundle_path);
-	create_arg(k, MONITOR_ARG_RUNTIME,
-	    l->runtimes[k->c->runtime].path);
+	create_arg(k, MONITOR_ARG_RUNTIME, l->runtimes[k->c->runtime].path);
 	create_arg(k, MONITOR_ARG_ROOT, k->root);
 	create_arg(k, MONITOR_ARG_SYSTEMD, l->systemd ? "1" : "0");
 	create_arg(k, MONITOR_ARG_PIDFILE, k->pidfile);
@@ -160,16 +168,16 @@ create_exec(struct create *k, int report)
 	struct cerr err = { .code = CERR_INTERNAL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int exe = fcntl(k->l->exe_monitor, F_DUPFD_CLOEXEC, CREATE_EXE_FD);
-	int fds[MONITOR_FD_LAST + 1] = { null, null, STDERR_FILENO,
-		[MONITOR_FD_REPORT] = report,
-		[MONITOR_FD_LOG] = k->log,
-		[MONITOR_FD_BUNDLE] = k->bundle,
+	int fds[MONITOR_FD_LAST + 1] = { null, null,
+		STDERR_FILENO, [MONITOR_FD_REPORT] = report,
+		[MONITOR_FD_LOG] = k->log, [MONITOR_FD_BUNDLE] = k->bundle,
 		[MONITOR_FD_EMPTY] = k->l->dirs[LAUNCH_DIR_EMPTY],
 		[MONITOR_FD_SCRATCH] = k->l->dirs[LAUNCH_DIR_SCRATCH],
 		[MONITOR_FD_STDERR] = k->said };
 	char text[CERR_TEXT_MAX + 1] = "E";
 
-	if (cgroup_join(&k->l->cgroups, CREATE_CGROUP, false, &err) == -1) {
+	if (cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, false, &err) ==
+	    -1) {
 		memcpy(text + 1, err.text, strlen(err.text));
 		(void)send(report, text, strlen(text), MSG_NOSIGNAL);
 		_exit(1);
@@ -215,9 +223,9 @@ create_hear(struct create *k, char kind, char *text, size_t size,
 	buf[n] = '\0';
 	launch_clean_text(buf + 1);
 	if (buf[0] != kind) {
-		skip = (size_t)n > CERR_TEXT_MAX / 2 ?
-		    (size_t)n - CERR_TEXT_MAX / 2 :
-		    1;
+		skip = (size_t)n > CERR_TEXT_MAX / 2
+			   ? (size_t)n - CERR_TEXT_MAX / 2
+			   : 1;
 		return cerr_set(err, CERR_INTERNAL, "create container: %s",
 		    buf + skip);
 	}
@@ -226,8 +234,8 @@ create_hear(struct create *k, char kind, char *text, size_t size,
 }
 
 static int
-create_inspect(struct create *k, struct fixed_launch_rec *r,
-    const char *number, struct cerr *err)
+create_inspect(struct create *k, struct fixed_launch_rec *r, const char *number,
+    struct cerr *err)
 {
 	struct proc_stat st, mon;
 	pid_t pid = (pid_t)strtol(number, NULL, 10);
@@ -251,8 +259,7 @@ create_follow(struct create *k, struct fixed_launch_rec *r, struct cerr *err)
 {
 	char text[20], go = MONITOR_REPORT_GO;
 
-	if (create_hear(k, MONITOR_REPORT_PID, text, sizeof(text), err) ==
-		-1 ||
+	if (create_hear(k, MONITOR_REPORT_PID, text, sizeof(text), err) == -1 ||
 	    create_inspect(k, r, text, err) == -1 ||
 	    launch_record_write(k->l, k->c->ctr, r, err) == -1)
 		return -1;
@@ -269,8 +276,12 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
     struct cerr *err)
 {
 	const struct fixed_ctr_create *c = op->body;
-	struct create k = { .l = l, .c = c, .log = -1, .bundle = -1,
-		.said = -1, .report = -1 };
+	struct create k = { .l = l,
+		.c = c,
+		.log = -1,
+		.bundle = -1,
+		.said = -1,
+		.report = -1 };
 	struct fixed_launch_rec r;
 	pid_t monitor;
 
@@ -282,8 +293,8 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 		return -1;
 	if (launch_record_read(l, c->ctr, &(struct fixed_launch_rec){ 0 },
 		NULL) == 0)
-		return cerr_set(err, CERR_ALREADY_EXISTS,
-		    "container %s exists", c->ctr);
+		return cerr_set(err, CERR_ALREADY_EXISTS, "container %s exists",
+		    c->ctr);
 	launch_begun();
 	/* Before anything exists, for whoever has to clean up. */
 	if (launch_record_write(l, c->ctr, &r, err) == -1 ||
@@ -301,8 +312,7 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 }
 
 int
-launch_ctr_undo(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_ctr_undo(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_ctr_create *c = op->body;
 

@@ -1,4 +1,6 @@
 /* Start, signals and removal of a container. */
+#include <sys/file.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,14 +26,13 @@ static int
 ctr_check(const struct launch *l, const char *ctr, uint32_t runtime,
     struct cerr *err)
 {
-	return launch_check_id("container", ctr, err) == -1 ?
-	    -1 :
-	    run_runtime_check(l, runtime, err);
+	return launch_check_id("container", ctr, err) == -1
+		   ? -1
+		   : run_runtime_check(l, runtime, err);
 }
 
 int
-launch_ctr_start(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_ctr *c = op->body;
 	struct fixed_launch_rec rec;
@@ -72,8 +73,8 @@ launch_ctr_signal(const struct launch *l, struct launch_op *op,
 	if (launch_check_id("container", c->ctr, err) == -1)
 		return -1;
 	if (c->signal > (uint32_t)SIGRTMAX)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "%u is no signal", c->signal);
+		return cerr_set(err, CERR_INVALID_ARGUMENT, "%u is no signal",
+		    c->signal);
 	if (launch_record_read(l, c->ctr, &r, err) == -1)
 		return err->code == CERR_NOT_FOUND && sig != 0 ? 0 : -1;
 	pidfd = proc_open((pid_t)r.pid, r.start_time);
@@ -103,20 +104,42 @@ ctr_kill(const struct launch *l, const struct fixed_launch_rec *r,
 	for (; left > 0 && !cgroup_empty(&l->cgroups, r->cgroup);
 	     left -= CTR_STEP_US)
 		(void)usleep(CTR_STEP_US);
-	return left > 0 ? 0 :
-			  cerr_set(err, CERR_FAILED_PRECONDITION,
+	return left > 0 ? 0
+			: cerr_set(err, CERR_FAILED_PRECONDITION,
 			      "a process of the container cannot be killed");
+}
+
+/* True if neither a create nor a monitor of it is left, after ms at most. */
+static bool
+ctr_unwatched(const struct launch *l, const char *ctr, int64_t ms)
+{
+	char name[CTR_FILE_MAX];
+	CLEANUP_FD int fd = -1;
+
+	(void)snprintf(name, sizeof(name), "%s.mon", ctr);
+	fd = openat(l->dirs[LAUNCH_DIR_SCRATCH], name,
+	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	for (int64_t us = ms * 1000; fd != -1 && us > 0; us -= CTR_STEP_US) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		(void)usleep(CTR_STEP_US);
+	}
+	return fd == -1;
 }
 
 /* It ends by itself after the container; one that does not is killed. */
 static void
-ctr_end_monitor(const struct fixed_launch_rec *r)
+ctr_end_monitor(const struct launch *l, const char *ctr,
+    const struct fixed_launch_rec *r)
 {
-	CLEANUP_FD int pidfd = proc_open((pid_t)r->monitor, r->monitor_start);
+	CLEANUP_FD int pidfd = -1;
 
-	if (pidfd == -1 || proc_wait(pidfd, CTR_MONITOR_MS))
+	if (ctr_unwatched(l, ctr, CTR_MONITOR_MS))
 		return;
-	log_warn("monitor %u did not end", r->monitor);
+	log_warn("container %s: its monitor did not end", ctr);
+	pidfd = proc_open((pid_t)r->monitor, r->monitor_start);
+	if (pidfd == -1)
+		return;
 	(void)proc_signal(pidfd, SIGKILL);
 	(void)proc_wait(pidfd, CTR_MONITOR_MS);
 }
@@ -138,11 +161,15 @@ ctr_said(const struct launch *l, const char *ctr)
 static void
 ctr_leftovers(const struct launch *l, const char *ctr)
 {
-	static const char *const ends[] = { "pid", "con" };
+	/* The second is runc's on its way to be the first. */
+	static const struct {
+		const char *before, *after;
+	} names[] = { { "", ".pid" }, { ".", ".pid" }, { "", ".con" } };
 	char name[CTR_FILE_MAX];
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		(void)snprintf(name, sizeof(name), "%s.%s", ctr, ends[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s%s", names[i].before,
+		    ctr, names[i].after);
 		(void)unlinkat(l->dirs[LAUNCH_DIR_SCRATCH], name, 0);
 	}
 	ctr_said(l, ctr);
@@ -185,12 +212,16 @@ launch_ctr_remove(const struct launch *l, const char *ctr, uint32_t runtime,
 	if (ctr_check(l, ctr, runtime, err) == -1)
 		return -1;
 	known = launch_record_read(l, ctr, &r, NULL);
+	/* A create that was cut short: its monitor is ending the runtime, which
+	 * may still make what is removed here. */
+	if (known == 0 && r.pid == 0)
+		(void)ctr_unwatched(l, ctr, CTR_GONE_MS);
 	if (known == 0 && ctr_kill(l, &r, err) == -1)
 		return -1;
 	if (ctr_runtime_delete(l, ctr, runtime, err) == -1)
 		return -1;
 	if (known == 0) {
-		ctr_end_monitor(&r);
+		ctr_end_monitor(l, ctr, &r);
 		cgroup_remove(&l->cgroups, r.cgroup);
 	}
 	ctr_leftovers(l, ctr);

@@ -23,11 +23,11 @@
 #include "lib/id.h"
 #include "lib/mono.h"
 
-#define EXEC_PIDS_MAX	4096
-#define EXEC_ROUNDS	64
-#define EXEC_ROUND_US	2000
-#define EXEC_PATH_SIZE	40
-#define EXEC_LOG_SIZE	4096
+#define EXEC_PIDS_MAX	   4096
+#define EXEC_ROUNDS	   64
+#define EXEC_ROUND_US	   2000
+#define EXEC_PATH_SIZE	   40
+#define EXEC_LOG_SIZE	   4096
 #define EXEC_START_SECONDS 120
 
 struct exec {
@@ -84,8 +84,7 @@ exec_read_pid(struct exec *x, struct cerr *err)
 
 	if (launch_read_file(x->l->dirs[LAUNCH_DIR_SCRATCH], x->e->exec, text,
 		sizeof(text)) <= 0)
-		return cerr_set(err, CERR_INTERNAL,
-		    "the runtime wrote no pid");
+		return cerr_set(err, CERR_INTERNAL, "the runtime wrote no pid");
 	x->pid = (pid_t)strtol(text, NULL, 10);
 	/* It is our child until we have waited for it: no other can have its
 	 * number. */
@@ -112,6 +111,7 @@ exec_failed(struct exec *x, const struct run *r, int code, struct cerr *err)
 static int
 exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 {
+	char aside[ID_SIZE + 1]; /* runc's, if it was killed */
 	struct run r;
 	int code;
 
@@ -134,7 +134,9 @@ exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 		(void)exec_failed(x, &r, code, err);
 	if (code == 0)
 		code = exec_read_pid(x, err);
+	(void)snprintf(aside, sizeof(aside), ".%s", x->e->exec);
 	(void)unlinkat(x->l->dirs[LAUNCH_DIR_SCRATCH], x->e->exec, 0);
+	(void)unlinkat(x->l->dirs[LAUNCH_DIR_SCRATCH], aside, 0);
 	return code == 0 ? 0 : -1;
 }
 
@@ -233,8 +235,7 @@ exec_reap(struct exec *x, struct cerr *err)
 		if (errno != EINTR)
 			return cerr_errno(err, "wait for the command");
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /*
@@ -260,9 +261,9 @@ static struct mono
 exec_deadline(const struct fixed_exec *e)
 {
 	/* Whoever asks for more than a month has no deadline. */
-	return e->timeout_ms == 0 || e->timeout_ms > INT32_MAX ?
-	    mono_none() :
-	    mono_after_ms((int64_t)e->timeout_ms);
+	return e->timeout_ms == 0 || e->timeout_ms > INT32_MAX
+		   ? mono_none()
+		   : mono_after_ms((int64_t)e->timeout_ms);
 }
 
 int

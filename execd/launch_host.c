@@ -40,15 +40,13 @@ host_seal(int fd, struct cerr *err)
 		    "the runtime describes itself in too many bytes");
 	if (lseek(fd, 0, SEEK_SET) == -1 ||
 	    fcntl(fd, F_ADD_SEALS,
-		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ==
-		-1)
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == -1)
 		return cerr_errno(err, "runtime");
 	return 0;
 }
 
 int
-launch_features(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_runtime *f = op->body;
 	off_t end;
@@ -61,8 +59,8 @@ launch_features(const struct launch *l, struct launch_op *op,
 		return cerr_errno(err, "runtime");
 	code = host_ask(l, f->runtime, "--version", fd, err);
 	if (code != 0)
-		return code == -1 ? -1 :
-				    cerr_set(err, CERR_FAILED_PRECONDITION,
+		return code == -1 ? -1
+				  : cerr_set(err, CERR_FAILED_PRECONDITION,
 					"runtime %s cannot be run",
 					l->runtimes[f->runtime].path);
 	end = lseek(fd, 0, SEEK_CUR) + 1;
@@ -79,8 +77,7 @@ launch_features(const struct launch *l, struct launch_op *op,
 
 /* May wait for a file system that hangs: hence a job of its own. */
 int
-launch_host_path(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_host_path(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_host_path *h = op->body;
 	struct stat st;
@@ -97,8 +94,7 @@ launch_host_path(const struct launch *l, struct launch_op *op,
 }
 
 int
-launch_devices(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_devices(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_host_path *h = op->body;
 

@@ -20,7 +20,7 @@
 #include "lib/log.h"
 #include "lib/mono.h"
 
-#define JOB_KEEP_MAX (3 + 1 + LAUNCH_DIR_COUNT + 2 + WIRE_FDS_MAX)
+#define JOB_KEEP_MAX  (3 + 1 + LAUNCH_DIR_COUNT + 2 + WIRE_FDS_MAX)
 #define JOB_REPLY_MAX 4096
 
 /* What a job's two messages have in the place of a request's id. */
@@ -93,8 +93,9 @@ job_close_gap(int first, int last)
 static void
 job_close_others(const struct launch_job *j)
 {
-	int keep[JOB_KEEP_MAX] = { 0, 1, 2, LAUNCH_JOB_FD,
-		j->l->exe_monitor, j->l->exe_pause }, last = -1;
+	int keep[JOB_KEEP_MAX] = { 0, 1, 2, LAUNCH_JOB_FD, j->l->exe_monitor,
+		j->l->exe_pause },
+	    last = -1;
 	size_t n = 6;
 
 	memcpy(keep + n, j->l->dirs, sizeof(j->l->dirs));
@@ -195,8 +196,8 @@ job_tell(struct launch_job *j)
 	j->call = NULL;
 	if (call == NULL)
 		return;
-	body = j->failed ? NULL :
-			   codec_unpack(NULL, (enum msg_type)j->answer.type,
+	body = j->failed ? NULL
+			 : codec_unpack(NULL, (enum msg_type)j->answer.type,
 			       j->answer.data, j->answer.len);
 	if (body == NULL) {
 		log_info("%s failed: %s", msg_info(j->row->type)->name,
@@ -265,7 +266,7 @@ static void
 job_take_answer(struct launch_job *j)
 {
 	while (!j->answered &&
-	    wire_recv(j->sock, &j->answer, JOB_REPLY_MAX) == 1) {
+	       wire_recv(j->sock, &j->answer, JOB_REPLY_MAX) == 1) {
 		if (j->answer.id == JOB_ID_BEGUN) {
 			j->begun = true;
 			wire_clear(&j->answer);
@@ -355,8 +356,8 @@ job_watch(struct launch_job *j)
 	int64_t ms = j->undoing ? LAUNCH_UNDO_MS : j->row->deadline_ms;
 	struct timeval tv = mono_timeval(mono_after_ms(ms));
 
-	j->ev_end = event_new(base, j->pidfd, EV_READ | EV_PERSIST, job_ended,
-	    j);
+	j->ev_end =
+	    event_new(base, j->pidfd, EV_READ | EV_PERSIST, job_ended, j);
 	j->ev_sock = event_new(base, j->sock, EV_READ, job_readable, j);
 	j->ev_timer = evtimer_new(base, job_late, j);
 	if (j->ev_end == NULL || j->ev_sock == NULL || j->ev_timer == NULL)
@@ -393,8 +394,7 @@ job_run(struct launch_job *j)
 		job_abandon(j, "cancelled");
 		return;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ==
-	    -1) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
 		job_abandon(j, "socketpair");
 		return;
 	}
@@ -417,8 +417,8 @@ job_run(struct launch_job *j)
 }
 
 static struct launch_job *
-job_new(struct launch *l, const struct launch_row *row,
-    struct link_call *call, struct link_msg *m)
+job_new(struct launch *l, const struct launch_row *row, struct link_call *call,
+    struct link_msg *m)
 {
 	struct launch_job *j = calloc(1, sizeof(*j));
 	size_t size = fixed_memory(msg_info(m->type)->fixed);
@@ -447,8 +447,8 @@ job_refuse(struct launch_job *j, const char *text)
 
 void
 launch_job_start(struct launch *l, const struct launch_row *row,
-    struct link_call *call, struct link_msg *m,
-    struct launch_sysctl *sysctls, size_t nsysctls)
+    struct link_call *call, struct link_msg *m, struct launch_sysctl *sysctls,
+    size_t nsysctls)
 {
 	struct launch_job *j = job_new(l, row, call, m);
 

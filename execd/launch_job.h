@@ -35,7 +35,7 @@ enum launch_cancel {
 struct launch_row {
 	enum msg_type type;
 	launch_fn fn;
-	launch_fn undo; /* may be NULL */
+	launch_fn undo;	     /* may be NULL */
 	int64_t deadline_ms; /* 0: the operation has its own */
 	enum launch_class class;
 	enum launch_cancel cancel; /* when execd cancels or goes */
@@ -48,7 +48,7 @@ struct launch_jobs *launch_jobs_new(struct launch *l);
  * its descriptors; takes sysctls.
  */
 void launch_job_start(struct launch *l, const struct launch_row *row,
-    struct link_call *call, struct link_msg *m,
-    struct launch_sysctl *sysctls, size_t nsysctls);
+    struct link_call *call, struct link_msg *m, struct launch_sysctl *sysctls,
+    size_t nsysctls);
 
 #endif

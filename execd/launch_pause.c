@@ -12,12 +12,11 @@
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
 
-#define PAUSE_ID	  "65535"
+#define PAUSE_ID	 "65535"
 #define PAUSE_EXE_FD_LOW 16
 
 int
-launch_pause_cgroup(const char *cgroup, const char *pod, char *buf,
-    size_t size)
+launch_pause_cgroup(const char *cgroup, const char *pod, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%s%s%s", cgroup,
 	    cgroup[0] == '\0' ? "" : "/criod-pause-",
@@ -51,8 +50,7 @@ pause_child(const struct launch *l, const char *cgroup, int ready)
 }
 
 pid_t
-launch_pause_start(const struct launch *l, const char *cgroup,
-    struct cerr *err)
+launch_pause_start(const struct launch *l, const char *cgroup, struct cerr *err)
 {
 	CLEANUP_FD int ready = -1;
 	char text[256];

@@ -23,8 +23,8 @@
 #include "lib/fdio.h"
 #include "lib/id.h"
 
-#define POD_FILE_MAX	(1024U * 1024)
-#define POD_PAUSE_MS	5000
+#define POD_FILE_MAX	 (1024U * 1024)
+#define POD_PAUSE_MS	 5000
 #define POD_UMOUNT_TRIES 8
 
 static const struct {
@@ -106,8 +106,8 @@ pod_unshare(const struct launch *l, const struct launch_op *op,
 	int clone = 0;
 
 	for (size_t i = 0; i < POD_NSPACES; i++)
-		clone |= m->flags & pod_spaces[i].flag ? pod_spaces[i].clone :
-							 0;
+		clone |=
+		    m->flags & pod_spaces[i].flag ? pod_spaces[i].clone : 0;
 	if (clone != 0 && unshare(clone) == -1)
 		return cerr_errno(err, "namespaces of the pod");
 	if ((m->flags & POD_NS_UTS) != 0 && m->hostname[0] != '\0' &&
@@ -186,26 +186,24 @@ pod_build(const struct launch *l, struct launch_op *op,
     struct fixed_launch_rec *r, struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
-	CLEANUP_FD int nsdir = launch_make_dir(l->dirs[LAUNCH_DIR_NS], m->pod,
-	    0700);
-	CLEANUP_FD int poddir = launch_make_dir(l->dirs[LAUNCH_DIR_POD],
-	    m->pod, 0711);
+	CLEANUP_FD int nsdir =
+	    launch_make_dir(l->dirs[LAUNCH_DIR_NS], m->pod, 0700);
+	CLEANUP_FD int poddir =
+	    launch_make_dir(l->dirs[LAUNCH_DIR_POD], m->pod, 0711);
 
 	if (nsdir == -1 || poddir == -1)
 		return cerr_errno(err, "directories of the pod");
 	if (pod_unshare(l, op, err) == -1 ||
 	    pod_shm(poddir, m->shm_size, err) == -1)
 		return -1;
-	if ((m->flags & POD_NS_PID) != 0 &&
-	    pod_start_pause(l, m, r, err) == -1)
+	if ((m->flags & POD_NS_PID) != 0 && pod_start_pause(l, m, r, err) == -1)
 		return -1;
 	return pod_pins(nsdir, m->flags, err);
 }
 
 /* Repeated, it answers as before: the record is written last. */
 int
-launch_pod_make(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_pod_make(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
 	struct fixed_launch_rec r;
@@ -321,8 +319,7 @@ launch_pod_unmake(const struct launch *l, struct launch_op *op,
 }
 
 int
-launch_pod_undo(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_pod_undo(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
 
@@ -347,8 +344,8 @@ pod_file_write(int poddir, const char *name, const void *buf, size_t len)
 
 /* The given contents; without any, the host's own file, if it has it. */
 static int
-pod_file_text(struct launch_op *op, uint32_t which, uint8_t **buf,
-    size_t *len, struct cerr *err)
+pod_file_text(struct launch_op *op, uint32_t which, uint8_t **buf, size_t *len,
+    struct cerr *err)
 {
 	ssize_t n;
 
@@ -367,8 +364,7 @@ pod_file_text(struct launch_op *op, uint32_t which, uint8_t **buf,
 }
 
 int
-launch_pod_file(const struct launch *l, struct launch_op *op,
-    struct cerr *err)
+launch_pod_file(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_pod_file *f = op->body;
 	CLEANUP_FREE uint8_t *buf = NULL;
@@ -387,8 +383,7 @@ launch_pod_file(const struct launch *l, struct launch_op *op,
 	if (poddir == -1)
 		return cerr_set(err, CERR_NOT_FOUND, "pod %s: not made",
 		    f->pod);
-	return pod_file_write(poddir, pod_files[f->which].name, buf, len) ==
-		-1 ?
-	    cerr_errno(err, "%s", pod_files[f->which].name) :
-	    0;
+	return pod_file_write(poddir, pod_files[f->which].name, buf, len) == -1
+		   ? cerr_errno(err, "%s", pod_files[f->which].name)
+		   : 0;
 }

@@ -26,9 +26,9 @@ proc_stat_parse(const char *text, struct proc_stat *out)
 		   " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
 		   "%*d %*d %*d %*d %" SCNu64,
 		   &out->state, &out->ppid, &out->session,
-		   &out->start_time) == 4 ?
-	    0 :
-	    -1;
+		   &out->start_time) == 4
+		   ? 0
+		   : -1;
 }
 
 static int
@@ -48,10 +48,10 @@ proc_ids(const char *text, const char *name, uint32_t ids[4])
 	const char *v;
 
 	return proc_field(text, name, &v) == 0 &&
-		sscanf(v, "%u %u %u %u", &ids[0], &ids[1], &ids[2],
-		    &ids[3]) == 4 ?
-	    0 :
-	    -1;
+		       sscanf(v, "%u %u %u %u", &ids[0], &ids[1], &ids[2],
+			   &ids[3]) == 4
+		   ? 0
+		   : -1;
 }
 
 static int
@@ -60,9 +60,9 @@ proc_caps(const char *text, const char *name, uint64_t *caps)
 	const char *v;
 
 	return proc_field(text, name, &v) == 0 &&
-		sscanf(v, "%" SCNx64, caps) == 1 ?
-	    0 :
-	    -1;
+		       sscanf(v, "%" SCNx64, caps) == 1
+		   ? 0
+		   : -1;
 }
 
 static int
@@ -70,9 +70,9 @@ proc_number(const char *text, const char *name, uint32_t *value)
 {
 	const char *v;
 
-	return proc_field(text, name, &v) == 0 && sscanf(v, "%u", value) == 1 ?
-	    0 :
-	    -1;
+	return proc_field(text, name, &v) == 0 && sscanf(v, "%u", value) == 1
+		   ? 0
+		   : -1;
 }
 
 /* The name of the process, which it chooses, comes escaped and first. */
@@ -80,16 +80,16 @@ int
 proc_status_parse(const char *text, struct proc_status *out)
 {
 	return proc_ids(text, "\nUid:", out->uid) == 0 &&
-		proc_ids(text, "\nGid:", out->gid) == 0 &&
-		proc_caps(text, "\nCapInh:", &out->inh) == 0 &&
-		proc_caps(text, "\nCapPrm:", &out->prm) == 0 &&
-		proc_caps(text, "\nCapEff:", &out->eff) == 0 &&
-		proc_caps(text, "\nCapBnd:", &out->bnd) == 0 &&
-		proc_caps(text, "\nCapAmb:", &out->amb) == 0 &&
-		proc_number(text, "\nNoNewPrivs:", &out->nnp) == 0 &&
-		proc_number(text, "\nSeccomp:", &out->seccomp) == 0 ?
-	    0 :
-	    -1;
+		       proc_ids(text, "\nGid:", out->gid) == 0 &&
+		       proc_caps(text, "\nCapInh:", &out->inh) == 0 &&
+		       proc_caps(text, "\nCapPrm:", &out->prm) == 0 &&
+		       proc_caps(text, "\nCapEff:", &out->eff) == 0 &&
+		       proc_caps(text, "\nCapBnd:", &out->bnd) == 0 &&
+		       proc_caps(text, "\nCapAmb:", &out->amb) == 0 &&
+		       proc_number(text, "\nNoNewPrivs:", &out->nnp) == 0 &&
+		       proc_number(text, "\nSeccomp:", &out->seccomp) == 0
+		   ? 0
+		   : -1;
 }
 
 static int
@@ -106,9 +106,9 @@ proc_stat_read(pid_t pid, struct proc_stat *out)
 {
 	char text[PROC_TEXT_MAX];
 
-	return proc_text(pid, "stat", text, sizeof(text)) == -1 ?
-	    -1 :
-	    proc_stat_parse(text, out);
+	return proc_text(pid, "stat", text, sizeof(text)) == -1
+		   ? -1
+		   : proc_stat_parse(text, out);
 }
 
 int
@@ -116,9 +116,9 @@ proc_status_read(pid_t pid, struct proc_status *out)
 {
 	char text[PROC_TEXT_MAX];
 
-	return proc_text(pid, "status", text, sizeof(text)) == -1 ?
-	    -1 :
-	    proc_status_parse(text, out);
+	return proc_text(pid, "status", text, sizeof(text)) == -1
+		   ? -1
+		   : proc_status_parse(text, out);
 }
 
 /* The pidfd first: what /proc says after that is said of its process, or of

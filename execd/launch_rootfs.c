@@ -66,23 +66,23 @@ rootfs_like(int upper, const struct launch *l, const struct fixed_rootfs *r)
 			return -1;
 	}
 	return fchown(upper, st.st_uid, st.st_gid) == -1 ||
-		fchmod(upper, st.st_mode & 07777) == -1 ?
-	    -1 :
-	    0;
+		       fchmod(upper, st.st_mode & 07777) == -1
+		   ? -1
+		   : 0;
 }
 
 static int
 rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
     struct cerr *err)
 {
-	CLEANUP_FD int ctr = launch_make_dir(l->dirs[LAUNCH_DIR_CONTAINER],
-	    r->ctr, 0700);
-	CLEANUP_FD int upper = ctr == -1 ? -1 :
-					   launch_make_dir(ctr, "upper", 0755);
-	CLEANUP_FD int work = ctr == -1 ? -1 :
-					  launch_make_dir(ctr, "work", 0700);
-	CLEANUP_FD int at = launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS],
-	    r->ctr, 0700);
+	CLEANUP_FD int ctr =
+	    launch_make_dir(l->dirs[LAUNCH_DIR_CONTAINER], r->ctr, 0700);
+	CLEANUP_FD int upper =
+	    ctr == -1 ? -1 : launch_make_dir(ctr, "upper", 0755);
+	CLEANUP_FD int work =
+	    ctr == -1 ? -1 : launch_make_dir(ctr, "work", 0700);
+	CLEANUP_FD int at =
+	    launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS], r->ctr, 0700);
 
 	if (ctr == -1 || upper == -1 || work == -1 || at == -1 ||
 	    rootfs_like(upper, l, r) == -1)
@@ -92,8 +92,8 @@ rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
 
 /* Highest first; relative to IMAGE/layer, which is the current directory. */
 static int
-rootfs_options(const struct launch *l, const struct fixed_rootfs *r,
-    char *buf, size_t size, struct cerr *err)
+rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
+    size_t size, struct cerr *err)
 {
 	size_t n = (size_t)snprintf(buf, size,
 	    "userxattr,volatile,upperdir=%s/%s/upper,workdir=%s/%s/work,"
@@ -101,13 +101,12 @@ rootfs_options(const struct launch *l, const struct fixed_rootfs *r,
 	    l->container, r->ctr, l->container, r->ctr);
 
 	if (r->nlayers == 0 && n < size)
-		n += (size_t)snprintf(buf + n, size - n, "%s/empty",
-		    l->state);
+		n += (size_t)snprintf(buf + n, size - n, "%s/empty", l->state);
 	for (uint32_t i = r->nlayers; i > 0 && n < size; i--)
 		n += (size_t)snprintf(buf + n, size - n, "%s%" PRIu64 "/fs",
 		    i == r->nlayers ? "" : ":", r->layers[i - 1]);
-	return n < size ? 0 :
-			  cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+	return n < size ? 0
+			: cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 			      "the image's layers do not fit one mount");
 }
 
@@ -152,8 +151,7 @@ launch_rootfs(const struct launch *l, struct launch_op *op, struct cerr *err)
 	    rootfs_path(l, r->ctr, path, sizeof(path), err) == -1)
 		return -1;
 	launch_begun();
-	if (rootfs_dirs(l, r, err) == -1 ||
-	    rootfs_mount(l, r, path, err) == -1)
+	if (rootfs_dirs(l, r, err) == -1 || rootfs_mount(l, r, path, err) == -1)
 		return -1;
 	root = rootfs_open(path);
 	if (root == -1)

@@ -181,8 +181,7 @@ run_wait(struct run *r, struct cerr *err)
 			return cerr_errno(err, "wait for %s", r->argv[0]);
 	}
 	launch_clean_text(r->text);
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int

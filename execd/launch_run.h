@@ -17,7 +17,7 @@
 struct run {
 	const char *argv[RUN_ARGS_MAX];
 	size_t argc;
-	int out, err;	/* -1: what is said goes into text */
+	int out, err;		 /* -1: what is said goes into text */
 	char text[RUN_TEXT_MAX]; /* its end, if it is much */
 	size_t text_len;
 };

@@ -71,13 +71,11 @@ start_others(struct launch *l, struct cerr *err)
 	l->dirs[LAUNCH_DIR_LAYER] = start_open_dir(image, "layer");
 	if (l->dirs[LAUNCH_DIR_LAYER] == -1)
 		return cerr_errno(err, "%s/layer", l->image);
-	l->dirs[LAUNCH_DIR_CONTAINER] = start_open_dir(AT_FDCWD,
-	    l->container);
+	l->dirs[LAUNCH_DIR_CONTAINER] = start_open_dir(AT_FDCWD, l->container);
 	if (l->dirs[LAUNCH_DIR_CONTAINER] == -1)
 		return cerr_errno(err, "%s", l->container);
 	l->dirs[LAUNCH_DIR_SYS] = start_open_dir(AT_FDCWD, "/proc/sys");
-	return l->dirs[LAUNCH_DIR_SYS] == -1 ? cerr_errno(err, "/proc/sys") :
-					       0;
+	return l->dirs[LAUNCH_DIR_SYS] == -1 ? cerr_errno(err, "/proc/sys") : 0;
 }
 
 /* Pins must show up in netlaunch's mount namespace. */
@@ -115,9 +113,8 @@ start_program(const struct launch *l, const char *name, int *fd,
 	(void)snprintf(path, sizeof(path), "%s/%s", l->libexec, name);
 	*fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
 	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (*fd == -1 ||
-	    syscall(SYS_mount_setattr, *fd, "", AT_EMPTY_PATH, &ro,
-		sizeof(ro)) == -1)
+	if (*fd == -1 || syscall(SYS_mount_setattr, *fd, "", AT_EMPTY_PATH, &ro,
+			     sizeof(ro)) == -1)
 		return cerr_errno(err, "%s", path);
 	return 0;
 }
@@ -127,9 +124,8 @@ start_cgroups(struct launch *l, struct cerr *err)
 {
 	CLEANUP_FREE char *text = malloc(START_MOUNTINFO_MAX);
 
-	if (text == NULL ||
-	    launch_read_file(AT_FDCWD, "/proc/self/mountinfo", text,
-		START_MOUNTINFO_MAX) == -1)
+	if (text == NULL || launch_read_file(AT_FDCWD, "/proc/self/mountinfo",
+				text, START_MOUNTINFO_MAX) == -1)
 		return cerr_errno(err, "/proc/self/mountinfo");
 	cgroup_parse(&l->cgroups, text);
 	if (l->cgroups.n == 0)
@@ -138,7 +134,8 @@ start_cgroups(struct launch *l, struct cerr *err)
 	return 0;
 }
 
-/* What a launcher that was killed left half done; containers are not touched. */
+/* What a launcher that was killed left half done; containers are not touched.
+ */
 static void
 start_clean(const struct launch *l)
 {
@@ -153,7 +150,7 @@ start_clean(const struct launch *l)
 	}
 	while ((de = readdir(dir)) != NULL) {
 		/* CTR.mon belongs to a monitor that lives. */
-		if (de->d_name[0] != '.' && strstr(de->d_name, ".mon") == NULL)
+		if (strstr(de->d_name, ".mon") == NULL)
 			(void)unlinkat(l->dirs[LAUNCH_DIR_SCRATCH], de->d_name,
 			    0);
 	}

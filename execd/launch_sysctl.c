@@ -147,8 +147,8 @@ static bool
 sysctl_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ':' ||
-	    c == '@';
+	       (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ':' ||
+	       c == '@';
 }
 
 static int
@@ -170,10 +170,10 @@ sysctl_to_path(const char *name, char *path, size_t size)
 			return -1;
 	}
 	return path[0] == '/' || path[n - 1] == '/' ||
-		strstr(path, "//") != NULL || strstr(path, "/./") != NULL ||
-		strstr(path, "..") != NULL ?
-	    -1 :
-	    0;
+		       strstr(path, "//") != NULL ||
+		       strstr(path, "/./") != NULL || strstr(path, "..") != NULL
+		   ? -1
+		   : 0;
 }
 
 int
@@ -188,8 +188,8 @@ launch_sysctl_path(const char *name, unsigned int flags, char *path,
 		size_t n = strlen(prefix);
 		bool below = prefix[n - 1] == '/';
 
-		if (below ? strncmp(path, prefix, n) == 0 :
-			    strcmp(path, prefix) == 0)
+		if (below ? strncmp(path, prefix, n) == 0
+			  : strcmp(path, prefix) == 0)
 			return (flags & sysctl_spaces[i].ns) != 0 ? 0 : -1;
 	}
 	return -1;
@@ -204,7 +204,8 @@ launch_sysctl_apply(int sysdir, const struct launch_sysctl *s,
 
 	if (launch_sysctl_path(s->name, flags, path, sizeof(path)) == -1)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "sysctl %s is not of a namespace that the pod has", s->name);
+		    "sysctl %s is not of a namespace that the pod has",
+		    s->name);
 	fd = launch_open_beneath(sysdir, path, O_WRONLY | O_NOCTTY);
 	if (fd == -1 && errno == ENOENT)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -212,9 +213,10 @@ launch_sysctl_apply(int sysdir, const struct launch_sysctl *s,
 	if (fd == -1)
 		return cerr_errno(err, "sysctl %s", s->name);
 	if (fdio_write_all(fd, s->value, strlen(s->value)) == -1)
-		return errno == EINVAL || errno == ERANGE ?
-		    cerr_set(err, CERR_INVALID_ARGUMENT,
-			"sysctl %s: the kernel refuses %s", s->name, s->value) :
-		    cerr_errno(err, "sysctl %s", s->name);
+		return errno == EINVAL || errno == ERANGE
+			   ? cerr_set(err, CERR_INVALID_ARGUMENT,
+				 "sysctl %s: the kernel refuses %s", s->name,
+				 s->value)
+			   : cerr_errno(err, "sysctl %s", s->name);
 	return 0;
 }

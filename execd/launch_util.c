@@ -29,9 +29,10 @@ launch_path_clean(const char *path)
 	size_t n = strlen(path);
 
 	return n > 1 && path[0] == '/' && path[n - 1] != '/' &&
-	    strstr(path, "//") == NULL && strstr(path, "/./") == NULL &&
-	    strstr(path, "/../") == NULL && strcmp(path + n - 2, "/.") != 0 &&
-	    (n < 3 || strcmp(path + n - 3, "/..") != 0);
+	       strstr(path, "//") == NULL && strstr(path, "/./") == NULL &&
+	       strstr(path, "/../") == NULL &&
+	       strcmp(path + n - 2, "/.") != 0 &&
+	       (n < 3 || strcmp(path + n - 3, "/..") != 0);
 }
 
 int
@@ -40,7 +41,7 @@ launch_open_beneath(int dirfd, const char *path, int flags)
 	struct open_how how = {
 		.flags = (unsigned int)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-		    RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+			   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 	long fd = -1;
 
@@ -78,8 +79,8 @@ launch_make_dirs(const char *path)
 			continue;
 		memcpy(sofar, path, i);
 		sofar[i] = '\0';
-		if (mkdir(sofar, 0755) == -1 ? errno != EEXIST :
-					       chmod(sofar, 0755) == -1)
+		if (mkdir(sofar, 0755) == -1 ? errno != EEXIST
+					     : chmod(sofar, 0755) == -1)
 			return -1;
 		if (path[i] == '\0')
 			return 0;
@@ -89,8 +90,8 @@ launch_make_dirs(const char *path)
 }
 
 char *
-launch_state_path(const struct launch *l, char *buf, size_t size,
-    const char *a, const char *b)
+launch_state_path(const struct launch *l, char *buf, size_t size, const char *a,
+    const char *b)
 {
 	int n = snprintf(buf, size, "%s/%s%s%s", l->state, a,
 	    b == NULL ? "" : "/", b == NULL ? "" : b);
@@ -101,8 +102,8 @@ launch_state_path(const struct launch *l, char *buf, size_t size,
 ssize_t
 launch_read_file(int dirfd, const char *path, char *buf, size_t size)
 {
-	CLEANUP_FD int fd = openat(dirfd, path,
-	    O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	CLEANUP_FD int fd =
+	    openat(dirfd, path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	ssize_t n = fd == -1 ? -1 : fdio_read_upto(fd, buf, size - 1);
 
 	buf[n < 0 ? 0 : n] = '\0';
@@ -112,8 +113,8 @@ launch_read_file(int dirfd, const char *path, char *buf, size_t size)
 int
 launch_write_file(int dirfd, const char *path, const char *text)
 {
-	CLEANUP_FD int fd = openat(dirfd, path,
-	    O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	CLEANUP_FD int fd =
+	    openat(dirfd, path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 
 	return fd == -1 ? -1 : fdio_write_all(fd, text, strlen(text));
 }

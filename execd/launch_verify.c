@@ -18,7 +18,7 @@ static bool
 verify_same(const uint32_t ids[4], uint32_t want)
 {
 	return ids[0] == want && ids[1] == want && ids[2] == want &&
-	    ids[3] == want;
+	       ids[3] == want;
 }
 
 int
@@ -152,7 +152,8 @@ verify_monitor(const struct launch *l, pid_t pid, struct cerr *err)
 
 	if (proc_status_read(pid, &s) == -1)
 		return cerr_set(err, CERR_INTERNAL, "the monitor is gone");
-	if (!verify_same(s.uid, l->mon_uid) || !verify_same(s.gid, l->mon_gid) ||
+	if (!verify_same(s.uid, l->mon_uid) ||
+	    !verify_same(s.gid, l->mon_gid) ||
 	    (s.inh | s.prm | s.eff | s.bnd | s.amb) != 0 || s.nnp != 1 ||
 	    s.seccomp != 2)
 		return cerr_set(err, CERR_INTERNAL,

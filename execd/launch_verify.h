@@ -22,8 +22,7 @@ int verify_monitor(const struct launch *l, pid_t pid, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* The parts that take what was read. */
-int verify_status(const struct proc_status *s,
-    const struct fixed_ctr_create *c, struct cerr *err)
-    __attribute__((warn_unused_result));
+int verify_status(const struct proc_status *s, const struct fixed_ctr_create *c,
+    struct cerr *err) __attribute__((warn_unused_result));
 
 #endif

@@ -189,8 +189,9 @@ monitor_confine(struct monitor *m)
 	what = drop_enter(&d);
 	if (what != NULL)
 		return monitor_fail(m, what);
-	return monitor_say(MONITOR_REPORT_CONFINED, "", 0) == -1 ?
-	    monitor_fail(m, "report") : 0;
+	return monitor_say(MONITOR_REPORT_CONFINED, "", 0) == -1
+		   ? monitor_fail(m, "report")
+		   : 0;
 }
 
 static const struct {

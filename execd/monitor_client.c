@@ -100,8 +100,8 @@ client_trusted(const struct monitor *m, int fd)
 void
 monitor_client_accept(struct monitor *m)
 {
-	int fd = accept4(m->listen_fd, NULL, NULL,
-	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd =
+	    accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd == -1)
 		return;
@@ -122,7 +122,8 @@ client_take_fd(struct msghdr *mh)
 	int fd = -1;
 
 	if (cm != NULL && cm->cmsg_level == SOL_SOCKET &&
-	    cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len >= CMSG_LEN(sizeof(int)))
+	    cm->cmsg_type == SCM_RIGHTS &&
+	    cm->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(cm), sizeof(fd));
 	return fd;
 }

@@ -325,7 +325,8 @@ monitor_create(struct monitor *m)
 	}
 	if (result == -1) {
 		if (m->text_len == 0)
-			monitor_text(m, "the runtime failed and did not say why");
+			monitor_text(m,
+			    "the runtime failed and did not say why");
 		return -1;
 	}
 	m->text_len = 0;

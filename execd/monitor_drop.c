@@ -41,9 +41,8 @@ drop_pivot(int rootfd)
 		return "mount namespace";
 	tree = (int)syscall(SYS_open_tree, AT_FDCWD, ".",
 	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree == -1 ||
-	    syscall(SYS_move_mount, tree, "", AT_FDCWD, ".",
-		MOVE_MOUNT_F_EMPTY_PATH) == -1)
+	if (tree == -1 || syscall(SYS_move_mount, tree, "", AT_FDCWD, ".",
+			      MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		return "mount of the root";
 	if (fchdir(tree) == -1 || syscall(SYS_pivot_root, ".", ".") == -1 ||
 	    umount2(".", MNT_DETACH) == -1 || chdir("/") == -1)
@@ -114,8 +113,8 @@ drop_caps(void)
 	memset(data, 0, sizeof(data));
 	if (syscall(SYS_capset, &head, data) == -1)
 		return "capset";
-	if (syscall(SYS_capget, &head, data) == -1 ||
-	    data[0].permitted != 0 || data[1].permitted != 0)
+	if (syscall(SYS_capget, &head, data) == -1 || data[0].permitted != 0 ||
+	    data[1].permitted != 0)
 		return "capabilities are still there";
 	if (setresuid(0, 0, 0) != -1)
 		return "could become root again";

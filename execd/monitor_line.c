@@ -2,7 +2,7 @@
 
 #include "execd/monitor_line.h"
 
-#define LINE_NS_PER_S INT64_C(1000000000)
+#define LINE_NS_PER_S  INT64_C(1000000000)
 #define LINE_S_PER_DAY 86400
 
 size_t

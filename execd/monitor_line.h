@@ -22,8 +22,8 @@
 
 struct line_piece {
 	const uint8_t *text;
-	size_t len;    /* the newline included, if has_nl */
-	bool full;     /* F, not P */
+	size_t len; /* the newline included, if has_nl */
+	bool full;  /* F, not P */
 	bool has_nl;
 };
 

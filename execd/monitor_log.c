@@ -36,8 +36,8 @@ monitor_log_usable(int fd)
 	int flags = fcntl(fd, F_GETFL);
 
 	return flags != -1 && (flags & O_APPEND) != 0 &&
-	    (flags & O_ACCMODE) != O_RDONLY && fstat(fd, &st) == 0 &&
-	    (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+	       (flags & O_ACCMODE) != O_RDONLY && fstat(fd, &st) == 0 &&
+	       (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
 }
 
 static void

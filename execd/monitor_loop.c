@@ -10,7 +10,8 @@
 
 #include "execd/monitor.h"
 
-#define LOOP_LAST_READS 16 /* times LINE_MAX_TEXT: more than a pipe's 64 KiB */
+#define LOOP_LAST_READS 16 /* times LINE_MAX_TEXT: more than a pipe's 64 KiB   \
+			    */
 
 enum loop_slot {
 	LOOP_LISTEN,
@@ -83,7 +84,7 @@ loop_reap(struct monitor *m)
 		m->exited = true;
 		m->finished_at = monitor_wall_ns();
 		m->exit_code = (uint32_t)si.si_status +
-		    (si.si_code == CLD_EXITED ? 0 : 128);
+			       (si.si_code == CLD_EXITED ? 0 : 128);
 	}
 }
 

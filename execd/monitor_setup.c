@@ -27,8 +27,8 @@ setup_oom_count(const char *text)
 	const char *p = text;
 	uint32_t n = 0;
 
-	while (p != NULL && strncmp(p, SETUP_OOM_KEY,
-	    sizeof(SETUP_OOM_KEY) - 1) != 0) {
+	while (p != NULL &&
+	       strncmp(p, SETUP_OOM_KEY, sizeof(SETUP_OOM_KEY) - 1) != 0) {
 		p = strchr(p, '\n');
 		p = p == NULL ? NULL : p + 1;
 	}
@@ -151,8 +151,8 @@ setup_bind(struct monitor *m)
 int
 monitor_listen(struct monitor *m)
 {
-	m->listen_fd = socket(AF_UNIX,
-	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	m->listen_fd =
+	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (m->listen_fd == -1 || setup_bind(m) == -1)
 		return monitor_fail(m, CTR_MONITOR_SOCK);
 	return 0;

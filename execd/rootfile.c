@@ -11,7 +11,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,11 +19,11 @@
 #include "lib/fdio.h"
 #include "lib/filter.h"
 
-#define ROOTFILE_NOBODY	   65534
-#define ROOTFILE_PATH_MAX  4096
-#define ROOTFILE_MEMORY	   (64UL * 1024 * 1024)
-#define ROOTFILE_SECONDS   5
-#define ROOTFILE_TRIES	   8
+#define ROOTFILE_NOBODY	  65534
+#define ROOTFILE_PATH_MAX 4096
+#define ROOTFILE_MEMORY	  (64UL * 1024 * 1024)
+#define ROOTFILE_SECONDS  5
+#define ROOTFILE_TRIES	  8
 
 /* The program's only table is the one for this work. */
 extern const struct filter filter_execlaunch;
@@ -61,8 +60,7 @@ rootfile_caps(enum rootfile_work work)
 
 	memset(data, 0, sizeof(data));
 	if (work == ROOTFILE_MAKE)
-		data[0].permitted = data[0].effective =
-		    1U << CAP_DAC_OVERRIDE;
+		data[0].permitted = data[0].effective = 1U << CAP_DAC_OVERRIDE;
 	return (int)syscall(SYS_capset, &head, data);
 }
 
@@ -73,12 +71,12 @@ rootfile_ids(enum rootfile_work work)
 		return -1;
 	if (work == ROOTFILE_MAKE)
 		return 0;
-	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY,
-		   ROOTFILE_NOBODY) == -1 ||
-		setresuid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
-		    -1 ?
-	    -1 :
-	    0;
+	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
+			   -1 ||
+		       setresuid(ROOTFILE_NOBODY, ROOTFILE_NOBODY,
+			   ROOTFILE_NOBODY) == -1
+		   ? -1
+		   : 0;
 }
 
 /* The root stays open nowhere else: no descriptor leads out of it. */
@@ -104,10 +102,10 @@ static int
 rootfile_open(const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned int)(flags | O_CLOEXEC | O_NONBLOCK |
-		    O_NOCTTY),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
-		    RESOLVE_NO_XDEV,
+		.flags =
+		    (unsigned int)(flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY),
+		.resolve =
+		    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 	long fd = -1;
 
@@ -129,7 +127,7 @@ rootfile_open_regular(const char *path, bool *absent, struct cerr *err)
 	struct stat st;
 
 	*absent = look == -1 &&
-	    (errno == ENOENT || errno == ENOTDIR || errno == EACCES);
+		  (errno == ENOENT || errno == ENOTDIR || errno == EACCES);
 	if (*absent)
 		return -1;
 	if (look == -1)
@@ -147,14 +145,13 @@ rootfile_open_regular(const char *path, bool *absent, struct cerr *err)
 int
 rootfile_read(const char *path, struct cerr *err)
 {
-	CLEANUP_FREE uint8_t *buf = malloc(ROOTFILE_MAX);
+	/* Untouched, and not there, in every process but this job. */
+	static uint8_t buf[ROOTFILE_MAX];
 	CLEANUP_FD int fd = -1;
 	bool absent = false;
 	ssize_t n = 0;
 	int memfd;
 
-	if (buf == NULL)
-		return cerr_errno(err, "%s of the image", path);
 	if (rootfile_open_regular(path, &absent, err) == -1 && !absent)
 		return -1;
 	if (!absent) {
@@ -207,6 +204,6 @@ rootfile_make_dir(const char *path, struct cerr *err)
 		if (result == -1)
 			break;
 	}
-	return dir == -1 ? cerr_errno(err, "directory %s of the image", path) :
-			   0;
+	return dir == -1 ? cerr_errno(err, "directory %s of the image", path)
+			 : 0;
 }

@@ -17,9 +17,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t part = data[0] * 64U; done < size; part = size) {
 		size_t len = part < size ? part : size;
 
-		while (done < len &&
-		    (n = line_cut(data + done, len - done, len == size, &p)) !=
-			0) {
+		while (done < len && (n = line_cut(data + done, len - done,
+					  len == size, &p)) != 0) {
 			if (p.text != data + done || p.len != n ||
 			    n > LINE_MAX_TEXT + 1 ||
 			    p.has_nl != (p.text[n - 1] == '\n') ||

@@ -6,6 +6,7 @@
 Ends with "N passed, N failed".
 """
 import argparse
+import errno
 import os
 import re
 import resource
@@ -61,16 +62,22 @@ def mounts():
                 ' %s/ns ' % G.state not in line]
 
 
+# Where every process of a container is listed.
+PIDS = '/sys/fs/cgroup/pids'
+if not os.path.isdir(PIDS):
+    PIDS = '/sys/fs/cgroup'
+
+
 def cgroups():
     out = subprocess.run(['find', '/sys/fs/cgroup', '-type', 'd', '-path',
-                          '*%s/*' % CG],
+                          '/sys/fs/cgroup*%s/*' % CG],
                          stdout=subprocess.PIPE, text=True).stdout.split()
     return out
 
 
 def cgroup_pids(path):
     out = []
-    for top, _, names in os.walk('/sys/fs/cgroup/pids' + path):
+    for top, _, names in os.walk(PIDS + path):
         with open(top + '/cgroup.procs') as f:
             out += f.read().split()
     return out
@@ -498,7 +505,7 @@ def start_verified():
 
 @test
 def create_refused():
-    c = Container(L, ['true'], runtime=R)
+    c = Container(L, ['sleep', '100'], runtime=R)
     v = c.create_values()
     for change in (dict(ctr='x' * 64), dict(ctr='../' + 'a' * 61),
                    dict(pod='zz'), dict(runtime=7), dict(cgroup='/'),
@@ -508,6 +515,9 @@ def create_refused():
         refused(3, L.call, 'L_CTR_CREATE', **dict(v, **change))
     c.create()
     refused(6, c.create_only)
+    # The refusal undid nothing of what was there.
+    time.sleep(0.2)
+    assert alive(c.pid) and c.connect()['state'] == 0
     c.delete()
 
 
@@ -580,19 +590,32 @@ def monitor_clients():
     # Others than root and execd are not served.
     pid = os.fork()
     if pid == 0:
-        d = os.open(c.bundle, os.O_PATH)
-        os.chmod(c.bundle + '/monitor.sock', 0o777)
+        os.chdir(c.bundle)
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            s.connect('/proc/self/fd/%d/monitor.sock' % d)
+            s.connect('monitor.sock')
+            os._exit(3)
+        except PermissionError:
+            os._exit(0)
+    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 0
+    # Not even if the modes let them.
+    os.chmod(c.bundle, 0o755)
+    os.chmod(c.bundle + '/monitor.sock', 0o777)
+    pid = os.fork()
+    if pid == 0:
+        os.chdir(c.bundle)
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.connect('monitor.sock')
+        try:
             os._exit(0 if s.recv(100) == b'' else 1)
         except ConnectionResetError:
             os._exit(0)
-        except OSError:
-            os._exit(2)
-    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) in (0, 2)
+    assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 0
+    os.chmod(c.bundle, 0o700)
     # More than it takes.
     conns = []
     for _ in range(3):
@@ -650,7 +673,7 @@ def exec_basic():
 
 
 def sleepers(c, number):
-    with open('/sys/fs/cgroup/pids%s/cgroup.procs' % c.cgroup) as f:
+    with open('%s%s/cgroup.procs' % (PIDS, c.cgroup)) as f:
         pids = f.read().split()
     out = 0
     for p in pids:
@@ -778,9 +801,11 @@ def rootfs_layers():
         with open(fs + '/etc/passwd', 'w') as f:
             f.write('upper\n')
         os.mknod(fs + '/etc/group', 0o20000, os.makedev(0, 0))
-        os.mkdir(fs + '/root')
-        os.setxattr(fs + '/root', 'user.overlay.opaque', b'y')
         os.chmod(fs, 0o751)
+
+    def opaque(fs):
+        os.mkdir(fs + '/bin')
+        os.setxattr(fs + '/bin', 'user.overlay.opaque', b'y')
     G.layer(120, upper)
     c = Container(L, ['true'], layers=(1, 120))
     assert c.rootfs() == [b'upper\n', b'']
@@ -789,6 +814,15 @@ def rootfs_layers():
     assert os.path.exists(path + '/bin/busybox')
     assert c.rootfs() == [b'upper\n', b'']
     L.call('L_ROOTFS_DROP', ctr=c.id)
+    try:
+        number = G.layer(121, opaque)
+        c = Container(L, ['true'], layers=(1, number))
+        c.rootfs()
+        assert os.listdir('%s/rootfs/%s/bin' % (G.state, c.id)) == []
+        L.call('L_ROOTFS_DROP', ctr=c.id)
+    except OSError as e:
+        # A tmpfs before Linux 6.6 has no such attributes.
+        assert e.errno == errno.EOPNOTSUPP, e
     many = [G.layer(1000000 + i, lambda fs: None) for i in range(127)]
     c = Container(L, ['true'], layers=[1] + many)
     assert c.rootfs()[1] == b'root:x:0:\n'
@@ -938,14 +972,15 @@ def pod_shared_pid():
     with open(launcher.BUILD + '/libexec/criod/pause', 'rb') as f:
         assert f.read(4) == b'\x7fELF'
     time.sleep(0.3)
-    with open('/sys/fs/cgroup/pids%s/pod-%s/criod-pause-%s/'
-              'cgroup.procs' % (CG, p[:8], p)) as f:
+    with open('%s%s/pod-%s/criod-pause-%s/cgroup.procs' %
+              (PIDS, CG, p[:8], p)) as f:
         assert f.read().split() == [str(pause)]
     c.delete()
     unpod(p)
     assert not alive(pause)
-    subprocess.run('rmdir /sys/fs/cgroup/*%s/pod-%s' % (CG, p[:8]),
-                   shell=True)
+    subprocess.run('rmdir /sys/fs/cgroup/*%s/pod-%s /sys/fs/cgroup%s/pod-%s' %
+                   (CG, p[:8], CG, p[:8]), shell=True,
+                   stderr=subprocess.DEVNULL)
 
 
 @test
@@ -1049,7 +1084,8 @@ def pod_killed_while_making():
         time.sleep(0.05)
         unpod(p)
     wait_for(lambda: not cgroup_pids(CG), what='pause to die')
-    subprocess.run('rmdir /sys/fs/cgroup/*%s/k' % CG, shell=True,
+    subprocess.run('rmdir /sys/fs/cgroup/*%s/k /sys/fs/cgroup%s/k' %
+                   (CG, CG), shell=True,
                    stderr=subprocess.DEVNULL)
 
 
@@ -1087,14 +1123,33 @@ def runtime_must_be_roots():
         os.unlink(bad)
 
 
+def runtime_settled(path, bundle):
+    """What a runtime starts with, and its containers could inherit."""
+    with open(path) as f:
+        env, fds, rest = f.read().split('--\n')
+    assert {e.split('=')[0] for e in env.split()} <= {
+        'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD'}, env
+    # The shell itself keeps its script open.
+    fds = [line.split()[-3:] for line in fds.split('\n')[1:] if line]
+    assert {f[0] for f in fds} <= {'0', '1', '2', '3', '10', '255'} and \
+        all(f[2].endswith('/spy') or f[0] in '012' for f in fds), fds
+    assert 'SigIgn:\t0000000000000000' in rest and \
+        'SigBlk:\t0000000000000000' in rest, rest
+    assert rest.split('\n')[-3:] == ['0022', bundle, ''], rest
+
+
 @test
 def hanging_runtime():
     """One that says nothing, one that says too much, one that lies."""
     top = G.top + '/third'
     scripts = {
+        'spy': '(env; echo --; ls -l /proc/$$/fd; echo --; '
+        'grep Sig /proc/$$/status; umask; pwd) > %s-bin/seen; exit 1' % top,
         'loud': 'head -c 100000000 /dev/zero | tr "\\0" e >&2; exit 1',
         'quiet': 'exit 0', 'liar': 'while [ "$1" != --pid-file ]; do shift; '
-        'done; echo 1 > $2; exit 0'}
+        'done; echo 1 > $2; exit 0',
+        'liar2': 'while [ "$1" != --pid-file ]; do shift; '
+        'done; echo $PPID > $2; exit 0'}
     paths = []
     os.mkdir(top + '-bin')
     for name, text in scripts.items():
@@ -1105,10 +1160,13 @@ def hanging_runtime():
         paths.append(path)
     l2 = launcher.Launcher(launcher.Ground(top), paths)
     try:
-        for i, what in ((0, 'eee'), (1, 'pid'), (2, 'pid')):
+        for i, what in ((0, 'did not say why'), (1, 'eee'), (2, 'no pid'),
+                        (3, 'no pid'), (4, 'not the container')):
             c = Container(l2, ['true'], runtime=i)
             text = refused(13, c.create)
             assert what in text and len(text) < 1024, text
+            if i == 0:
+                runtime_settled(top + '-bin/seen', c.bundle)
             c.delete()
     finally:
         l2.stop()

@@ -82,12 +82,13 @@ test_within(void **state)
 	/* v1: each that limits must agree, others need not. */
 	assert_true(cgroup_text_within(
 	    "9:name=systemd:/\n8:pids:/p/c\n4:memory:/p/c\n0::/\n", "/p/c"));
-	assert_false(cgroup_text_within(
-	    "8:pids:/p/c\n4:memory:/other\n0::/p/c\n", "/p/c"));
-	assert_false(cgroup_text_within(
-	    "3:cpuacct,cpu:/other\n8:pids:/p/c\n", "/p/c"));
-	assert_true(cgroup_text_within(
-	    "3:cpuacct:/other\n8:pids:/p/c\n", "/p/c"));
+	assert_false(
+	    cgroup_text_within("8:pids:/p/c\n4:memory:/other\n0::/p/c\n",
+		"/p/c"));
+	assert_false(
+	    cgroup_text_within("3:cpuacct,cpu:/other\n8:pids:/p/c\n", "/p/c"));
+	assert_true(
+	    cgroup_text_within("3:cpuacct:/other\n8:pids:/p/c\n", "/p/c"));
 }
 
 int

@@ -21,9 +21,11 @@ test_stat(void **state)
 	struct proc_stat st;
 
 	(void)state;
-	assert_int_equal(proc_stat_parse(
-	    "42 (a) R 1 (x)) S 7 42 99 0 -1 4194304 136 0 0 0 0 0 0 0 20 0 1 0 "
-	    "502505 4096 1 184 0\n", &st), 0);
+	assert_int_equal(proc_stat_parse("42 (a) R 1 (x)) S 7 42 99 0 -1 "
+					 "4194304 136 0 0 0 0 0 0 0 20 0 1 0 "
+					 "502505 4096 1 184 0\n",
+			     &st),
+	    0);
 	assert_int_equal(st.state, 'S');
 	assert_int_equal(st.ppid, 7);
 	assert_int_equal(st.session, 99);
@@ -74,7 +76,9 @@ static const char text[] = "Name:\tx\\nUid:\\t0 0 0 0\n"
 static void
 test_status(void **state)
 {
-	struct fixed_ctr_create c = { .uid = 1000, .gid = 1001, .caps = 0x4fb,
+	struct fixed_ctr_create c = { .uid = 1000,
+		.gid = 1001,
+		.caps = 0x4fb,
 		.flags = CTR_FLAG_NNP };
 	struct proc_status s, bad;
 

@@ -59,8 +59,7 @@ teardown(void **state)
 static void
 say(struct bench *b, const char *text)
 {
-	assert_int_equal(write(b->write_fd, text, strlen(text)),
-	    strlen(text));
+	assert_int_equal(write(b->write_fd, text, strlen(text)), strlen(text));
 	monitor_log_read(&b->m, &b->m.out, false);
 }
 
