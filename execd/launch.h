@@ -42,6 +42,7 @@ enum launch_dir {
 	LAUNCH_DIR_LAYER,     /* IMAGE/layer */
 	LAUNCH_DIR_CONTAINER, /* CONTAINER */
 	LAUNCH_DIR_SYS,	      /* /proc/sys */
+	LAUNCH_DIR_NULL,      /* a tmpfs of ours, mounted nowhere */
 	LAUNCH_DIR_COUNT,
 };
 

@@ -166,7 +166,7 @@ static void
 create_exec(struct create *k, int report)
 {
 	struct cerr err = { .code = CERR_INTERNAL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = run_null(k->l);
 	int exe = fcntl(k->l->exe_monitor, F_DUPFD_CLOEXEC, CREATE_EXE_FD);
 	int fds[MONITOR_FD_LAST + 1] = { null, null,
 		STDERR_FILENO, [MONITOR_FD_REPORT] = report,

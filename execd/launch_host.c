@@ -21,6 +21,7 @@ host_ask(const struct launch *l, uint32_t runtime, const char *arg, int out,
 	struct run r;
 
 	memset(&r, 0, sizeof(r));
+	r.l = l;
 	r.out = out;
 	r.err = -1;
 	run_add(&r, l->runtimes[runtime].path);

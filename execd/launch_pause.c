@@ -32,7 +32,7 @@ pause_child(const struct launch *l, const char *cgroup, int ready)
 	static char name[] = "pause", id[] = PAUSE_ID;
 	char *argv[] = { name, id, id, NULL }, *env[] = { NULL };
 	struct cerr err = { .code = CERR_INTERNAL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = run_null(l);
 	int exe = fcntl(l->exe_pause, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
 	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], ready };
 	int say = fcntl(ready, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);

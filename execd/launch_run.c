@@ -1,6 +1,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -24,6 +25,21 @@ run_environ(void)
 	static char *env[] = { path, NULL };
 
 	return env;
+}
+
+int
+run_null(const struct launch *l)
+{
+	int dir = l->dirs[LAUNCH_DIR_NULL], fd = -1;
+	char name[24];
+
+	(void)snprintf(name, sizeof(name), "%d", getpid());
+	if (mknodat(dir, name, S_IFCHR | 0600, makedev(1, 3)) == 0)
+		fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+	(void)unlinkat(dir, name, 0);
+	if (fd != -1 && fchmod(fd, 0666) == -1)
+		fdio_close(&fd);
+	return fd;
 }
 
 int
@@ -52,6 +68,7 @@ run_begin(struct run *r, const struct launch *l, uint32_t runtime, char *root,
     size_t size, struct cerr *err)
 {
 	memset(r, 0, sizeof(*r));
+	r->l = l;
 	r->out = r->err = -1;
 	if (run_runtime_check(l, runtime, err) == -1)
 		return -1;
@@ -102,7 +119,7 @@ static void
 run_child(const struct run *r, int said)
 {
 	char *argv[RUN_ARGS_MAX];
-	int fds[3], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fds[3], null = run_null(r->l);
 
 	/* A runtime whose job is gone answers nobody. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -15,6 +15,7 @@
 #define RUN_TEXT_MAX 4096
 
 struct run {
+	const struct launch *l;
 	const char *argv[RUN_ARGS_MAX];
 	size_t argc;
 	int out, err;		 /* -1: what is said goes into text */
@@ -51,6 +52,12 @@ int run_failed(const struct run *r, const char *what, int code,
  * only the n descriptors of fds open, as 0 to n - 1.
  */
 void run_settle(const int *fds, size_t n);
+
+/*
+ * A null device that nobody else has: runtimes give descriptors 0 to 2 to the
+ * container's user, who could then change the host's /dev/null.  -1: errno.
+ */
+int run_null(const struct launch *l);
 
 /* What every program we start gets. */
 char **run_environ(void);

@@ -78,6 +78,24 @@ start_others(struct launch *l, struct cerr *err)
 	return l->dirs[LAUNCH_DIR_SYS] == -1 ? cerr_errno(err, "/proc/sys") : 0;
 }
 
+/* For run_null: devices work there, and no path leads to it. */
+static int
+start_null(struct launch *l, struct cerr *err)
+{
+	CLEANUP_FD int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+
+	if (fs == -1 ||
+	    syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "64k", 0) ==
+		-1 ||
+	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == -1)
+		return cerr_errno(err, "tmpfs for null devices");
+	l->dirs[LAUNCH_DIR_NULL] = (int)syscall(SYS_fsmount, fs,
+	    FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	return l->dirs[LAUNCH_DIR_NULL] == -1
+		   ? cerr_errno(err, "tmpfs for null devices")
+		   : 0;
+}
+
 /* Pins must show up in netlaunch's mount namespace. */
 static int
 start_shared(struct launch *l, struct cerr *err)
@@ -182,8 +200,8 @@ launch_open(struct launch *l, struct cerr *err)
 		    "commas, colons or backslashes",
 		    l->state, l->container);
 	if (start_state(l, err) == -1 || start_others(l, err) == -1 ||
-	    start_shared(l, err) == -1 || start_cgroups(l, err) == -1 ||
-	    start_runtimes(l, err) == -1 ||
+	    start_null(l, err) == -1 || start_shared(l, err) == -1 ||
+	    start_cgroups(l, err) == -1 || start_runtimes(l, err) == -1 ||
 	    start_program(l, "monitor", &l->exe_monitor, err) == -1 ||
 	    start_program(l, "pause", &l->exe_pause, err) == -1)
 		return -1;

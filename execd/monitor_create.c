@@ -126,12 +126,11 @@ static void
 create_exec(const struct monitor *m, char *argv[])
 {
 	static const char failed[] = "cannot execute the runtime";
-	int in = m->runtime_in;
+	/* Ours is a null device of this container alone. */
+	int in = m->runtime_in == -1 ? STDIN_FILENO : m->runtime_in;
 
 	(void)setpgid(0, 0);
-	if (in == -1)
-		in = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (in != -1 && dup2(in, STDIN_FILENO) != -1 &&
+	if (dup2(in, STDIN_FILENO) != -1 &&
 	    dup2(m->runtime_out[0], STDOUT_FILENO) != -1 &&
 	    dup2(m->runtime_out[1], STDERR_FILENO) != -1 &&
 	    fchdir(MONITOR_FD_BUNDLE) != -1)

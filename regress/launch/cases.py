@@ -686,6 +686,23 @@ def sleepers(c, number):
 
 
 @test
+def null_device():
+    """Runtimes give descriptors to the container's user: not the host's."""
+    before = os.stat('/dev/null')
+    script = ('chmod 600 /proc/self/fd/0 2>/dev/null; id -u; '
+              'cat /proc/self/fd/0; cat')
+    c = Container(L, ['sh', '-c', script + '; sleep 100'], runtime=R,
+                  user=(1000, 1000)).create().start()
+    wait_for(lambda: b'1000' in c.text(), what='start')
+    r, out, err = c.exec(['sh', '-c', script])
+    assert (r['exit_code'], out) == (0, b'1000\n'), (r, out, err)
+    after = os.stat('/dev/null')
+    assert (after.st_uid, after.st_gid, after.st_mode) == \
+        (before.st_uid, before.st_gid, before.st_mode), after
+    c.delete()
+
+
+@test
 def exec_timeout():
     c = Container(L, ['sleep', '100'], runtime=R).create().start()
     for script in ('sleep 1000', 'sleep 1000 & sleep 1000',
