@@ -34,7 +34,7 @@ struct h2_stream;
 #define H2_BLOCK_TIME	5    /* for one header block */
 #define H2_STALL_TIME	60   /* without a byte of what is under way */
 #define H2_IDLE_TIME	3600 /* without a stream */
-#define H2_EVICT_TIME	30   /* idle that long: may make room */
+#define H2_EVICT_TIME	1    /* idle that long: may make room */
 
 /* The header fields that matter; "" if absent, "?" if impossible. */
 struct h2_head {
