@@ -10,8 +10,8 @@
 
 #include "execd/monitor.h"
 
-#define LOOP_LAST_READS 16 /* times LINE_MAX_TEXT: more than a pipe's 64 KiB   \
-			    */
+/* Times LINE_MAX_TEXT: more than a pipe's 64 KiB. */
+#define LOOP_LAST_READS 16
 
 enum loop_slot {
 	LOOP_LISTEN,

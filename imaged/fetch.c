@@ -176,17 +176,18 @@ fetch_from_session(struct fetch *f, struct session *s)
 static int
 fetch_copy(struct fetch *f)
 {
-	CLEANUP_FREE uint8_t *buf = malloc(FETCH_CHUNK);
+	CLEANUP_FREE uint8_t *buf = NULL;
 	struct stat st;
 	ssize_t n;
 
-	if (buf == NULL)
-		fatal("fetch: malloc");
 	if (fstat(f->in, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    (uint64_t)st.st_size != f->size)
 		return cerr_set(&f->err, CERR_INVALID_ARGUMENT,
 		    "blob %s: not a file of the size that the manifest says",
 		    f->digest);
+	buf = malloc(FETCH_CHUNK);
+	if (buf == NULL)
+		fatal("fetch: malloc");
 	n = pread(f->in, buf, FETCH_CHUNK, (off_t)f->have);
 	if (n == -1)
 		return cerr_errno(&f->err, "blob %s: read", f->digest);
