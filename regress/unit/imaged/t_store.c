@@ -183,20 +183,27 @@ t_reopen(struct t *t)
 	t_open(t);
 }
 
+static void
+t_connect(struct t *t)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	link_attach(t->parent, sv[0]);
+	link_attach(t->as_parent, sv[1]);
+}
+
 static int
 t_setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
-	int sv[2];
 
 	(void)strncpy(t->root, "/tmp/t_store.XXXXXX", sizeof(t->root) - 1);
 	assert_non_null(mkdtemp(t->root));
 	t->base = event_base_new();
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	t->parent = link_new(t->base, &t_imaged_def, t);
 	t->as_parent = link_new(t->base, &t_parent_def, t);
-	link_attach(t->parent, sv[0]);
-	link_attach(t->as_parent, sv[1]);
+	t_connect(t);
 	t_now = t;
 	t_open(t);
 	*state = t;
@@ -884,6 +891,7 @@ t_killed(void **state)
 		assert_int_not_equal(pid, -1);
 		if (pid == 0) {
 			(void)event_reinit(t->base);
+			t_connect(t); /* the last child's words are in the old */
 			t_open(t);
 			t_churn(t);
 		}
