@@ -1147,9 +1147,10 @@ def runtime_settled(path, bundle):
     assert {e.split('=')[0] for e in env.split()} <= {
         'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD'}, env
     # The shell itself keeps its script open.
-    fds = [line.split()[-3:] for line in fds.split('\n')[1:] if line]
-    assert {f[0] for f in fds} <= {'0', '1', '2', '3', '10', '255'} and \
-        all(f[2].endswith('/spy') or f[0] in '012' for f in fds), fds
+    fds = [re.search(r' (\d+) -> (.*)$', line).groups()
+           for line in fds.split('\n') if '->' in line]
+    assert {fd for fd, _ in fds} >= {'0', '1', '2'} and \
+        all(fd in '012' or to.endswith('/spy') for fd, to in fds), fds
     assert 'SigIgn:\t0000000000000000' in rest and \
         'SigBlk:\t0000000000000000' in rest, rest
     assert rest.split('\n')[-3:] == ['0022', bundle, ''], rest
@@ -1186,6 +1187,8 @@ def hanging_runtime():
                 runtime_settled(top + '-bin/seen', c.bundle)
             c.delete()
     finally:
+        for c in [c for c in Container.every if c.l is l2]:
+            c.delete()
         l2.stop()
         l2.ground.remove()
         subprocess.run(['rm', '-r', top + '-bin'], check=True)
