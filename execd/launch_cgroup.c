@@ -173,18 +173,21 @@ cgroup_counts(const struct cgroup_tree *t)
 }
 
 int
-cgroup_join(const struct cgroups *cg, const char *path, bool critical,
-    struct cerr *err)
+cgroup_join(const struct cgroups *cg, const char *path, pid_t pid,
+    bool critical, struct cerr *err)
 {
-	char dir[CGROUP_FILE_MAX];
+	char dir[CGROUP_FILE_MAX], number[16];
 
+	(void)snprintf(number, sizeof(number), "%d", pid);
 	for (size_t i = 0; i < cg->n; i++) {
 		const struct cgroup_tree *t = &cg->trees[i];
 
 		if (!critical && !cgroup_counts(t))
 			continue;
 		if (cgroup_make(t, path, dir, sizeof(dir)) == -1 ||
-		    cgroup_put(dir, "cgroup.procs", "0") == -1) {
+		    cgroup_put(dir, "cgroup.procs", number) == -1) {
+			if (errno == ESRCH)
+				return 0;
 			/* v2 beside v1 may be unusable: it limits nothing. */
 			if (t->v2 && cg->n > 1)
 				continue;

@@ -40,11 +40,12 @@ void cgroup_oom_file(const struct cgroups *cg, const char *path, char *buf,
     size_t size);
 
 /*
- * Puts this process into path, made as necessary.  critical: everywhere;
- * otherwise only where systemd or the memory and pids controllers count.
+ * Puts pid (0: this process) into path, made as necessary; one that has ended
+ * needs none.  critical: everywhere; otherwise only where systemd or the memory
+ * and pids controllers count.
  */
-int cgroup_join(const struct cgroups *cg, const char *path, bool critical,
-    struct cerr *err) __attribute__((warn_unused_result));
+int cgroup_join(const struct cgroups *cg, const char *path, pid_t pid,
+    bool critical, struct cerr *err) __attribute__((warn_unused_result));
 
 /*
  * Whether the text of /proc/PID/cgroup puts the process into path or below,

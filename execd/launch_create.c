@@ -161,11 +161,9 @@ create_open(struct create *k, struct cerr *err)
 	return 0;
 }
 
-/* In the child: why it could not start goes where the monitor's would. */
 static void
 create_exec(struct create *k, int report)
 {
-	struct cerr err = { .code = CERR_INTERNAL };
 	int null = run_null(k->l);
 	int exe = fcntl(k->l->exe_monitor, F_DUPFD_CLOEXEC, CREATE_EXE_FD);
 	int fds[MONITOR_FD_LAST + 1] = { null, null,
@@ -174,14 +172,7 @@ create_exec(struct create *k, int report)
 		[MONITOR_FD_EMPTY] = k->l->dirs[LAUNCH_DIR_EMPTY],
 		[MONITOR_FD_SCRATCH] = k->l->dirs[LAUNCH_DIR_SCRATCH],
 		[MONITOR_FD_STDERR] = k->said };
-	char text[CERR_TEXT_MAX + 1] = "E";
 
-	if (cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, false, &err) ==
-	    -1) {
-		memcpy(text + 1, err.text, strlen(err.text));
-		(void)send(report, text, strlen(text), MSG_NOSIGNAL);
-		_exit(1);
-	}
 	if (chdir("/") == 0) {
 		run_settle(fds, sizeof(fds) / sizeof(fds[0]));
 		(void)execveat(exe, "", k->argv, run_environ(), AT_EMPTY_PATH);
@@ -189,6 +180,11 @@ create_exec(struct create *k, int report)
 	_exit(1);
 }
 
+/*
+ * The monitor is put into its cgroup from here, while it starts the runtime:
+ * in version 1 that waits for every CPU, for longer than anything else here
+ * takes.  The runtime's own cgroups then cost it less.
+ */
 static pid_t
 create_spawn(struct create *k, struct cerr *err)
 {
@@ -202,7 +198,12 @@ create_spawn(struct create *k, struct cerr *err)
 	if (pid == 0)
 		create_exec(k, pair[1]);
 	fdio_close(&pair[1]);
-	return pid == -1 ? cerr_errno(err, "fork") : pid;
+	if (pid == -1)
+		return cerr_errno(err, "fork");
+	return cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, pid, false,
+		   err) == -1 ?
+	    -1 :
+	    pid;
 }
 
 /* Waits for one report of kind; text is what comes with it. */

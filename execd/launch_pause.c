@@ -39,7 +39,7 @@ pause_child(const struct launch *l, const char *cgroup, int ready)
 
 	(void)setsid();
 	if (cgroup[0] != '\0' &&
-	    cgroup_join(&l->cgroups, cgroup, true, &err) == -1) {
+	    cgroup_join(&l->cgroups, cgroup, 0, true, &err) == -1) {
 		if (write(say, err.text, strlen(err.text)) == -1)
 			_exit(1);
 		_exit(1);

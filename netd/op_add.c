@@ -42,6 +42,8 @@ op_sync_now(evutil_socket_t fd, short what, void *arg)
 	free(sync);
 }
 
+#define OP_SYNC_S 1 /* by then the answer has left, and most likely others */
+
 /*
  * Has the record made durable, behind the answer's back: what the disk takes
  * is no part of the pod's start.  Power lost in between loses the pod as well,
@@ -50,7 +52,7 @@ op_sync_now(evutil_socket_t fd, short what, void *arg)
 static void
 op_sync_soon(const struct op *op)
 {
-	static const struct timeval now = { 0, 0 };
+	static const struct timeval soon = { OP_SYNC_S, 0 };
 	struct netd *n = op->ops->netd;
 	struct op_sync *sync = calloc(1, sizeof(*sync));
 
@@ -59,7 +61,7 @@ op_sync_soon(const struct op *op)
 	sync->cache = n->cache;
 	memcpy(sync->pod, op->pod->id, ID_SIZE);
 	if (event_base_once(helper_base(n->helper), -1, EV_TIMEOUT, op_sync_now,
-		sync, &now) == -1)
+		sync, &soon) == -1)
 		fatalx("event_base_once");
 }
 
