@@ -203,16 +203,6 @@ check_ctr_linux(const Runtime__V1__LinuxContainerConfig *l, struct cerr *err)
 }
 
 static int
-check_ctr_maps(const Runtime__V1__ContainerConfig *c, struct cerr *err)
-{
-	if (check_map((void *const *)c->labels, c->n_labels, "config.labels",
-		check_value_label_key, check_value_any, err) == -1)
-		return -1;
-	return check_map((void *const *)c->annotations, c->n_annotations,
-	    "config.annotations", check_value_label_key, check_value_any, err);
-}
-
-static int
 check_ctr_config(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 {
 	const char *why;
@@ -231,7 +221,9 @@ check_ctr_config(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 	    check_lists(c, "config", check_config_lists,
 		CHECK_COUNT(check_config_lists), err) == -1 ||
 	    check_mounts(c, err) == -1 || check_devices(c, err) == -1 ||
-	    check_envs(c, err) == -1 || check_ctr_maps(c, err) == -1)
+	    check_envs(c, err) == -1 ||
+	    check_maps((void *const *)c->labels, c->n_labels,
+		(void *const *)c->annotations, c->n_annotations, err) == -1)
 		return -1;
 	return check_ctr_linux(c->linux, err);
 }

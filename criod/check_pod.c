@@ -136,16 +136,6 @@ check_pod_linux(const Runtime__V1__LinuxPodSandboxConfig *l, struct cerr *err)
 	return check_resources(l->resources, "config.linux.resources", err);
 }
 
-static int
-check_pod_maps(const Runtime__V1__PodSandboxConfig *c, struct cerr *err)
-{
-	if (check_map((void *const *)c->labels, c->n_labels, "config.labels",
-		check_value_label_key, check_value_any, err) == -1)
-		return -1;
-	return check_map((void *const *)c->annotations, c->n_annotations,
-	    "config.annotations", check_value_label_key, check_value_any, err);
-}
-
 /* These two go to netd, whose messages have a bound of their own. */
 static int
 check_bandwidth(const Runtime__V1__PodSandboxConfig *c, struct cerr *err)
@@ -182,7 +172,9 @@ check_pod_config(const Runtime__V1__PodSandboxConfig *c, struct cerr *err)
 	    check_lists(c->dns_config, "config.dns_config", check_dns,
 		CHECK_COUNT(check_dns), err) == -1)
 		return -1;
-	if (check_ports(c, err) == -1 || check_pod_maps(c, err) == -1 ||
+	if (check_ports(c, err) == -1 ||
+	    check_maps((void *const *)c->labels, c->n_labels,
+		(void *const *)c->annotations, c->n_annotations, err) == -1 ||
 	    check_bandwidth(c, err) == -1)
 		return -1;
 	return check_pod_linux(c->linux, err);

@@ -124,6 +124,17 @@ check_map(void *const *entries, size_t n, const char *path, check_value_fn key,
 	return 0;
 }
 
+int
+check_maps(void *const *labels, size_t nlabels, void *const *annotations,
+    size_t nannotations, struct cerr *err)
+{
+	if (check_map(labels, nlabels, "config.labels", check_value_label_key,
+		check_value_any, err) == -1)
+		return -1;
+	return check_map(annotations, nannotations, "config.annotations",
+	    check_value_label_key, check_value_any, err);
+}
+
 /* ---- enums, by the message's descriptor ---- */
 
 struct check_level {

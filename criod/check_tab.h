@@ -55,6 +55,9 @@ int check_numbers(const void *m, const char *path,
 int check_map(void *const *entries, size_t n, const char *path,
     check_value_fn key, check_value_fn value, struct cerr *err)
     __attribute__((warn_unused_result));
+/* A config's labels and annotations. */
+int check_maps(void *const *labels, size_t nlabels, void *const *annotations,
+    size_t nannotations, struct cerr *err) __attribute__((warn_unused_result));
 /* Every enum anywhere in the message has a value that the CRI names. */
 int check_enums(const void *m, const char *path, struct cerr *err)
     __attribute__((warn_unused_result));

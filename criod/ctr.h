@@ -86,6 +86,9 @@ void ctr_stop(struct ctr *c, int64_t grace_ms, wait_fn fn, void *arg);
 void ctr_kill_rest(struct ctr *c);
 /* execd is back. */
 void ctr_hurry(struct ctr *c);
+/* Steps of removal that undo creation, too: execd's part; the record. */
+void ctr_step_remove(void *ctx, struct op *op);
+void ctr_step_forget(void *ctx, struct op *op);
 /* fn, if not NULL, is called when the container is removed (or not). */
 void ctr_remove(struct ctr *c, wait_fn fn, void *arg);
 

@@ -143,18 +143,6 @@ ctr_step_record(void *ctx, struct op *op)
 }
 
 static void
-ctr_undo_record(void *ctx, struct op *op)
-{
-	struct ctr *c = ctx;
-	struct cerr err;
-
-	if (store_unlink_ctr(&c->front->store, c->id, &err) == -1)
-		op_next(op, &err);
-	else
-		op_next(op, NULL);
-}
-
-static void
 ctr_take_made(void *ctx, const void *body)
 {
 	struct ctr *c = ctx;
@@ -180,16 +168,6 @@ ctr_step_create(void *ctx, struct op *op)
 }
 
 static void
-ctr_undo_create(void *ctx, struct op *op)
-{
-	struct ctr *c = ctx;
-	Criod__CtrId m = CRIOD__CTR_ID__INIT;
-
-	m.id = c->id;
-	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS, NULL);
-}
-
-static void
 ctr_step_created(void *ctx, struct op *op)
 {
 	struct ctr *c = ctx;
@@ -206,8 +184,8 @@ ctr_step_created(void *ctx, struct op *op)
 
 static const struct op_step ctr_create_steps[] = {
 	{ "image", ctr_step_image, NULL },
-	{ "record", ctr_step_record, ctr_undo_record },
-	{ "container", ctr_step_create, ctr_undo_create },
+	{ "record", ctr_step_record, ctr_step_forget },
+	{ "container", ctr_step_create, ctr_step_remove },
 	{ "created", ctr_step_created, NULL },
 };
 

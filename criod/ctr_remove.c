@@ -38,7 +38,7 @@ ctr_step_settle(void *ctx, struct op *op)
 		op_next(op, NULL);
 }
 
-static void
+void
 ctr_step_remove(void *ctx, struct op *op)
 {
 	struct ctr *c = ctx;
@@ -48,7 +48,7 @@ ctr_step_remove(void *ctx, struct op *op)
 	op_request(op, c->front->execd, MSG_CTR_REMOVE, &m, FRONT_CTR_MS, NULL);
 }
 
-static void
+void
 ctr_step_forget(void *ctx, struct op *op)
 {
 	struct ctr *c = ctx;

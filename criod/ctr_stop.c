@@ -46,7 +46,7 @@ ctr_signalled(void *arg, struct link_msg *m, const struct cerr *err)
 
 /* A signal that is not answered yet gives way to the next one. */
 static void
-ctr_signal(struct ctr *c, int32_t number, bool is_term)
+ctr_signal(struct ctr *c, int32_t number, link_reply_fn fn)
 {
 	Criod__CtrSignal m = CRIOD__CTR_SIGNAL__INIT;
 
@@ -54,9 +54,15 @@ ctr_signal(struct ctr *c, int32_t number, bool is_term)
 		link_cancel(c->front->execd, c->signal_request);
 	m.id = c->id;
 	m.signal = number;
-	c->signal_is_term = is_term;
 	c->signal_request = link_request(c->front->execd, MSG_CTR_SIGNAL, &m,
-	    NULL, 0, mono_after_ms(FRONT_QUERY_MS), ctr_signalled, c);
+	    NULL, 0, mono_after_ms(FRONT_QUERY_MS), fn, c);
+}
+
+static void
+ctr_signal_stop(struct ctr *c, int32_t number, bool is_term)
+{
+	c->signal_is_term = is_term;
+	ctr_signal(c, number, ctr_signalled);
 }
 
 static void
@@ -88,10 +94,10 @@ ctr_stop_turn(struct ctr *c)
 		return;
 	switch (stop_plan_next(&c->plan, mono_now(), &wake)) {
 	case STOP_TERM:
-		ctr_signal(c, ctr_stop_signal(c), true);
+		ctr_signal_stop(c, ctr_stop_signal(c), true);
 		break;
 	case STOP_KILL:
-		ctr_signal(c, SIGKILL, false);
+		ctr_signal_stop(c, SIGKILL, false);
 		break;
 	case STOP_WAIT:
 		break;
@@ -124,14 +130,7 @@ ctr_signal_ignored(void *arg, struct link_msg *m, const struct cerr *err)
 void
 ctr_kill_rest(struct ctr *c)
 {
-	Criod__CtrSignal m = CRIOD__CTR_SIGNAL__INIT;
-
-	if (c->signal_request != 0)
-		link_cancel(c->front->execd, c->signal_request);
-	m.id = c->id;
-	m.signal = SIGKILL;
-	c->signal_request = link_request(c->front->execd, MSG_CTR_SIGNAL, &m,
-	    NULL, 0, mono_after_ms(FRONT_QUERY_MS), ctr_signal_ignored, c);
+	ctr_signal(c, SIGKILL, ctr_signal_ignored);
 }
 
 void

@@ -109,6 +109,19 @@ list_handle_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 
 /* ---- the same in pieces ---- */
 
+/* Sends one piece of n items, up to the one numbered last; as stream_fn. */
+static int
+list_send(struct grpc_call *call, const void *piece, size_t n, uint64_t last,
+    uint64_t *after)
+{
+	if (n == 0)
+		return 0;
+	if (grpc_stream(call, piece) == -1)
+		return -1;
+	*after = last;
+	return 1;
+}
+
 static int
 list_send_pods(struct front *front, struct grpc_call *call, const void *request,
     uint64_t *after)
@@ -118,15 +131,12 @@ list_send_pods(struct front *front, struct grpc_call *call, const void *request,
 	    RUNTIME__V1__STREAM_POD_SANDBOXES_RESPONSE__INIT;
 	uint64_t last = *after;
 	struct list_pods l;
-	int sent = 0;
+	int sent;
 
 	list_gather_pods(front, r->filter, &last, STREAM_CHUNK, &l);
 	resp.n_pod_sandboxes = l.n;
 	resp.pod_sandboxes = l.list;
-	if (l.n > 0)
-		sent = grpc_stream(call, &resp) == -1 ? -1 : 1;
-	if (sent == 1)
-		*after = last;
+	sent = list_send(call, &resp, l.n, last, after);
 	free(l.items);
 	free(l.list);
 	return sent;
@@ -141,15 +151,12 @@ list_send_ctrs(struct front *front, struct grpc_call *call, const void *request,
 	    RUNTIME__V1__STREAM_CONTAINERS_RESPONSE__INIT;
 	uint64_t last = *after;
 	struct list_ctrs l;
-	int sent = 0;
+	int sent;
 
 	list_gather_ctrs(front, r->filter, &last, STREAM_CHUNK, &l);
 	resp.n_containers = l.n;
 	resp.containers = l.list;
-	if (l.n > 0)
-		sent = grpc_stream(call, &resp) == -1 ? -1 : 1;
-	if (sent == 1)
-		*after = last;
+	sent = list_send(call, &resp, l.n, last, after);
 	free(l.items);
 	free(l.list);
 	return sent;
