@@ -16,6 +16,7 @@
 #define CGROUP_FILE_MAX	  (CGROUP_MOUNT_MAX + CGROUP_PATH_MAX + 32)
 #define CGROUP_DEPTH	  32
 #define CGROUP_KILL_TRIES 50
+#define CGROUP_STEP_US	  2000
 
 /* "31 23 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu" */
 static void
@@ -349,7 +350,7 @@ cgroup_count_pid(pid_t pid, void *arg)
 	(*(size_t *)arg)++;
 }
 
-bool
+static bool
 cgroup_empty(const struct cgroups *cg, const char *path)
 {
 	size_t count = 0;
@@ -374,6 +375,21 @@ cgroup_kill(const struct cgroups *cg, const char *path)
 		cgroup_each_in(t, path, cgroup_kill_pid, NULL);
 		(void)usleep(1000);
 	}
+}
+
+bool
+cgroup_end(const struct cgroups *cg, const char *path, int64_t ms)
+{
+	if (!cgroup_path_valid(path))
+		return true;
+	cgroup_kill(cg, path);
+	for (int64_t us = ms * 1000; !cgroup_empty(cg, path);
+	     us -= CGROUP_STEP_US) {
+		if (us <= 0)
+			return false;
+		(void)usleep(CGROUP_STEP_US);
+	}
+	return true;
 }
 
 static void

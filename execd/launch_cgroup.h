@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/cerr.h"
 
@@ -55,8 +56,8 @@ bool cgroup_text_within(const char *text, const char *path);
 
 /* SIGKILL to all in path and below. */
 void cgroup_kill(const struct cgroups *cg, const char *path);
-/* True if no process is left. */
-bool cgroup_empty(const struct cgroups *cg, const char *path);
+/* That, until no process is left; false if one still is after ms. */
+bool cgroup_end(const struct cgroups *cg, const char *path, int64_t ms);
 /* Calls fn for each process in path and below, in the main hierarchy. */
 void cgroup_each(const struct cgroups *cg, const char *path,
     void (*fn)(pid_t pid, void *arg), void *arg);

@@ -201,9 +201,9 @@ create_spawn(struct create *k, struct cerr *err)
 	if (pid == -1)
 		return cerr_errno(err, "fork");
 	return cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, pid, false,
-		   err) == -1 ?
-	    -1 :
-	    pid;
+		   err) == -1
+		   ? -1
+		   : pid;
 }
 
 /* Waits for one report of kind; text is what comes with it. */

@@ -94,19 +94,15 @@ ctr_kill(const struct launch *l, const struct fixed_launch_rec *r,
     struct cerr *err)
 {
 	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
-	int64_t left = (int64_t)CTR_GONE_MS * 1000;
 
 	if (pidfd != -1) {
 		(void)proc_signal(pidfd, SIGKILL);
 		(void)proc_wait(pidfd, CTR_GONE_MS);
 	}
-	cgroup_kill(&l->cgroups, r->cgroup);
-	for (; left > 0 && !cgroup_empty(&l->cgroups, r->cgroup);
-	     left -= CTR_STEP_US)
-		(void)usleep(CTR_STEP_US);
-	return left > 0 ? 0
-			: cerr_set(err, CERR_FAILED_PRECONDITION,
-			      "a process of the container cannot be killed");
+	return cgroup_end(&l->cgroups, r->cgroup, CTR_GONE_MS)
+		   ? 0
+		   : cerr_set(err, CERR_FAILED_PRECONDITION,
+			 "a process of the container cannot be killed");
 }
 
 /* True if neither a create nor a monitor of it is left, after ms at most. */

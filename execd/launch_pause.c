@@ -1,7 +1,10 @@
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,23 +28,28 @@ launch_pause_cgroup(const char *cgroup, const char *pod, char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? -1 : 0;
 }
 
-/* Why it did not work goes through the pipe, a byte 0 if it did. */
+/*
+ * Why it did not work goes through the socket, a byte 0 if it did.  The death
+ * signal lasts until pause changes its ids; then the socket's end does it.
+ */
 static void
-pause_child(const struct launch *l, const char *cgroup, int ready)
+pause_child(const struct launch *l, const char *cgroup, int sock)
 {
 	static char name[] = "pause", id[] = PAUSE_ID;
 	char *argv[] = { name, id, id, NULL }, *env[] = { NULL };
 	struct cerr err = { .code = CERR_INTERNAL };
 	int null = run_null(l);
 	int exe = fcntl(l->exe_pause, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
-	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], ready };
-	int say = fcntl(ready, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
+	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], sock };
+	struct pollfd p = { sock, 0, 0 };
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&p, 1, 0) != 0)
+		_exit(1);
 	(void)setsid();
 	if (cgroup[0] != '\0' &&
 	    cgroup_join(&l->cgroups, cgroup, 0, true, &err) == -1) {
-		if (write(say, err.text, strlen(err.text)) == -1)
-			_exit(1);
+		(void)send(sock, err.text, strlen(err.text), MSG_NOSIGNAL);
 		_exit(1);
 	}
 	run_settle(fds, sizeof(fds) / sizeof(fds[0]));
@@ -49,30 +57,47 @@ pause_child(const struct launch *l, const char *cgroup, int ready)
 	_exit(1);
 }
 
-pid_t
-launch_pause_start(const struct launch *l, const char *cgroup, struct cerr *err)
+static pid_t
+pause_failed(pid_t pid, const char *text, struct cerr *err)
 {
-	CLEANUP_FD int ready = -1;
-	char text[256];
-	int p[2];
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(p, O_CLOEXEC) == -1 || unshare(CLONE_NEWPID) == -1)
-		return cerr_errno(err, "PID namespace");
-	ready = p[0];
-	pid = fork();
-	if (pid == 0)
-		pause_child(l, cgroup, p[1]);
-	fdio_close(&p[1]);
-	if (pid == -1)
-		return cerr_errno(err, "PID namespace");
-	n = fdio_read_upto(ready, text, sizeof(text) - 1);
-	if (n == 1 && text[0] == '\0')
-		return pid;
-	text[n < 0 ? 0 : n] = '\0';
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
 	return cerr_set(err, CERR_INTERNAL, "pause: %s",
-	    n > 0 ? text : "could not confine itself");
+	    text[0] != '\0' ? text : "could not confine itself");
+}
+
+pid_t
+launch_pause_start(const struct launch *l, const char *cgroup, int *go,
+    struct cerr *err)
+{
+	char text[256];
+	int pair[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		return cerr_errno(err, "PID namespace");
+	*go = pair[0];
+	if (unshare(CLONE_NEWPID) == -1 || (pid = fork()) == -1) {
+		fdio_close(&pair[1]);
+		return cerr_errno(err, "PID namespace");
+	}
+	if (pid == 0) {
+		/* Or it would never see the end of its own. */
+		fdio_close(&pair[0]);
+		pause_child(l, cgroup, pair[1]);
+	}
+	fdio_close(&pair[1]);
+	do
+		n = read(*go, text, sizeof(text) - 1);
+	while (n == -1 && errno == EINTR);
+	text[n < 0 ? 0 : n] = '\0';
+	return n == 1 && text[0] == '\0' ? pid : pause_failed(pid, text, err);
+}
+
+int
+launch_pause_go(int go, struct cerr *err)
+{
+	return send(go, "", 1, MSG_NOSIGNAL) == -1 ? cerr_errno(err, "pause")
+						   : 0;
 }

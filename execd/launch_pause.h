@@ -11,8 +11,12 @@ int launch_pause_cgroup(const char *cgroup, const char *pod, char *buf,
  * Starts pause as the first process of a new PID namespace, in this
  * process's other namespaces and in cgroup ("": where it is).  This process's
  * next children would be in there too.  Returns its pid as seen from here.
+ * It ends unless launch_pause_go is called on *go: pause that nobody has a
+ * record of does not stay.
  */
-pid_t launch_pause_start(const struct launch *l, const char *cgroup,
+pid_t launch_pause_start(const struct launch *l, const char *cgroup, int *go,
     struct cerr *err) __attribute__((warn_unused_result));
+int launch_pause_go(int go, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -147,7 +147,7 @@ pod_shm(int poddir, uint64_t size, struct cerr *err)
 
 static int
 pod_start_pause(const struct launch *l, const struct fixed_pod_make *m,
-    struct fixed_launch_rec *r, struct cerr *err)
+    struct fixed_launch_rec *r, int *go, struct cerr *err)
 {
 	struct proc_stat st;
 	pid_t pid;
@@ -156,7 +156,7 @@ pod_start_pause(const struct launch *l, const struct fixed_pod_make *m,
 		sizeof(r->cgroup)) == -1)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "cgroup path too long");
-	pid = launch_pause_start(l, r->cgroup, err);
+	pid = launch_pause_start(l, r->cgroup, go, err);
 	if (pid == -1)
 		return -1;
 	if (proc_stat_read(pid, &st) == -1)
@@ -183,7 +183,7 @@ pod_check(const struct fixed_pod_make *m, struct cerr *err)
 
 static int
 pod_build(const struct launch *l, struct launch_op *op,
-    struct fixed_launch_rec *r, struct cerr *err)
+    struct fixed_launch_rec *r, int *go, struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
 	CLEANUP_FD int nsdir =
@@ -196,7 +196,8 @@ pod_build(const struct launch *l, struct launch_op *op,
 	if (pod_unshare(l, op, err) == -1 ||
 	    pod_shm(poddir, m->shm_size, err) == -1)
 		return -1;
-	if ((m->flags & POD_NS_PID) != 0 && pod_start_pause(l, m, r, err) == -1)
+	if ((m->flags & POD_NS_PID) != 0 &&
+	    pod_start_pause(l, m, r, go, err) == -1)
 		return -1;
 	return pod_pins(nsdir, m->flags, err);
 }
@@ -208,6 +209,7 @@ launch_pod_make(const struct launch *l, struct launch_op *op, struct cerr *err)
 	const struct fixed_pod_make *m = op->body;
 	struct fixed_launch_rec r;
 	char name[ID_SIZE + 1];
+	CLEANUP_FD int go = -1;
 
 	if (pod_check(m, err) == -1)
 		return -1;
@@ -226,12 +228,14 @@ launch_pod_make(const struct launch *l, struct launch_op *op, struct cerr *err)
 	if (launch_pause_cgroup(m->cgroup, m->pod, r.cgroup,
 		sizeof(r.cgroup)) == -1 ||
 	    launch_record_write(l, name, &r, err) == -1 ||
-	    pod_build(l, op, &r, err) == -1)
+	    pod_build(l, op, &r, &go, err) == -1)
 		return -1;
 	op->reply.pod_made.pause_pid = r.pid;
 	if (r.pid == 0)
 		r.pid = 1; /* made, without pause */
-	return launch_record_write(l, name, &r, err);
+	if (launch_record_write(l, name, &r, err) == -1)
+		return -1;
+	return go == -1 ? 0 : launch_pause_go(go, err);
 }
 
 static int
@@ -287,7 +291,7 @@ pod_stop_pause(const struct launch *l, const struct fixed_launch_rec *r)
 	}
 	if (r->cgroup[0] == '\0')
 		return;
-	cgroup_kill(&l->cgroups, r->cgroup);
+	(void)cgroup_end(&l->cgroups, r->cgroup, POD_PAUSE_MS);
 	cgroup_remove(&l->cgroups, r->cgroup);
 }
 

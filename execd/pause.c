@@ -1,8 +1,9 @@
 /*
  * pause: the first process of a pod that shares one PID namespace.  It reaps
  * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
- * /dev/null, 3 is its root to be, an empty directory, 4 a pipe to say that it
- * is ready; argv[1] and argv[2] are the ids to become.
+ * /dev/null, 3 is its root to be, an empty directory, 4 a socket on which it
+ * says that it is ready and hears that it is wanted; argv[1] and argv[2] are
+ * the ids to become.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -40,6 +41,7 @@ main(int argc, char **argv)
 		.filter = &filter_pause,
 	};
 	sigset_t mask;
+	char go;
 
 	if (argc != 3 || close_range(PAUSE_FD_READY + 1, ~0U, 0) == -1)
 		return 2;
@@ -52,7 +54,8 @@ main(int argc, char **argv)
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigaddset(&mask, SIGINT);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1)
+	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1 ||
+	    read(PAUSE_FD_READY, &go, 1) != 1)
 		return 1;
 	(void)close(PAUSE_FD_READY);
 	pause_run(&mask);

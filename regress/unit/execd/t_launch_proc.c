@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <setjmp.h>
@@ -46,6 +47,7 @@ test_identity(void **state)
 
 	(void)state;
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)pause();
 		_exit(0);
 	}
