@@ -174,11 +174,11 @@ static const unsigned int seccomp_new[] = { 0x20000, 0x2000000, 0x4000000,
  * Address families.  Not among them: AF_ALG, AF_VSOCK, and old protocols
  * whose modules a mere socket(2) would load.
  */
-static const int seccomp_families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK,
-	AF_PACKET, AF_CAN, AF_SMC, AF_XDP };
+static const json_int_t seccomp_families[] = { AF_UNIX, AF_INET, AF_INET6,
+	AF_NETLINK, AF_PACKET, AF_CAN, AF_SMC, AF_XDP };
 
 /* Execution domains: Linux, 32-bit, both with a 2.6 release name; "which?". */
-static const unsigned int seccomp_personas[] = { 0x0, 0x8, 0x20000, 0x20008,
+static const json_int_t seccomp_personas[] = { 0x0, 0x8, 0x20000, 0x20008,
 	0xffffffff };
 
 static const char *const seccomp_arches[] = {
@@ -266,6 +266,19 @@ seccomp_no_new(json_t *calls, const char *name, int arg, unsigned int mask)
 	return ok;
 }
 
+/* Allowed if the first argument is one of these. */
+static bool
+seccomp_one_of(json_t *calls, const char *name, const json_int_t *values,
+    size_t n)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		ok = ok && seccomp_rule(calls, name, 0, "SCMP_CMP_EQ",
+			       values[i], 0, 0);
+	return ok;
+}
+
 /*
  * One rule a family: they cost the runtime time at each start.  Those that
  * programs probe for get the error that says so.
@@ -273,13 +286,8 @@ seccomp_no_new(json_t *calls, const char *name, int arg, unsigned int mask)
 static bool
 seccomp_socket(json_t *calls)
 {
-	bool ok = true;
-
-	for (size_t i = 0;
-	     i < sizeof(seccomp_families) / sizeof(seccomp_families[0]); i++)
-		ok = ok && seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ",
-			       seccomp_families[i], 0, 0);
-	return ok &&
+	return seccomp_one_of(calls, "socket", seccomp_families,
+		   sizeof(seccomp_families) / sizeof(seccomp_families[0])) &&
 	       seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_ALG, 0,
 		   EAFNOSUPPORT) &&
 	       seccomp_rule(calls, "socket", 0, "SCMP_CMP_EQ", AF_VSOCK, 0,
@@ -303,13 +311,8 @@ seccomp_unprivileged(json_t *calls)
 static bool
 seccomp_personality(json_t *calls)
 {
-	bool ok = true;
-
-	for (size_t i = 0;
-	     i < sizeof(seccomp_personas) / sizeof(seccomp_personas[0]); i++)
-		ok = ok && seccomp_rule(calls, "personality", 0, "SCMP_CMP_EQ",
-			       seccomp_personas[i], 0, 0);
-	return ok;
+	return seccomp_one_of(calls, "personality", seccomp_personas,
+	    sizeof(seccomp_personas) / sizeof(seccomp_personas[0]));
 }
 
 static bool
