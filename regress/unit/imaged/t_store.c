@@ -891,7 +891,8 @@ t_killed(void **state)
 		assert_int_not_equal(pid, -1);
 		if (pid == 0) {
 			(void)event_reinit(t->base);
-			t_connect(t); /* the last child's words are in the old */
+			/* what the last child said is in the old one */
+			t_connect(t);
 			t_open(t);
 			t_churn(t);
 		}
