@@ -12,6 +12,8 @@ LIB_link_SRCS = imsg/link.c
 # protobuf bodies; needs libprotobuf-c
 LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
 	$(B)/gen/proto/msg.pb-c.c
+# giving memory back; part of helper too
+LIB_trim_SRCS = lib/trim.c
 # a helper's main(); helperboot for those that take protobuf
 LIB_helper_SRCS = imsg/helper.c lib/trim.c
 LIB_helperboot_SRCS = imsg/helper.c lib/trim.c imsg/helper_boot.c

@@ -10,7 +10,7 @@ criod_SRCS = $(CONF_SRCS) parent/account.c parent/boot.c parent/conf_file.c \
 	parent/listeners.c parent/logdest.c parent/main.c parent/metrics.c \
 	parent/notify.c parent/plan.c parent/proc.c parent/reload.c \
 	parent/roles.c parent/spawn.c parent/unpacks.c
-criod_LIBS = base capdrop fixed link proto
+criod_LIBS = base capdrop fixed link proto trim
 criod_PKGS = libevent_core libprotobuf-c libcap-ng
 
 # "all" stays the first target: this file is read after it.

@@ -16,6 +16,7 @@
 
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/trim.h"
 #include "parent/conf.h"
 #include "parent/dirs.h"
 #include "parent/drop.h"
@@ -123,6 +124,7 @@ parent_review(struct parent *p)
 	p->ready = true;
 	p->reloading = false;
 	notify_ready();
+	trim_memory();
 }
 
 /* ---- signals ---- */
