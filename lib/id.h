@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ID_LEN  64
+#define ID_LEN	64
 #define ID_SIZE (ID_LEN + 1)
 
 void id_new(char id[ID_SIZE]);
 bool id_valid(const char *s);
-/* True if s is 1 to ID_LEN hexadecimal digits (what a client may abbreviate). */
+/* True if s is 1 to ID_LEN hexadecimal digits: what a client may shorten. */
 bool id_prefix_valid(const char *s);
 
 #endif
