@@ -20,6 +20,8 @@ APPLETS = ('sh sleep cat ls echo id yes head dd printf true false env seq '
            'chmod test tail setsid sync').split()
 
 
+# The guest of regress/vm/run is emulated.
+SLOW = 8 if os.environ.get('CRIOD_IN_VM') else 1
 # Where this run's containers are counted.
 CGROUP = '/criodtest-%d' % os.getpid()
 
@@ -134,7 +136,7 @@ class Launcher:
 
 
 def wait_for(fn, seconds=10, what='condition'):
-    end = time.time() + seconds
+    end = time.time() + seconds * SLOW
     while time.time() < end:
         v = fn()
         if v:
