@@ -14,6 +14,7 @@
 
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
+#include "lib/sigreset.h"
 
 #define RUN_FDS_MAX 16
 
@@ -98,12 +99,9 @@ void
 run_settle(const int *fds, size_t n)
 {
 	int high[RUN_FDS_MAX];
-	sigset_t none;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (sigreset() == -1)
+		_exit(127);
 	(void)umask(022);
 	for (size_t i = 0; i < n; i++)
 		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, RUN_FDS_MAX);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/fdio.h"
+#include "lib/sigreset.h"
 #include "netd/launch_child.h"
 #include "netd/launch_netns.h"
 
@@ -38,20 +39,10 @@ launch_child_step(int step)
 	return launch_child_steps[step];
 }
 
-/*
- * As a process that init started would find them.  By system call, because
- * the library's function leaves out 32 and 33.
- */
 static int
 launch_child_signals(void)
 {
-	static const unsigned long dfl[4]; /* the kernel's struct, all zero */
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, 8);
-	(void)sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
+	if (sigreset() == -1)
 		return -1;
 	/* Nobody would wait for the plugin of a launcher that died. */
 	return prctl(PR_SET_PDEATHSIG, (long)SIGKILL);

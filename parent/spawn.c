@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/fdio.h"
+#include "lib/sigreset.h"
 #include "parent/spawn.h"
 
 /* From here to exec only calls that signal-safety(7) or the kernel allow. */
@@ -35,26 +36,6 @@ spawn_child_fds(const struct spawn_def *def)
 	    CLOSE_RANGE_CLOEXEC);
 }
 
-/*
- * By the kernel's own call: the C library refuses the two signals that it
- * keeps for threads, and its posix_spawn has left them ignored in whoever was
- * started by it.  All zero is SIG_DFL without flags, whatever the layout.
- */
-static int
-spawn_child_signals(void)
-{
-	static const unsigned long dfl[8];
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++) {
-		if (syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8) == -1 &&
-		    errno != EINVAL) /* SIGKILL, SIGSTOP */
-			return -1;
-	}
-	(void)sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void __attribute__((noreturn))
 spawn_child(const struct spawn_def *def, int pipe_fd)
 {
@@ -65,8 +46,8 @@ spawn_child(const struct spawn_def *def, int pipe_fd)
 	/* A terminal's interrupt is for the parent, not for pods. */
 	(void)setsid();
 	(void)umask(def->umask);
-	if (tell != -1 && spawn_child_fds(def) == 0 &&
-	    spawn_child_signals() == 0 && chdir("/") == 0)
+	if (tell != -1 && spawn_child_fds(def) == 0 && sigreset() == 0 &&
+	    chdir("/") == 0)
 		(void)execve(def->path, def->argv, def->envp);
 	num = errno;
 	if (write(tell, &num, sizeof(num)) == -1)

@@ -567,7 +567,7 @@ def test_stop_signals(front):
     pod, config = front.run()
     ctr = front.start(pod, config, "image")
     grpc_timeout(front, ctr, 10).result()
-    assert front.seen("signal") == ["signal 3"]
+    wait_for("signals", lambda: front.seen("signal") == ["signal 3"])
     assert front.ctr(ctr).exit_code == 131
     ctr = front.start(pod, config, "own", stop_signal=10)
     grpc_timeout(front, ctr, 10).result()
@@ -578,11 +578,11 @@ def test_stop_with_no_time_kills(front):
     pod, config = front.run()
     ctr = front.start(pod, config)
     grpc_timeout(front, ctr, 0).result()
-    assert front.seen("signal") == ["signal 9"]
+    wait_for("signals", lambda: front.seen("signal") == ["signal 9"])
     assert front.ctr(ctr).exit_code == 137
     ctr = front.start(pod, config, "two")
     grpc_timeout(front, ctr, -5).result()
-    assert front.seen("signal") == ["signal 9"] * 2
+    wait_for("signals", lambda: front.seen("signal") == ["signal 9"] * 2)
 
 
 def test_shortest_stop_wins_and_term_goes_once(front):
@@ -596,7 +596,7 @@ def test_shortest_stop_wins_and_term_goes_once(front):
     short.result()
     long.result()
     assert 0.8 < time.monotonic() - before < 3
-    assert front.seen("signal") == ["signal 3", "signal 9"]
+    wait_for("signals", lambda: front.seen("signal") == ["signal 3", "signal 9"])
 
 
 def test_stop_outlives_its_caller(front):
@@ -639,7 +639,7 @@ def test_stop_of_a_created_container(front):
     pod, config = front.run()
     ctr = front.create(pod, config)
     grpc_timeout(front, ctr, 30).result()
-    assert front.seen("signal") == ["signal 9"]
+    wait_for("signals", lambda: front.seen("signal") == ["signal 9"])
     assert front.ctr(ctr).state == EXITED
 
 
@@ -647,7 +647,7 @@ def test_remove_stops_first(front, fails):
     pod, config = front.run()
     ctr = front.start(pod, config)
     front.client.RemoveContainer(container_id=ctr)
-    assert front.seen("signal") == ["signal 9"]
+    wait_for("signals", lambda: front.seen("signal") == ["signal 9"])
     fails("NOT_FOUND", front.ctr, ctr)
     assert front.records("ctr") == []
 
