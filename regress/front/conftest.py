@@ -35,7 +35,7 @@ class Front:
         os.chown(path + "/front", UID, UID)
         os.chmod(path, 0o711)
         self.log = open(path + "/log", "wb")
-        self.lines = []
+        self.said, self.done = [], []
         self.proc = subprocess.Popen(
             [os.path.join(cri.BUILD, "regress/front_peers"),
              os.path.join(cri.BUILD, "libexec/criod/front"), path],
@@ -48,7 +48,14 @@ class Front:
 
     def _read(self):
         for line in self.proc.stdout:
-            self.lines.append(line.rstrip("\n"))
+            to = self.done if line.startswith("done ") else self.said
+            to.append(line.rstrip("\n"))
+
+    @property
+    def lines(self):
+        """All that the peers wrote up to now: they write in order."""
+        self.cmd("sync")
+        return list(self.said)
 
     def up(self, times):
         wait_for("serving",
@@ -66,9 +73,9 @@ class Front:
         return int(self.seen("pid ")[-1][4:])
 
     def cmd(self, text):
-        n = len(self.lines)
+        n = len(self.done)
         self.proc.stdin.write(text + "\n")
-        wait_for(text, lambda: "done " + text in self.lines[n:])
+        wait_for(text, lambda: "done " + text in self.done[n:])
 
     def kill(self):
         times = self.logged().count("serving")
