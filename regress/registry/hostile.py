@@ -109,7 +109,8 @@ def index(entries, family="oci"):
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
-    sent = 0  # bytes of an endless answer
+    sent = 0  # bytes of endless answers
+    begun = 0  # endless answers: what is retried gets several
 
     def handle_error(self, request, client_address):
         pass  # clients that hang up are what this is for
@@ -256,6 +257,7 @@ def endless(h, status=200, kind="application/json"):
     h.send_header("Content-Type", kind)
     h.send_header("Transfer-Encoding", "chunked")
     h.end_headers()
+    h.server.begun += 1
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     while True:
         h.wfile.write(chunk)
