@@ -165,6 +165,12 @@ regress:
 	contrib/install-deps regress
 	regress/run
 
+# Published vulnerabilities: the table of proofs, and the tests.
+cve:
+	cat regress/cve/ROWS.md
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider \
+	    --rootdir=regress/cve regress/cve
+
 bench:
 	contrib/install-deps bench
 	$(MAKE) programs
@@ -205,7 +211,7 @@ valgrind: unit-programs
 clean:
 	rm -rf $(B)
 
-.PHONY: all programs tests fuzzers unit clean install demo regress bench \
+.PHONY: all programs tests fuzzers unit clean install demo regress cve bench \
 	lint tidy fuzz asan asan-tests asan-unit unit-programs valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:
