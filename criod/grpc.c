@@ -198,6 +198,12 @@ grpc_path(const struct grpc_call *call)
 	return call->method->path;
 }
 
+const ProtobufCMessageDescriptor *
+grpc_response(const struct grpc_call *call)
+{
+	return call->method->response;
+}
+
 struct grpc_server *
 grpc_server_new(struct event_base *base, const struct grpc_method *methods,
     size_t nmethods, void *ctx)

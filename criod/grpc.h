@@ -56,6 +56,10 @@ void grpc_fail(struct grpc_call *call, const struct cerr *err);
  */
 int grpc_stream(struct grpc_call *call, const void *response)
     __attribute__((warn_unused_result));
+/* Server stream: the client learns now that it is served. */
+void grpc_begin(struct grpc_call *call);
+/* Bytes of a server stream that the client has not taken. */
+size_t grpc_queued(const struct grpc_call *call);
 /* Server stream: ends it with OK, after what is queued. */
 void grpc_end(struct grpc_call *call);
 
@@ -72,8 +76,9 @@ bool grpc_cancelled(const struct grpc_call *call);
 
 /* "uid 0 pid 1234", "criodctl": for logs. */
 const char *grpc_peer(const struct grpc_call *call);
-/* The row's path. */
+/* The row's path, and its response. */
 const char *grpc_path(const struct grpc_call *call);
+const ProtobufCMessageDescriptor *grpc_response(const struct grpc_call *call);
 
 /*
  * Borrows base, methods and ctx (passed to handlers).  Never NULL (fatal).

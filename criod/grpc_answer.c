@@ -178,6 +178,19 @@ grpc_stream(struct grpc_call *call, const void *response)
 }
 
 void
+grpc_begin(struct grpc_call *call)
+{
+	if (call->stream != NULL)
+		grpc_answer_begin(call);
+}
+
+size_t
+grpc_queued(const struct grpc_call *call)
+{
+	return call->stream == NULL ? 0 : h2_stream_queued(call->stream);
+}
+
+void
 grpc_end(struct grpc_call *call)
 {
 	grpc_answer_status(call, NULL);

@@ -3,11 +3,10 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/stream_list.h"
 #include "proto/cri.pb-c.h"
 
 /* Image calls are imaged's: the front checks their form and passes them. */
-
-#define IMAGE_CHUNK 64 /* images of one piece of a stream */
 
 void
 image_handle_list(void *ctx, struct grpc_call *call, const void *request_)
@@ -23,28 +22,12 @@ image_handle_list(void *ctx, struct grpc_call *call, const void *request_)
 		    FRONT_QUERY_MS, forward_same);
 }
 
-/* No piece is empty; of no images at all comes no piece. */
 static void
 image_stream(struct grpc_call *call, const void *body)
 {
 	const Runtime__V1__ListImagesResponse *m = body;
-	Runtime__V1__StreamImagesResponse piece =
-	    RUNTIME__V1__STREAM_IMAGES_RESPONSE__INIT;
-	struct cerr err;
 
-	for (size_t i = 0; i < m->n_images; i += IMAGE_CHUNK) {
-		size_t left = m->n_images - i;
-
-		piece.images = m->images + i;
-		piece.n_images = left < IMAGE_CHUNK ? left : IMAGE_CHUNK;
-		if (grpc_stream(call, &piece) == -1) {
-			(void)cerr_set(&err, CERR_RESOURCE_EXHAUSTED,
-			    "the client reads too slowly");
-			grpc_fail(call, &err);
-			return;
-		}
-	}
-	grpc_end(call);
+	stream_list_items(call, (void *const *)m->images, m->n_images);
 }
 
 void

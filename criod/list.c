@@ -7,7 +7,7 @@
 #include "criod/methods.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
-#include "criod/stream.h"
+#include "criod/stream_list.h"
 #include "criod/view.h"
 
 /* Lists answer from memory, whatever else is going on. */
@@ -165,11 +165,11 @@ list_send_ctrs(struct front *front, struct grpc_call *call, const void *request,
 void
 list_handle_stream_pods(void *ctx, struct grpc_call *call, const void *request_)
 {
-	stream_begin(ctx, call, request_, list_send_pods);
+	stream_list_begin(ctx, call, request_, list_send_pods);
 }
 
 void
 list_handle_stream_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 {
-	stream_begin(ctx, call, request_, list_send_ctrs);
+	stream_list_begin(ctx, call, request_, list_send_ctrs);
 }
