@@ -130,6 +130,12 @@ static const struct link_def streamd_links[] = {
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},
+	{
+	    .self = ROLE_STREAMD,
+	    .peer = ROLE_EXECD,
+	    .lost = helper_link_lost,
+	    .pb = &codec_pb,
+	},
 };
 
 static const struct helper_def streamd_def = {
