@@ -9,3 +9,6 @@ t_confine_CALLS = regress/unit/lib/t_confine.calls
 t_confine_LDADD = -lcap-ng
 t_base_SRCS = regress/unit/lib/t_base.c
 t_base_LIBS = base
+TESTS += t_ttrpc
+t_ttrpc_SRCS = regress/unit/lib/t_ttrpc.c
+t_ttrpc_LIBS = base ttrpc
