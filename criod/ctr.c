@@ -173,6 +173,8 @@ ctr_end(struct ctr *c, int32_t code, int64_t at, const char *reason,
 	ctr_set_text(&c->message, message);
 	ctr_set_state(c, CTR_EXITED);
 	ctr_save(c);
+	if (!c->starting)
+		events_ctr_stopped(c);
 	c->plan.on = false;
 	if (c->stop_timer != NULL)
 		(void)evtimer_del(c->stop_timer);

@@ -48,6 +48,7 @@ struct ctr {
 	bool released; /* its making failed: the name is free */
 	bool parked;   /* made, but no caller took the id */
 	bool starting;
+	bool start_told; /* that it runs, as an event */
 	bool start_lost; /* execd went away over it: it may yet start */
 	bool asked;	 /* settled when execd was asked for all it knows */
 	struct event *park_timer;

@@ -207,6 +207,8 @@ ctr_create_done(void *ctx, const struct cerr *err)
 	takers = wait_end(&c->create_waits, err, &resp);
 	if (err == NULL && takers == 0)
 		ctr_park(c);
+	else if (err == NULL)
+		events_ctr_created(c);
 }
 
 static void
@@ -261,7 +263,10 @@ ctr_create_join(struct ctr *c, struct grpc_call *call)
 		grpc_fail(call, &err);
 		return;
 	}
-	ctr_unpark(c);
+	if (c->parked) {
+		ctr_unpark(c);
+		events_ctr_created(c);
+	}
 	resp.container_id = c->id;
 	grpc_reply(call, &resp);
 }

@@ -78,8 +78,10 @@ ctr_remove_done(void *ctx, const struct cerr *err)
 	c->remove = NULL;
 	wait_init(&waits);
 	wait_move(&waits, &c->remove_waits);
-	if (err == NULL)
+	if (err == NULL) {
+		events_ctr_deleted(c);
 		ctr_free(c);
+	}
 	(void)wait_end(&waits, err, &resp);
 }
 

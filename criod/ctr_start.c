@@ -14,9 +14,13 @@ ctr_started(struct ctr *c, const Criod__CtrStarted *m)
 							      : c->created_at;
 	if (c->finished_at != 0 && c->finished_at < c->started_at)
 		c->started_at = c->finished_at; /* it was told first */
-	if (c->state == CTR_CREATED)
-		ctr_set_state(c, CTR_RUNNING);
+	if (c->state != CTR_CREATED) {
+		ctr_save(c);
+		return;
+	}
+	ctr_set_state(c, CTR_RUNNING);
 	ctr_save(c);
+	events_ctr_started(c);
 }
 
 /*
@@ -46,12 +50,15 @@ ctr_start_reply(void *arg, struct link_msg *m, const struct cerr *err)
 	Runtime__V1__StartContainerResponse resp =
 	    RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
 	struct ctr *c = arg;
+	bool ended = c->state == CTR_EXITED; /* told before its start was */
 
 	c->starting = false;
 	if (err == NULL)
 		ctr_started(c, m->body);
 	else
 		ctr_start_refused(c, err);
+	if (ended)
+		events_ctr_stopped(c);
 	(void)wait_end(&c->start_waits, err, &resp);
 }
 

@@ -64,6 +64,7 @@ facts_running(struct ctr *c, const Criod__CtrFact *f)
 	    f->state == CRIOD__CTR_FACT__STATE__RUNNING) {
 		ctr_set_state(c, CTR_RUNNING);
 		ctr_save(c);
+		events_ctr_started(c);
 	}
 	if (f->state == CRIOD__CTR_FACT__STATE__EXITED && f->exit != NULL)
 		ctr_exited(c, f->exit);
@@ -134,6 +135,7 @@ facts_take_pods(struct front *front, const Criod__CtrFacts *m)
 		log_error("pod %s: its namespaces are gone", pod->id);
 		pod_set_state(pod, POD_NOTREADY);
 		pod_save(pod);
+		events_pod_stopped(pod);
 		if (!pod->net_done)
 			pod_net_retry(pod);
 	}

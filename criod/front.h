@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "criod/control.h"
+#include "criod/events.h"
 #include "criod/serve.h"
 #include "criod/store.h"
 #include "lib/cerr.h"
@@ -46,6 +47,7 @@ struct front {
 	struct grpc_server *grpc;
 	struct link *imaged, *netd, *execd;
 	struct store store;
+	struct events events;
 	struct pod_list pods;
 	struct ctr_list ctrs;
 	struct orphan_list orphans;

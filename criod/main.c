@@ -130,6 +130,7 @@ main(void)
 	TAILQ_INIT(&front.ctrs);
 	LIST_INIT(&front.orphans);
 	LIST_INIT(&front.control.clients);
+	events_init(&front.events);
 	front.helper = helper_new(&front_def, &front, HELPER_PARENT_FD);
 	front.base = helper_base(front.helper);
 	front.imaged = helper_link(front.helper, ROLE_IMAGED);

@@ -40,7 +40,7 @@ METHOD(RuntimeService, Status, status_request, status_response, GRPC_UNARY, node
 METHOD_NONE(RuntimeService, CheckpointContainer, checkpoint_container_request, checkpoint_container_response, GRPC_UNARY)
 METHOD_NONE(RuntimeService, CheckpointPod, checkpoint_pod_request, checkpoint_pod_response, GRPC_UNARY)
 METHOD_NONE(RuntimeService, RestorePod, restore_pod_request, restore_pod_response, GRPC_UNARY)
-METHOD_NONE(RuntimeService, GetContainerEvents, get_events_request, container_event_response, GRPC_SERVER_STREAM)
+METHOD(RuntimeService, GetContainerEvents, get_events_request, container_event_response, GRPC_SERVER_STREAM, events_handle_get)
 METHOD_NONE(RuntimeService, ListMetricDescriptors, list_metric_descriptors_request, list_metric_descriptors_response, GRPC_UNARY)
 METHOD_NONE(RuntimeService, ListPodSandboxMetrics, list_pod_sandbox_metrics_request, list_pod_sandbox_metrics_response, GRPC_UNARY)
 METHOD_NONE(RuntimeService, StreamPodSandboxMetrics, stream_pod_sandbox_metrics_request, stream_pod_sandbox_metrics_response, GRPC_SERVER_STREAM)

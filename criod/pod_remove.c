@@ -118,6 +118,8 @@ pod_remove_done(void *ctx, const struct cerr *err)
 	pod->remove = NULL;
 	wait_init(&waits);
 	wait_move(&waits, &pod->remove_waits);
+	if (err == NULL)
+		events_pod_deleted(pod);
 	if (err == NULL && pod->net == NULL)
 		pod_free(pod);
 	(void)wait_end(&waits, err, &resp);

@@ -259,6 +259,8 @@ pod_create_done(void *ctx, const struct cerr *err)
 	pod->create = NULL;
 	if (takers == 0)
 		pod_park(pod);
+	else
+		events_pod_created(pod);
 }
 
 static void
@@ -303,7 +305,10 @@ pod_run_join(struct pod *pod, struct grpc_call *call)
 		grpc_fail(call, &err);
 		return;
 	}
-	pod_unpark(pod);
+	if (pod->parked) {
+		pod_unpark(pod);
+		events_pod_created(pod);
+	}
 	resp.pod_sandbox_id = pod->id;
 	grpc_reply(call, &resp);
 }

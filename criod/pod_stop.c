@@ -189,8 +189,10 @@ pod_step_notready(void *ctx, struct op *op)
 	struct pod *pod = ctx;
 
 	pod_set_ips(pod, NULL, 0);
-	if (pod->state == POD_READY)
+	if (pod->state == POD_READY) {
 		pod_set_state(pod, POD_NOTREADY);
+		events_pod_stopped(pod);
+	}
 	pod_save(pod);
 	op_next(op, NULL);
 }

@@ -25,7 +25,9 @@ status_handle_pod(void *ctx, struct grpc_call *call, const void *request_)
 	    RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INFO_ENTRY__INIT;
 	Runtime__V1__PodSandboxStatusResponse__InfoEntry *infos[] = { &info };
 	char text[STATUS_INFO_MAX];
+	struct front *front = ctx;
 	struct view_pod_status v;
+	struct view_pod_ctrs ctrs;
 	struct cerr err;
 	struct pod *pod = pod_find(ctx, r->pod_sandbox_id, &err);
 
@@ -34,7 +36,11 @@ status_handle_pod(void *ctx, struct grpc_call *call, const void *request_)
 		return;
 	}
 	view_pod_status(pod, &v);
+	view_pod_ctrs(pod, NULL, &ctrs);
 	resp.status = &v.status;
+	resp.timestamp = events_now(&front->events);
+	resp.n_containers_statuses = ctrs.n;
+	resp.containers_statuses = ctrs.list;
 	if (r->verbose) {
 		(void)snprintf(text, sizeof(text),
 		    "{\"id\":\"%s\",\"runtimeHandler\":\"%s\","
@@ -46,6 +52,7 @@ status_handle_pod(void *ctx, struct grpc_call *call, const void *request_)
 		resp.info = infos;
 	}
 	grpc_reply(call, &resp);
+	view_pod_ctrs_clear(&ctrs);
 }
 
 static void

@@ -136,6 +136,7 @@ store_fill_ctr(struct ctr *c, Criod__FrontCtr *m)
 {
 	c->created_at = m->created_at;
 	c->started_at = m->started_at;
+	c->start_told = m->started_at != 0;
 	c->finished_at = m->finished_at;
 	c->exit_code = m->exit_code;
 	ctr_set_text(&c->reason, m->reason);

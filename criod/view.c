@@ -1,6 +1,8 @@
 #include <signal.h>
+#include <stdlib.h>
 
 #include "criod/ctr.h"
+#include "criod/front.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "criod/signals.h"
@@ -199,4 +201,39 @@ view_ctr_status(const struct ctr *c, struct view_ctr_status *v)
 	s->stop_signal = view_stop_signal(c);
 	view_ctr_times(c, s);
 	view_ctr_linux(c, v);
+}
+
+static bool
+view_ctr_is_of(const struct ctr *c, const struct pod *pod,
+    const struct ctr *without)
+{
+	return c->pod == pod && c != without && ctr_visible(c);
+}
+
+void
+view_pod_ctrs(const struct pod *pod, const struct ctr *without,
+    struct view_pod_ctrs *v)
+{
+	const struct ctr *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH(c, &pod->front->ctrs, entry)
+		n += view_ctr_is_of(c, pod, without);
+	v->items = pb_calloc(n, sizeof(*v->items));
+	v->list = pb_calloc(n, sizeof(*v->list));
+	v->n = 0;
+	TAILQ_FOREACH(c, &pod->front->ctrs, entry) {
+		if (!view_ctr_is_of(c, pod, without))
+			continue;
+		view_ctr_status(c, &v->items[v->n]);
+		v->list[v->n] = &v->items[v->n].status;
+		v->n++;
+	}
+}
+
+void
+view_pod_ctrs_clear(struct view_pod_ctrs *v)
+{
+	free(v->items);
+	free(v->list);
 }

@@ -44,4 +44,15 @@ struct view_ctr_status {
 };
 void view_ctr_status(const struct ctr *c, struct view_ctr_status *v);
 
+/* The containers of a pod that clients see, oldest first. */
+struct view_pod_ctrs {
+	struct view_ctr_status *items;
+	Runtime__V1__ContainerStatus **list;
+	size_t n;
+};
+/* without: one to leave out, or NULL. */
+void view_pod_ctrs(const struct pod *pod, const struct ctr *without,
+    struct view_pod_ctrs *v);
+void view_pod_ctrs_clear(struct view_pod_ctrs *v);
+
 #endif
