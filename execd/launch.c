@@ -44,8 +44,6 @@ static struct confine launch_confine = {
 static const struct launch_row launch_rows[] = {
 	{ MSG_L_POD_MAKE, launch_pod_make, launch_pod_undo, LAUNCH_RUN_MS,
 	    LAUNCH_SHORT, LAUNCH_KILL },
-	{ MSG_L_POD_FILE, launch_pod_file, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_COMPLETE },
 	{ MSG_L_POD_UNMAKE, launch_pod_unmake, NULL, LAUNCH_RUN_MS,
 	    LAUNCH_SHORT, LAUNCH_COMPLETE },
 	{ MSG_L_ROOTFS, launch_rootfs, launch_rootfs_undo, LAUNCH_FILE_MS,
@@ -120,7 +118,6 @@ launch_execd_lost(void *ctx, struct link *link, const char *breach)
 static const struct link_handler launch_handlers[] = {
 	{ MSG_L_POD_SYSCTL, launch_take_sysctl },
 	LAUNCH_TAKES(MSG_L_POD_MAKE),
-	LAUNCH_TAKES(MSG_L_POD_FILE),
 	LAUNCH_TAKES(MSG_L_POD_UNMAKE),
 	LAUNCH_TAKES(MSG_L_ROOTFS),
 	LAUNCH_TAKES(MSG_L_ROOTFS_DIR),

@@ -108,8 +108,6 @@ int launch_pod_make(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_pod_undo(const struct launch *l, struct launch_op *op,
     struct cerr *err);
-int launch_pod_file(const struct launch *l, struct launch_op *op,
-    struct cerr *err);
 int launch_pod_unmake(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 /* launch_rootfs.c */

@@ -45,10 +45,12 @@ static const struct {
 static const struct {
 	const char *name, *host; /* the host's file, copied if none is given */
 } pod_files[] = {
-	[POD_FILE_RESOLV_CONF] = { "resolv.conf", "/etc/resolv.conf" },
-	[POD_FILE_HOSTNAME] = { "hostname", "/etc/hostname" },
-	[POD_FILE_HOSTS] = { "hosts", "/etc/hosts" },
+	{ "resolv.conf", "/etc/resolv.conf" },
+	{ "hostname", "/etc/hostname" },
+	{ "hosts", "/etc/hosts" },
 };
+
+_Static_assert(sizeof(pod_files) / sizeof(pod_files[0]) == POD_FILES, "files");
 
 static void
 pod_record_name(char buf[ID_SIZE + 1], const char *pod)
@@ -182,6 +184,52 @@ pod_check(const struct fixed_pod_make *m, struct cerr *err)
 }
 
 static int
+pod_file_write(int poddir, const char *name, const void *buf, size_t len)
+{
+	CLEANUP_FD int fd = openat(poddir, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd == -1 || fdio_write_all(fd, buf, len) == -1)
+		return -1;
+	return fchmod(fd, 0644);
+}
+
+/* The given contents; without any, the host's own file, if it has it. */
+static int
+pod_file_text(int given, const char *host, uint8_t **buf, size_t *len)
+{
+	ssize_t n;
+
+	if (fdio_memfd_read(given, POD_FILE_MAX, buf, len) == -1)
+		return -1;
+	if (*len > 0)
+		return 0;
+	free(*buf);
+	*buf = malloc(POD_FILE_MAX);
+	if (*buf == NULL)
+		return -1;
+	n = launch_read_file(AT_FDCWD, host, (char *)*buf, POD_FILE_MAX);
+	*len = n < 0 ? 0 : (size_t)n;
+	return 0;
+}
+
+/* The directory is new: undoing came before. */
+static int
+pod_write_files(const struct launch_op *op, int poddir, struct cerr *err)
+{
+	for (size_t i = 0; i < op->nfds; i++) {
+		CLEANUP_FREE uint8_t *buf = NULL;
+		size_t len = 0;
+
+		if (pod_file_text(op->fds[i], pod_files[i].host, &buf, &len) ==
+			-1 ||
+		    pod_file_write(poddir, pod_files[i].name, buf, len) == -1)
+			return cerr_errno(err, "%s", pod_files[i].name);
+	}
+	return 0;
+}
+
+static int
 pod_build(const struct launch *l, struct launch_op *op,
     struct fixed_launch_rec *r, int *go, struct cerr *err)
 {
@@ -193,7 +241,8 @@ pod_build(const struct launch *l, struct launch_op *op,
 
 	if (nsdir == -1 || poddir == -1)
 		return cerr_errno(err, "directories of the pod");
-	if (pod_unshare(l, op, err) == -1 ||
+	if (pod_write_files(op, poddir, err) == -1 ||
+	    pod_unshare(l, op, err) == -1 ||
 	    pod_shm(poddir, m->shm_size, err) == -1)
 		return -1;
 	if ((m->flags & POD_NS_PID) != 0 &&
@@ -328,66 +377,4 @@ launch_pod_undo(const struct launch *l, struct launch_op *op, struct cerr *err)
 	const struct fixed_pod_make *m = op->body;
 
 	return pod_remove(l, m->pod, err);
-}
-
-static int
-pod_file_write(int poddir, const char *name, const void *buf, size_t len)
-{
-	char aside[32];
-	CLEANUP_FD int fd = -1;
-
-	(void)snprintf(aside, sizeof(aside), ".%s.new", name);
-	(void)unlinkat(poddir, aside, 0);
-	fd = openat(poddir, aside,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1 || fdio_write_all(fd, buf, len) == -1 ||
-	    fchmod(fd, 0644) == -1)
-		return -1;
-	return renameat(poddir, aside, poddir, name);
-}
-
-/* The given contents; without any, the host's own file, if it has it. */
-static int
-pod_file_text(struct launch_op *op, uint32_t which, uint8_t **buf, size_t *len,
-    struct cerr *err)
-{
-	ssize_t n;
-
-	if (fdio_memfd_read(op->fds[0], POD_FILE_MAX, buf, len) == -1)
-		return cerr_errno(err, "%s", pod_files[which].name);
-	if (*len > 0)
-		return 0;
-	free(*buf);
-	*buf = malloc(POD_FILE_MAX);
-	if (*buf == NULL)
-		return cerr_errno(err, "%s", pod_files[which].name);
-	n = launch_read_file(AT_FDCWD, pod_files[which].host, (char *)*buf,
-	    POD_FILE_MAX);
-	*len = n < 0 ? 0 : (size_t)n;
-	return 0;
-}
-
-int
-launch_pod_file(const struct launch *l, struct launch_op *op, struct cerr *err)
-{
-	const struct fixed_pod_file *f = op->body;
-	CLEANUP_FREE uint8_t *buf = NULL;
-	CLEANUP_FD int poddir = -1;
-	size_t len = 0;
-
-	if (launch_check_id("pod", f->pod, err) == -1)
-		return -1;
-	if (f->which >= sizeof(pod_files) / sizeof(pod_files[0]))
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "no file of a pod has the number %u", f->which);
-	if (pod_file_text(op, f->which, &buf, &len, err) == -1)
-		return -1;
-	poddir = launch_open_beneath(l->dirs[LAUNCH_DIR_POD], f->pod,
-	    O_RDONLY | O_DIRECTORY);
-	if (poddir == -1)
-		return cerr_set(err, CERR_NOT_FOUND, "pod %s: not made",
-		    f->pod);
-	return pod_file_write(poddir, pod_files[f->which].name, buf, len) == -1
-		   ? cerr_errno(err, "%s", pod_files[f->which].name)
-		   : 0;
 }

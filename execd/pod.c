@@ -29,9 +29,7 @@ struct pod_make {
 	struct pod *pod;
 	struct link_call *call;
 	Criod__PodCreate *request;
-	size_t files; /* L_POD_FILE not answered yet */
 	struct cerr err;
-	bool failed;
 };
 
 static void pod_unmake(struct pod *p);
@@ -261,56 +259,43 @@ pod_make_done(struct pod_make *k)
 }
 
 static void
-pod_file_made(void *arg, struct link_msg *m, const struct cerr *err)
+pod_made(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct pod_make *k = arg;
 
 	(void)m;
-	if (err != NULL && !k->failed) {
-		k->failed = true;
-		k->err = *err;
-	}
-	if (--k->files > 0)
-		return;
-	if (k->failed)
-		pod_make_fail(k, &k->err);
+	if (err != NULL)
+		pod_make_fail(k, err);
 	else
 		pod_make_done(k);
 }
 
-static void
-pod_file_send(struct pod_make *k, uint32_t which, const char *text)
+static int
+pod_file(const char *text)
 {
-	struct fixed_pod_file body = { .which = which };
 	int fd = fdio_memfd_sealed("podfile", text, strlen(text));
 
 	if (fd == -1)
 		fatal("memfd");
-	memcpy(body.pod, k->pod->id, sizeof(body.pod));
-	k->files++;
-	(void)link_request(execd_launcher(k->pod->x), MSG_L_POD_FILE, &body,
-	    &fd, 1, mono_after_ms(EXECD_STEP_MS), pod_file_made, k);
+	return fd;
 }
 
-static void
-pod_namespaces_made(void *arg, struct link_msg *m, const struct cerr *err)
+/* As POD_FILES says; returns how many. */
+static size_t
+pod_files(const struct pod_make *k, int fds[POD_FILES])
 {
-	struct pod_make *k = arg;
-	struct pod *p = k->pod;
-	CLEANUP_FREE char *resolv = NULL;
+	const struct pod *p = k->pod;
+	CLEANUP_FREE char *resolv =
+	    pod_file_resolv_conf(k->request->config->dns_config);
 	char hostname[POLICY_HOSTNAME + 1];
+	size_t n = 0;
 
-	(void)m;
-	if (err != NULL) {
-		pod_make_fail(k, err);
-		return;
-	}
-	resolv = pod_file_resolv_conf(k->request->config->dns_config);
 	(void)snprintf(hostname, sizeof(hostname), "%s\n", p->hostname);
-	pod_file_send(k, POD_FILE_RESOLV_CONF, resolv);
-	pod_file_send(k, POD_FILE_HOSTNAME, hostname);
+	fds[n++] = pod_file(resolv);
+	fds[n++] = pod_file(hostname);
 	if ((p->facts.namespaces & POD_NS_NET) == 0)
-		pod_file_send(k, POD_FILE_HOSTS, "");
+		fds[n++] = pod_file("");
+	return n;
 }
 
 /* Each sysctl was checked by policy_check_pod. */
@@ -345,6 +330,7 @@ pod_make_start(struct pod_make *k)
 	const Runtime__V1__LinuxPodSandboxConfig *l = k->request->config->linux;
 	struct fixed_pod_make body = { .flags = p->facts.namespaces,
 		.shm_size = POD_SHM_SIZE };
+	int fds[POD_FILES];
 
 	memcpy(body.pod, p->id, sizeof(body.pod));
 	memcpy(body.hostname, p->hostname, sizeof(body.hostname));
@@ -354,8 +340,8 @@ pod_make_start(struct pod_make *k)
 		pod_make_fail(k, &k->err);
 		return;
 	}
-	(void)link_request(execd_launcher(p->x), MSG_L_POD_MAKE, &body, NULL, 0,
-	    mono_after_ms(EXECD_STEP_MS), pod_namespaces_made, k);
+	(void)link_request(execd_launcher(p->x), MSG_L_POD_MAKE, &body, fds,
+	    pod_files(k, fds), mono_after_ms(EXECD_STEP_MS), pod_made, k);
 }
 
 static void

@@ -15,11 +15,11 @@
 
 #define POD_NS_ALL 0x1fU
 
-/* struct fixed_pod_file's which; an empty file asks for a copy of the host's
- * /etc/resolv.conf or /etc/hosts. */
-#define POD_FILE_RESOLV_CONF 0U
-#define POD_FILE_HOSTNAME    1U
-#define POD_FILE_HOSTS	     2U
+/*
+ * The descriptors that come with struct fixed_pod_make: resolv.conf, hostname,
+ * hosts, as many as the pod has.  An empty one asks for a copy of the host's.
+ */
+#define POD_FILES 3
 
 /* Bytes of struct fixed_pod_make's shm_size if nothing else is asked for. */
 #define POD_SHM_SIZE (64ULL * 1024 * 1024)

@@ -38,7 +38,10 @@
 /* A launcher's or monitor's "no": code is enum cerr_code. */
 #define FIXED_FIELDS_fail(U32, U64, I64, STR, ARR64) U32(code) STR(text, 1024)
 
-/* flags: POD_NS_* of execd/pod_ns.h.  sysctls come as L_POD_SYSCTL before. */
+/*
+ * flags: POD_NS_* of execd/pod_ns.h, which has the descriptors, too: sealed
+ * memfds.  sysctls come as L_POD_SYSCTL before.
+ */
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65) U32(flags) U64(shm_size) STR(hostname, 65)                \
 	STR(cgroup, 1024)
@@ -50,13 +53,6 @@
 
 /* pause_pid is 0 when the pod has no pause process. */
 #define FIXED_FIELDS_pod_made(U32, U64, I64, STR, ARR64) U32(pause_pid)
-
-/*
- * which: POD_FILE_* of execd/pod_ns.h; contents in a sealed memfd, which is
- * empty to ask for a copy of the host's file.  Sent after L_POD_MADE.
- */
-#define FIXED_FIELDS_pod_file(U32, U64, I64, STR, ARR64)                       \
-	STR(pod, 65) U32(which)
 
 /* layers are layer numbers, lowest first; nlayers at most 128. */
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
@@ -156,7 +152,6 @@
 	FIXED(pod_sysctl)                                                      \
 	FIXED(pod)                                                             \
 	FIXED(pod_made)                                                        \
-	FIXED(pod_file)                                                        \
 	FIXED(rootfs)                                                          \
 	FIXED(rootfs_dir)                                                      \
 	FIXED(ctr_create)                                                      \

@@ -1041,12 +1041,9 @@ def pod_sysctls():
 
 @test
 def pod_files():
-    p, _ = pod(7)
+    fds = [wire.memfd(t) for t in (b'nameserver 1.2.3.4\n', b'h\n', b'')]
+    p, _ = pod(7, fds=fds)
     d = '%s/pod/%s/' % (G.state, p)
-    for which, text in ((0, b'nameserver 1.2.3.4\n'), (1, b'h\n'), (2, b'')):
-        fd = wire.memfd(text)
-        L.execd.call('L_POD_FILE', [fd], pod=p, which=which)
-        os.close(fd)
     with open(d + 'resolv.conf', 'rb') as f:
         assert f.read() == b'nameserver 1.2.3.4\n'
     with open(d + 'hosts', 'rb') as f, open('/etc/hosts', 'rb') as h:
@@ -1054,13 +1051,12 @@ def pod_files():
     assert os.stat(d + 'hosts').st_mode & 0o777 == 0o644
     assert sorted(os.listdir(d)) == ['hostname', 'hosts', 'resolv.conf',
                                      'shm']
-    fd = os.open('/etc/passwd', os.O_RDONLY)
-    refused(13, L.execd.call, 'L_POD_FILE', [fd], pod=p, which=0)
-    os.close(fd)
-    fd = wire.memfd(b'x')
-    refused(3, L.execd.call, 'L_POD_FILE', [fd], pod=p, which=9)
-    refused(5, L.execd.call, 'L_POD_FILE', [fd], pod=new_id(), which=0)
-    os.close(fd)
+    before = files()
+    passwd = os.open('/etc/passwd', os.O_RDONLY)
+    refused(13, pod, 7, fds=[passwd])
+    for fd in fds + [passwd]:
+        os.close(fd)
+    assert files() == before
     unpod(p)
 
 
