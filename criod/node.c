@@ -12,7 +12,7 @@
 #define NODE_VERSION	  "0.1.0" /* of the Version call itself */
 #define NODE_API	  "v1"
 #define NODE_NET_MS	  500 /* netd's time to say how it is */
-#define NODE_HANDLERS_MAX 64
+#define NODE_HANDLERS_MAX 65  /* "" and CONF_RUNTIMES_MAX */
 #define NODE_INFO_MAX	  512
 
 /* ---- Version, RuntimeConfig ---- */

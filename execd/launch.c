@@ -2,7 +2,8 @@
  * execlaunch: see launch.h.
  *
  *	execlaunch -s STATE -i IMAGE -c CONTAINER -l LIBEXEC -m UID:GID
- *	    -x UID:GID [-S] [-v LEVEL] [-w FORMAT] -r NAME=PATH ...
+ *	    -x UID:GID [-S] [-v LEVEL] [-w FORMAT]
+ *	    -r NAME=PATH [-t TYPE] [-a ARGUMENT ...] ...
  */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -203,6 +204,33 @@ launch_arg_runtime(struct launch *l, char *arg)
 	l->runtimes[l->nruntimes++].path = path;
 }
 
+/* Both are of the runtime before them. */
+static void
+launch_arg_type(struct launch *l, const char *arg)
+{
+	static const char *const types[] = {
+		[LAUNCH_RUNTIME_OCI] = "oci",
+		[LAUNCH_RUNTIME_GVISOR] = "gvisor",
+	};
+	size_t n = sizeof(types) / sizeof(types[0]), i = 0;
+
+	while (i < n && strcmp(types[i], arg) != 0)
+		i++;
+	if (l->nruntimes == 0 || i == n)
+		fatalx("%s: not a runtime's type", arg);
+	l->runtimes[l->nruntimes - 1].type = (enum launch_runtime_type)i;
+}
+
+static void
+launch_arg_argument(struct launch *l, const char *arg)
+{
+	struct launch_runtime *r = &l->runtimes[l->nruntimes - 1];
+
+	if (l->nruntimes == 0 || r->narguments == LAUNCH_ARGUMENTS_MAX)
+		fatalx("%s: argument of no runtime, or too many", arg);
+	r->arguments[r->narguments++] = arg;
+}
+
 static void
 launch_arg(struct launch *l, int opt, char *arg, int log[2])
 {
@@ -228,6 +256,10 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		l->systemd = true;
 	else if (opt == 'r')
 		launch_arg_runtime(l, arg);
+	else if (opt == 't')
+		launch_arg_type(l, arg);
+	else if (opt == 'a')
+		launch_arg_argument(l, arg);
 	else if (opt == 'v')
 		log[0] = atoi(arg);
 	else if (opt == 'w')
@@ -241,7 +273,7 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:v:w:")) != -1)
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:t:a:v:w:")) != -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

@@ -22,9 +22,10 @@
 #include "imsg/wire.h"
 #include "lib/cerr.h"
 
-#define LAUNCH_RUNTIMES_MAX 16
-#define LAUNCH_PATH_MAX	    4096
-#define LAUNCH_JOB_FD	    3 /* where a job answers */
+#define LAUNCH_RUNTIMES_MAX  64
+#define LAUNCH_ARGUMENTS_MAX 16 /* of one runtime */
+#define LAUNCH_PATH_MAX	     4096
+#define LAUNCH_JOB_FD	     3 /* where a job answers */
 /* Every monitor is counted here, never in a pod. */
 #define LAUNCH_CGROUP	      "/criod"
 #define LAUNCH_CGROUP_MONITOR LAUNCH_CGROUP "/monitor"
@@ -46,8 +47,21 @@ enum launch_dir {
 	LAUNCH_DIR_COUNT,
 };
 
+/*
+ * GVISOR: runsc.  Its containers' processes are not processes of the host:
+ * what the launcher finds in /proc is the sandbox.
+ */
+enum launch_runtime_type {
+	LAUNCH_RUNTIME_OCI = 0,
+	LAUNCH_RUNTIME_GVISOR,
+};
+
 struct launch_runtime {
 	const char *name, *path;
+	enum launch_runtime_type type;
+	/* What the administrator wants before its command. */
+	const char *arguments[LAUNCH_ARGUMENTS_MAX];
+	size_t narguments;
 };
 
 struct helper;

@@ -28,6 +28,8 @@
 #define CREATE_EXE_FD	 16 /* above those that run_settle fills */
 #define CREATE_FILES_MAX (ID_SIZE + 8)
 
+_Static_assert(LAUNCH_ARGUMENTS_MAX == MONITOR_MORE_MAX, "arguments");
+
 /* All that the monitor is told; the strings live as long as its start. */
 struct create {
 	const struct launch *l;
@@ -36,7 +38,7 @@ struct create {
 	char bundle_path[LAUNCH_PATH_MAX], root[LAUNCH_PATH_MAX],
 	    pidfile[LAUNCH_PATH_MAX], oom[CGROUP_PATH_MAX + 128];
 	char numbers[5][CREATE_NUMBER];
-	char *argv[MONITOR_ARG_COUNT + 1];
+	char *argv[MONITOR_ARG_COUNT + LAUNCH_ARGUMENTS_MAX + 1];
 };
 
 static int
@@ -111,7 +113,7 @@ create_paths(struct create *k, struct cerr *err)
 
 /* execve takes pointers to non-const but does not write. */
 static void
-create_arg(struct create *k, enum monitor_arg arg, const char *value)
+create_arg(struct create *k, size_t arg, const char *value)
 {
 	memcpy(&k->argv[arg], &value, sizeof(value));
 }
@@ -120,6 +122,7 @@ static void
 create_argv(struct create *k)
 {
 	const struct launch *l = k->l;
+	const struct launch_runtime *own = &l->runtimes[k->c->runtime];
 	const uint32_t numbers[5] = { k->c->flags, l->mon_uid, l->mon_gid,
 		l->exec_uid, l->exec_gid };
 	static const enum monitor_arg at[5] = { MONITOR_ARG_FLAGS,
@@ -129,7 +132,7 @@ create_argv(struct create *k)
 	create_arg(k, 0, "monitor");
 	create_arg(k, MONITOR_ARG_CTR, k->c->ctr);
 	create_arg(k, MONITOR_ARG_BUNDLE, k->bundle_path);
-	create_arg(k, MONITOR_ARG_RUNTIME, l->runtimes[k->c->runtime].path);
+	create_arg(k, MONITOR_ARG_RUNTIME, own->path);
 	create_arg(k, MONITOR_ARG_ROOT, k->root);
 	create_arg(k, MONITOR_ARG_SYSTEMD, l->systemd ? "1" : "0");
 	create_arg(k, MONITOR_ARG_PIDFILE, k->pidfile);
@@ -139,7 +142,9 @@ create_argv(struct create *k)
 		    numbers[i]);
 		create_arg(k, at[i], k->numbers[i]);
 	}
-	k->argv[MONITOR_ARG_COUNT] = NULL;
+	for (size_t i = 0; i < own->narguments; i++)
+		create_arg(k, MONITOR_ARG_COUNT + i, own->arguments[i]);
+	k->argv[MONITOR_ARG_COUNT + own->narguments] = NULL;
 }
 
 static int

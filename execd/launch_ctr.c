@@ -51,7 +51,7 @@ launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return -1;
 	if (code != 0)
 		return run_failed(&r, "start container", code, err);
-	if (verify_started(&rec, err) == 0)
+	if (verify_started(l, c->runtime, &rec, err) == 0)
 		return 0;
 	cgroup_kill(&l->cgroups, rec.cgroup);
 	return -1;
@@ -171,29 +171,50 @@ ctr_leftovers(const struct launch *l, const char *ctr)
 	ctr_said(l, ctr);
 }
 
+/* What the runtime keeps below its --root; runsc has files of two suffixes. */
+static void
+ctr_state_name(const struct launch_runtime *r, const char *ctr,
+    const char *suffix, char name[LAUNCH_PATH_MAX])
+{
+	if (r->type == LAUNCH_RUNTIME_GVISOR)
+		(void)snprintf(name, LAUNCH_PATH_MAX, "%s/%s_sandbox:%s.%s",
+		    r->name, ctr, ctr, suffix);
+	else
+		(void)snprintf(name, LAUNCH_PATH_MAX, "%s/%s", r->name, ctr);
+}
+
+static void
+ctr_delete_run(struct run *r, const char *ctr)
+{
+	struct cerr err = { 0 };
+
+	run_add(r, "delete");
+	run_add(r, "--force");
+	run_add(r, ctr);
+	if (run_wait(r, &err) != 0)
+		log_warn("container %s: delete: %s%s", ctr, r->text, err.text);
+}
+
 /* The runtime's own state, with or without the runtime's help. */
 static int
 ctr_runtime_delete(const struct launch *l, const char *ctr, uint32_t runtime,
     struct cerr *err)
 {
 	char root[LAUNCH_PATH_MAX], name[LAUNCH_PATH_MAX];
+	char other[LAUNCH_PATH_MAX];
+	const struct launch_runtime *own;
+	int dir = l->dirs[LAUNCH_DIR_RUNTIME];
 	struct run r;
-	int code;
 
 	if (run_begin(&r, l, runtime, root, sizeof(root), err) == -1)
 		return -1;
-	(void)snprintf(name, sizeof(name), "%s/%s", l->runtimes[runtime].name,
-	    ctr);
-	if (faccessat(l->dirs[LAUNCH_DIR_RUNTIME], name, F_OK,
-		AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
-	run_add(&r, "delete");
-	run_add(&r, "--force");
-	run_add(&r, ctr);
-	code = run_wait(&r, err);
-	if (code != 0)
-		log_warn("container %s: delete: %s", ctr, r.text);
-	if (launch_tree_remove(l->dirs[LAUNCH_DIR_RUNTIME], name) == -1)
+	own = &l->runtimes[runtime];
+	ctr_state_name(own, ctr, "state", name);
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		ctr_delete_run(&r, ctr);
+	ctr_state_name(own, ctr, "lock", other);
+	if (launch_tree_remove(dir, name) == -1 ||
+	    launch_tree_remove(dir, other) == -1)
 		return cerr_errno(err, "runtime's state of the container");
 	return 0;
 }

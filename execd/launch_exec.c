@@ -21,12 +21,14 @@
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
 #include "lib/id.h"
+#include "lib/log.h"
 #include "lib/mono.h"
 
 #define EXEC_PIDS_MAX	   4096
 #define EXEC_ROUNDS	   64
 #define EXEC_ROUND_US	   2000
 #define EXEC_PATH_SIZE	   40
+#define EXEC_PID_SIZE	   16
 #define EXEC_LOG_SIZE	   4096
 #define EXEC_START_SECONDS 120
 
@@ -35,6 +37,8 @@ struct exec {
 	const struct fixed_exec *e;
 	struct fixed_launch_rec rec;
 	char root[LAUNCH_PATH_MAX], pidfile[LAUNCH_PATH_MAX];
+	char inner[LAUNCH_PATH_MAX]; /* its number inside of a sandbox */
+	char inner_pid[EXEC_PID_SIZE];
 	char process[EXEC_PATH_SIZE], log[EXEC_PATH_SIZE];
 	int logfd;
 	pid_t pid;
@@ -63,7 +67,9 @@ exec_prepare(struct exec *x, const struct launch_op *op, struct cerr *err)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "process description is not a sealed memfd");
 	if (launch_state_path(x->l, x->pidfile, sizeof(x->pidfile),
-		"launch/exec", x->e->exec) == NULL)
+		"launch/exec", x->e->exec) == NULL ||
+	    snprintf(x->inner, sizeof(x->inner), "%s.in", x->pidfile) >=
+		(int)sizeof(x->inner))
 		return cerr_set(err, CERR_INTERNAL, "state path too long");
 	x->logfd = memfd_create("runtime-log", MFD_CLOEXEC);
 	if (x->logfd == -1)
@@ -108,10 +114,36 @@ exec_failed(struct exec *x, const struct run *r, int code, struct cerr *err)
 	return run_failed(&said, "exec", code, err);
 }
 
+/* What runsc names is only its own waiting process. */
+static bool
+exec_sandboxed(const struct exec *x)
+{
+	return x->l->runtimes[x->e->runtime].type == LAUNCH_RUNTIME_GVISOR;
+}
+
+/* Keeps what the files say that is needed later. */
+static void
+exec_forget(struct exec *x)
+{
+	static const struct {
+		const char *before, *after;
+	} names[] = { { "", "" }, { "", ".in" }, { ".", "" } }; /* runc's */
+	int dir = x->l->dirs[LAUNCH_DIR_SCRATCH];
+	char name[ID_SIZE + 4];
+
+	if (launch_read_file(AT_FDCWD, x->inner, x->inner_pid,
+		sizeof(x->inner_pid)) <= 0)
+		x->inner_pid[0] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s%s", names[i].before,
+		    x->e->exec, names[i].after);
+		(void)unlinkat(dir, name, 0);
+	}
+}
+
 static int
 exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 {
-	char aside[ID_SIZE + 1]; /* runc's, if it was killed */
 	struct run r;
 	int code;
 
@@ -126,6 +158,10 @@ exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 	run_add(&r, "--detach");
 	run_add(&r, "--pid-file");
 	run_add(&r, x->pidfile);
+	if (exec_sandboxed(x)) {
+		run_add(&r, "--internal-pid-file");
+		run_add(&r, x->inner);
+	}
 	run_add(&r, x->e->ctr);
 	r.out = op->fds[1];
 	r.err = op->fds[2];
@@ -134,9 +170,7 @@ exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 		(void)exec_failed(x, &r, code, err);
 	if (code == 0)
 		code = exec_read_pid(x, err);
-	(void)snprintf(aside, sizeof(aside), ".%s", x->e->exec);
-	(void)unlinkat(x->l->dirs[LAUNCH_DIR_SCRATCH], x->e->exec, 0);
-	(void)unlinkat(x->l->dirs[LAUNCH_DIR_SCRATCH], aside, 0);
+	exec_forget(x);
 	return code == 0 ? 0 : -1;
 }
 
@@ -200,6 +234,26 @@ exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
 	return count;
 }
 
+/* The command alone: what it started inside is the sandbox's to know. */
+static void
+exec_kill_inner(struct exec *x)
+{
+	struct cerr err;
+	struct run r;
+
+	if (x->inner_pid[0] == '\0' ||
+	    run_begin(&r, x->l, x->e->runtime, x->root, sizeof(x->root),
+		&err) == -1)
+		return;
+	run_add(&r, "kill");
+	run_add(&r, "--pid");
+	run_add(&r, x->inner_pid);
+	run_add(&r, x->e->ctr);
+	run_add(&r, "KILL");
+	if (run_wait(&r, &err) != 0)
+		log_warn("container %s: exec: kill: %s", x->e->ctr, r.text);
+}
+
 /*
  * First stopped, until no new one appears, so that none is born behind our
  * back; then killed, until none is left.  Each command has a session of its
@@ -211,6 +265,8 @@ exec_kill(struct exec *x)
 	struct exec_tree *t = malloc(sizeof(*t));
 	size_t before = 0, now = 0;
 
+	if (exec_sandboxed(x))
+		exec_kill_inner(x);
 	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
 		now = exec_tree_signal(x, t, SIGSTOP);
 		if (now == before)

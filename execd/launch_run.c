@@ -68,19 +68,23 @@ int
 run_begin(struct run *r, const struct launch *l, uint32_t runtime, char *root,
     size_t size, struct cerr *err)
 {
+	const struct launch_runtime *own;
+
 	memset(r, 0, sizeof(*r));
 	r->l = l;
 	r->out = r->err = -1;
 	if (run_runtime_check(l, runtime, err) == -1)
 		return -1;
-	if (launch_state_path(l, root, size, "runtime",
-		l->runtimes[runtime].name) == NULL)
+	own = &l->runtimes[runtime];
+	if (launch_state_path(l, root, size, "runtime", own->name) == NULL)
 		return cerr_set(err, CERR_INTERNAL, "state path too long");
-	run_add(r, l->runtimes[runtime].path);
+	run_add(r, own->path);
 	run_add(r, "--root");
 	run_add(r, root);
 	if (l->systemd)
 		run_add(r, "--systemd-cgroup");
+	for (size_t i = 0; i < own->narguments; i++)
+		run_add(r, own->arguments[i]);
 	return 0;
 }
 

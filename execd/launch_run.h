@@ -11,7 +11,7 @@
 
 #include "execd/launch.h"
 
-#define RUN_ARGS_MAX 24
+#define RUN_ARGS_MAX (24 + LAUNCH_ARGUMENTS_MAX)
 #define RUN_TEXT_MAX 4096
 
 struct run {
@@ -30,7 +30,10 @@ struct run {
 int run_runtime_check(const struct launch *l, uint32_t runtime,
     struct cerr *err) __attribute__((warn_unused_result));
 
-/* "RUNTIME --root ROOT [--systemd-cgroup]"; more is added with run_add. */
+/*
+ * "RUNTIME --root ROOT [--systemd-cgroup] [ARGUMENT ...]"; more is added with
+ * run_add.
+ */
 int run_begin(struct run *r, const struct launch *l, uint32_t runtime,
     char *root, size_t size, struct cerr *err)
     __attribute__((warn_unused_result));

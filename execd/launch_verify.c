@@ -99,8 +99,12 @@ verify_namespaces(const struct launch *l, const struct fixed_ctr_create *c,
 	if (c->pod[0] == '\0')
 		return 0;
 	if (verify_namespace(l, c, pid, "net",
-		(c->flags & CTR_FLAG_HOST_NET) != 0, err) == -1 ||
-	    verify_namespace(l, c, pid, "ipc",
+		(c->flags & CTR_FLAG_HOST_NET) != 0, err) == -1)
+		return -1;
+	/* The others are inside of the sandbox. */
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_GVISOR)
+		return 0;
+	if (verify_namespace(l, c, pid, "ipc",
 		(c->flags & CTR_FLAG_HOST_IPC) != 0, err) == -1)
 		return -1;
 	if ((c->flags & CTR_FLAG_POD_PID) != 0)
@@ -117,15 +121,34 @@ verify_created(const struct launch *l, const struct fixed_ctr_create *c,
 	if (proc_status_read(pid, &s) == -1)
 		return cerr_set(err, CERR_INTERNAL,
 		    "the container's process is gone");
-	if (verify_status(&s, c, err) == -1 ||
-	    verify_cgroup(pid, c->cgroup, err) == -1)
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_OCI &&
+	    verify_status(&s, c, err) == -1)
+		return -1;
+	if (verify_cgroup(pid, c->cgroup, err) == -1)
 		return -1;
 	return verify_namespaces(l, c, pid, err);
 }
 
+static int
+verify_process(const struct fixed_launch_rec *r, const struct proc_status *s,
+    struct cerr *err)
+{
+	if ((r->flags & CTR_FLAG_SECCOMP) != 0 && s->seccomp != 2)
+		return cerr_set(err, CERR_INTERNAL,
+		    "the runtime installed no system call filter");
+	if ((r->flags & CTR_FLAG_NNP) != 0 && s->nnp != 1)
+		return cerr_set(err, CERR_INTERNAL,
+		    "the runtime did not set no_new_privs");
+	if ((s->bnd & ~r->caps) != 0)
+		return cerr_set(err, CERR_INTERNAL,
+		    "the runtime left it capabilities 0x%" PRIx64, s->bnd);
+	return 0;
+}
+
 /* It may have ended already, which is none of our business here. */
 int
-verify_started(const struct fixed_launch_rec *r, struct cerr *err)
+verify_started(const struct launch *l, uint32_t runtime,
+    const struct fixed_launch_rec *r, struct cerr *err)
 {
 	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
 	struct proc_status s;
@@ -133,16 +156,13 @@ verify_started(const struct fixed_launch_rec *r, struct cerr *err)
 	if (pidfd == -1 || proc_status_read((pid_t)r->pid, &s) == -1 ||
 	    proc_wait(pidfd, 0))
 		return 0;
-	if ((r->flags & CTR_FLAG_SECCOMP) != 0 && s.seccomp != 2)
-		return cerr_set(err, CERR_INTERNAL,
-		    "the runtime installed no system call filter");
-	if ((r->flags & CTR_FLAG_NNP) != 0 && s.nnp != 1)
-		return cerr_set(err, CERR_INTERNAL,
-		    "the runtime did not set no_new_privs");
-	if ((s.bnd & ~r->caps) != 0)
-		return cerr_set(err, CERR_INTERNAL,
-		    "the runtime left it capabilities 0x%" PRIx64, s.bnd);
-	return 0;
+	if (l->runtimes[runtime].type == LAUNCH_RUNTIME_OCI)
+		return verify_process(r, &s, err);
+	/* The sandbox confines itself, whatever the container may do. */
+	return s.seccomp == 2 && s.nnp == 1
+		   ? 0
+		   : cerr_set(err, CERR_INTERNAL,
+			 "the sandbox is not confined");
 }
 
 int

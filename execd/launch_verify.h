@@ -14,7 +14,8 @@ int verify_created(const struct launch *l, const struct fixed_ctr_create *c,
     pid_t pid, struct cerr *err) __attribute__((warn_unused_result));
 
 /* Of one that runs: what cannot be given back once it is taken. */
-int verify_started(const struct fixed_launch_rec *r, struct cerr *err)
+int verify_started(const struct launch *l, uint32_t runtime,
+    const struct fixed_launch_rec *r, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* Of its monitor: it holds nothing. */

@@ -229,7 +229,8 @@ main(int argc, char **argv)
 {
 	struct monitor *m = &monitor;
 
-	if (argc != MONITOR_ARG_COUNT)
+	if (argc < MONITOR_ARG_COUNT ||
+	    argc > MONITOR_ARG_COUNT + MONITOR_MORE_MAX)
 		return 2;
 	monitor_args(m, argv);
 	for (size_t i = 0; i < sizeof(monitor_steps) / sizeof(*monitor_steps);

@@ -44,8 +44,10 @@ enum monitor_arg {
 	MONITOR_ARG_GID,
 	MONITOR_ARG_EXEC_UID, /* who may connect */
 	MONITOR_ARG_EXEC_GID,
-	MONITOR_ARG_COUNT,
+	MONITOR_ARG_COUNT, /* those for the runtime follow, MONITOR_MORE_MAX */
 };
+
+#define MONITOR_MORE_MAX 16
 
 /*
  * What goes over MONITOR_FD_REPORT, one byte and then text:

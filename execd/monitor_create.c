@@ -16,7 +16,7 @@
 #include "execd/monitor.h"
 
 #define CREATE_PATH_MAX 160
-#define CREATE_ARGS_MAX 16
+#define CREATE_ARGS_MAX (16 + MONITOR_MORE_MAX)
 
 static size_t
 create_append(char *buf, size_t size, const char *s)
@@ -104,6 +104,8 @@ create_argv(const struct monitor *m, char *console, char *argv[])
 	argv[n++] = m->argv[MONITOR_ARG_ROOT];
 	if (m->argv[MONITOR_ARG_SYSTEMD][0] == '1')
 		argv[n++] = s_systemd;
+	for (size_t i = MONITOR_ARG_COUNT; m->argv[i] != NULL; i++)
+		argv[n++] = m->argv[i];
 	argv[n++] = s_create;
 	argv[n++] = s_bundle;
 	argv[n++] = m->argv[MONITOR_ARG_BUNDLE];

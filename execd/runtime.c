@@ -191,6 +191,13 @@ runtime_name(const struct execd *x, uint32_t number)
 }
 
 bool
+runtime_own_kernel(const struct execd *x, uint32_t number)
+{
+	return x->boot->runtimes[number]->type !=
+	       CRIOD__BOOT_RUNTIME__TYPE__OCI;
+}
+
+bool
 runtime_rro(const struct execd *x, uint32_t number)
 {
 	return x->runtimes[number].facts.rro;

@@ -263,6 +263,16 @@ spec_set_flags(struct spec *s)
 	}
 }
 
+/* The pod's UTS namespace has it, for all that look there. */
+static int
+spec_set_hostname(struct spec *s)
+{
+	if (!s->in->own_kernel)
+		return 0;
+	return spec_set(s, s->out->root, "hostname",
+	    spec_string(s, "hostname", s->in->hostname));
+}
+
 int
 spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
 {
@@ -288,7 +298,8 @@ spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
 	    spec_set(&s, out->root, "process", spec_process(&s)) == -1 ||
 	    spec_set(&s, out->root, "root", spec_root(&s)) == -1 ||
 	    spec_set(&s, out->root, "mounts", spec_mounts(&s)) == -1 ||
-	    spec_set(&s, out->root, "linux", spec_linux(&s)) == -1) {
+	    spec_set(&s, out->root, "linux", spec_linux(&s)) == -1 ||
+	    spec_set_hostname(&s) == -1) {
 		spec_clear(out);
 		return -1;
 	}

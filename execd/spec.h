@@ -40,6 +40,7 @@ struct spec_in {
 	uint32_t target_pid; /* TARGET pid namespace: its first process */
 	const struct spec_devices *devices;
 	size_t ndevices;
+	bool own_kernel;   /* the runtime's containers do not use the host's */
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */
 };

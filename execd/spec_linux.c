@@ -57,6 +57,11 @@ spec_namespace_target(struct spec *s, json_t *list)
 static int
 spec_namespace_pid(struct spec *s, json_t *list)
 {
+	if (s->in->own_kernel &&
+	    spec_pid_mode(s) != RUNTIME__V1__NAMESPACE_MODE__CONTAINER)
+		return cerr_set(s->err, CERR_FAILED_PRECONDITION,
+		    "namespace_options.pid: this runtime handler's containers "
+		    "each have a kernel of their own");
 	switch (spec_pid_mode(s)) {
 	case RUNTIME__V1__NAMESPACE_MODE__POD:
 		if ((s->in->pod.namespaces & POD_NS_PID) == 0)

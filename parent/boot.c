@@ -54,6 +54,7 @@ boot_runtimes(const struct conf *c, size_t *n)
 		criod__boot_runtime__init(b);
 		b->name = boot_strdup(r->name);
 		b->path = boot_strdup(r->path);
+		b->type = (Criod__BootRuntime__Type)r->type;
 		list[(*n)++] = b;
 	}
 	return list;
@@ -235,6 +236,7 @@ void
 boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 {
 	const struct conf_runtime *r;
+	const struct conf_word *w;
 
 	boot_arg_text(a, "-s", f->conf, CONF_STATE);
 	boot_arg_text(a, "-i", f->conf, CONF_IMAGE);
@@ -247,6 +249,14 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 	TAILQ_FOREACH(r, &f->conf->runtimes, entry) {
 		plan_add(a, "-r");
 		plan_add(a, "%s=%s", r->name, r->path);
+		if (r->type != CONF_RUNTIME_OCI) {
+			plan_add(a, "-t");
+			plan_add(a, "%s", conf_runtime_type_name(r->type));
+		}
+		TAILQ_FOREACH(w, &r->arguments, entry) {
+			plan_add(a, "-a");
+			plan_add(a, "%s", w->text);
+		}
 	}
 }
 

@@ -127,6 +127,7 @@ conf_runtimes_free(struct conf *c)
 
 	while ((r = TAILQ_FIRST(&c->runtimes)) != NULL) {
 		TAILQ_REMOVE(&c->runtimes, r, entry);
+		conf_words_free(&r->arguments);
 		free(r->name);
 		free(r->path);
 		free(r);
@@ -277,21 +278,67 @@ conf_runtime_check(const struct conf *c, const char *name, const char *path,
 	return wrong == NULL ? 0 : conf_invalid(err, "path", wrong, path);
 }
 
-int
+struct conf_runtime *
 conf_add_runtime(struct conf *c, const char *name, const char *path,
     bool is_default, struct cerr *err)
 {
 	struct conf_runtime *r;
 
 	if (conf_runtime_check(c, name, path, is_default, err) == -1)
-		return -1;
+		return NULL;
 	r = conf_alloc(sizeof(*r));
+	TAILQ_INIT(&r->arguments);
 	r->name = conf_strdup(name);
 	r->path = conf_strdup(path);
 	r->is_default = is_default;
 	TAILQ_INSERT_TAIL(&c->runtimes, r, entry);
 	c->nruntimes++;
+	return r;
+}
+
+/* The same one may be given twice: what it means is the runtime's business. */
+int
+conf_runtime_argument(struct conf_runtime *r, const char *value,
+    struct cerr *err)
+{
+	const char *wrong = conf_valid_argument(value);
+	struct conf_word *w;
+
+	if (r->narguments == CONF_ARGUMENTS_MAX)
+		wrong = "is given too often";
+	if (wrong != NULL)
+		return conf_invalid(err, "argument", wrong, value);
+	w = conf_alloc(sizeof(*w));
+	w->text = conf_strdup(value);
+	TAILQ_INSERT_TAIL(&r->arguments, w, entry);
+	r->narguments++;
 	return 0;
+}
+
+static const char *const conf_runtime_types[] = {
+	[CONF_RUNTIME_OCI] = "oci",
+	[CONF_RUNTIME_GVISOR] = "gvisor",
+};
+
+#define CONF_NRUNTIME_TYPES                                                    \
+	(sizeof(conf_runtime_types) / sizeof(conf_runtime_types[0]))
+
+const char *
+conf_runtime_type_name(enum conf_runtime_type type)
+{
+	return conf_runtime_types[type];
+}
+
+int
+conf_runtime_type(struct conf_runtime *r, const char *value, struct cerr *err)
+{
+	for (enum conf_runtime_type i = 0; i < CONF_NRUNTIME_TYPES; i++) {
+		if (strcmp(conf_runtime_types[i], value) == 0) {
+			r->type = i;
+			return 0;
+		}
+	}
+	return conf_invalid(err, "type", "is neither oci nor gvisor", value);
 }
 
 struct conf_registry *

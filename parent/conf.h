@@ -41,6 +41,12 @@ enum conf_cgroup {
 	CONF_CGROUP_SYSTEMD,
 };
 
+/* What a runtime is; execd/launch.h has the same order. */
+enum conf_runtime_type {
+	CONF_RUNTIME_OCI = 0,
+	CONF_RUNTIME_GVISOR,
+};
+
 enum conf_log {
 	CONF_LOG_STDERR = 0,
 	CONF_LOG_SYSLOG,
@@ -48,7 +54,8 @@ enum conf_log {
 };
 
 #define CONF_LISTENS_MAX    16
-#define CONF_RUNTIMES_MAX   32
+#define CONF_RUNTIMES_MAX   64
+#define CONF_ARGUMENTS_MAX  16 /* of one runtime */
 #define CONF_REGISTRIES_MAX 1024
 #define CONF_MIRRORS_MAX    16
 #define CONF_WORDS_MAX	    256
@@ -58,6 +65,8 @@ struct conf_word {
 	TAILQ_ENTRY(conf_word) entry;
 	char *text;
 };
+
+TAILQ_HEAD(conf_words, conf_word);
 
 struct conf_listen {
 	TAILQ_ENTRY(conf_listen) entry;
@@ -70,6 +79,9 @@ struct conf_runtime {
 	TAILQ_ENTRY(conf_runtime) entry;
 	char *name, *path;
 	bool is_default;
+	enum conf_runtime_type type;
+	struct conf_words arguments; /* before the runtime's command */
+	size_t narguments;
 };
 
 struct conf_mirror {
@@ -87,7 +99,6 @@ struct conf_registry {
 	char *ca; /* NULL: the system's only */
 };
 
-TAILQ_HEAD(conf_words, conf_word);
 TAILQ_HEAD(conf_runtimes, conf_runtime);
 
 struct conf {
@@ -130,8 +141,6 @@ int conf_add_word(struct conf *c, enum conf_list list, const char *value,
 int conf_add_listen(struct conf *c, const char *path, const char *owner,
     const char *group, const char *mode, struct cerr *err)
     __attribute__((warn_unused_result));
-int conf_add_runtime(struct conf *c, const char *name, const char *path,
-    bool is_default, struct cerr *err) __attribute__((warn_unused_result));
 int conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
@@ -142,6 +151,15 @@ int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
     __attribute__((warn_unused_result));
+
+/* The new runtime is c's; NULL with err. */
+struct conf_runtime *conf_add_runtime(struct conf *c, const char *name,
+    const char *path, bool is_default, struct cerr *err);
+int conf_runtime_argument(struct conf_runtime *r, const char *value,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_runtime_type(struct conf_runtime *r, const char *value,
+    struct cerr *err) __attribute__((warn_unused_result));
+const char *conf_runtime_type_name(enum conf_runtime_type type);
 
 /* The new registry is c's; NULL with err. */
 struct conf_registry *conf_add_registry(struct conf *c, const char *prefix,

@@ -70,7 +70,7 @@ conf_fill_runtimes(struct conf *c, const struct conf_host *host,
 	if (TAILQ_EMPTY(&c->runtimes)) {
 		TAILQ_FOREACH(r, &host->runtimes, entry) {
 			if (conf_add_runtime(c, r->name, r->path, false, err) ==
-			    -1)
+			    NULL)
 				return -1;
 		}
 	}

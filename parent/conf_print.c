@@ -60,6 +60,24 @@ conf_print_log(FILE *out, const struct conf *c)
 	(void)fputs(c->log_json ? " json\n" : "\n", out);
 }
 
+/* Nothing to say is no block. */
+static void
+conf_print_runtime_block(FILE *out, const struct conf_runtime *r)
+{
+	const struct conf_word *w;
+
+	if (r->type == CONF_RUNTIME_OCI && r->narguments == 0) {
+		(void)fputc('\n', out);
+		return;
+	}
+	(void)fprintf(out, " {\n\ttype %s\n", conf_runtime_type_name(r->type));
+	TAILQ_FOREACH(w, &r->arguments, entry) {
+		conf_print_pair(out, "\targument", w->text);
+		(void)fputc('\n', out);
+	}
+	(void)fputs("}\n", out);
+}
+
 static void
 conf_print_runtimes(FILE *out, const struct conf *c)
 {
@@ -68,7 +86,8 @@ conf_print_runtimes(FILE *out, const struct conf *c)
 	TAILQ_FOREACH(r, &c->runtimes, entry) {
 		conf_print_pair(out, "runtime", r->name);
 		conf_print_pair(out, " path", r->path);
-		(void)fputs(r->is_default ? " default\n" : "\n", out);
+		(void)fputs(r->is_default ? " default" : "", out);
+		conf_print_runtime_block(out, r);
 	}
 	if (c->cgroup != CONF_CGROUP_UNSET)
 		(void)fprintf(out, "cgroup manager %s\n",

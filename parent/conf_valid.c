@@ -18,6 +18,7 @@
 #define CONF_PATH_LEN	   1023
 #define CONF_DIR_LEN	   255
 #define CONF_NAME_LEN	   64
+#define CONF_ARGUMENT_LEN  255
 #define CONF_ACCOUNT_LEN   32
 #define CONF_LOCATION_LEN  255
 #define CONF_REFERENCE_LEN 511
@@ -87,6 +88,18 @@ conf_valid_name(const char *s)
 	if (!isalnum((unsigned char)*s) || strlen(s) > CONF_NAME_LEN ||
 	    !conf_valid_only(s, CONF_ALNUM "._-"))
 		return "is not a name of letters, digits, ._-";
+	return NULL;
+}
+
+const char *
+conf_valid_argument(const char *s)
+{
+	if (*s == '\0' || strlen(s) > CONF_ARGUMENT_LEN)
+		return "is empty or too long";
+	for (; *s != '\0'; s++) {
+		if (!isgraph((unsigned char)*s))
+			return "has a character that is not printable ASCII";
+	}
 	return NULL;
 }
 

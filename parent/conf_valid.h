@@ -7,6 +7,7 @@ const char *conf_valid_path(const char *s);	/* absolute, no "..", no "//" */
 const char *conf_valid_dir(const char *s);	/* and safe in mount options */
 const char *conf_valid_sockpath(const char *s); /* and fits sockaddr_un */
 const char *conf_valid_name(const char *s);	/* of a runtime or network */
+const char *conf_valid_argument(const char *s); /* of a program */
 const char *conf_valid_account(const char *s);	/* user or group, or number */
 const char *conf_valid_subnet(const char *s);	/* A.B.C.D/N, 8 to 29 */
 const char *conf_valid_address(const char *s);	/* IPv4 or IPv6, numeric */

@@ -14,6 +14,7 @@ static const struct {
 	const char *word;
 	int token;
 } lex_keywords[] = {
+	{ "argument", ARGUMENT },
 	{ "blocked", BLOCKED },
 	{ "bridge", BRIDGE },
 	{ "ca", CA },
@@ -51,6 +52,7 @@ static const struct {
 	{ "stream", STREAM },
 	{ "subnet", SUBNET },
 	{ "to", TO },
+	{ "type", TYPE },
 };
 
 #define LEX_NKEYWORDS (sizeof(lex_keywords) / sizeof(lex_keywords[0]))

@@ -12,6 +12,7 @@
 #include "parent/conf_parse.h"
 
 struct conf_registry;
+struct conf_runtime;
 
 struct lex_file {
 	TAILQ_ENTRY(lex_file) entry;
@@ -45,6 +46,7 @@ struct lex {
 	/* For the grammar's actions. */
 	struct conf *conf;
 	struct conf_registry *registry;
+	struct conf_runtime *runtime;
 	struct cerr err;
 };
 

@@ -36,10 +36,10 @@ static void parse_listen_set(char **p, char *value);
 }
 
 %token BAD
-%token BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
+%token ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
 %token DIRECTORY DOWNLOADS GROUP IMAGE INCLUDE INSECURE JSON LEVEL LISTEN LOG
 %token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
-%token REGISTRY RUNTIME SOCKET STATE STREAM SUBNET TO
+%token REGISTRY RUNTIME SOCKET STATE STREAM SUBNET TO TYPE
 %token <string> STRING
 %type <flag> default insecure json
 %type <listen> listenopts
@@ -106,11 +106,41 @@ listenopts:
 	;
 
 runtime:
+	runtimehead
+	| runtimehead '{' runtimelines '}'
+	| runtimehead '{' runtimelines runtimeopt '}'
+	| runtimehead '{' runtimelines error '}' { yyerrok; }
+	;
+
+runtimehead:
 	RUNTIME STRING PATH STRING default {
-		parse_check(lex, conf_add_runtime(lex->conf, $2, $4, $5,
-		    &lex->err));
+		lex->runtime = conf_add_runtime(lex->conf, $2, $4, $5,
+		    &lex->err);
+		parse_check(lex, lex->runtime == NULL ? -1 : 0);
 		free($2);
 		free($4);
+	}
+	;
+
+runtimelines:
+	%empty
+	| runtimelines separator
+	| runtimelines runtimeopt separator
+	| runtimelines error separator { yyerrok; }
+	;
+
+runtimeopt:
+	ARGUMENT STRING {
+		if (lex->runtime != NULL)
+			parse_check(lex, conf_runtime_argument(lex->runtime,
+			    $2, &lex->err));
+		free($2);
+	}
+	| TYPE STRING {
+		if (lex->runtime != NULL)
+			parse_check(lex, conf_runtime_type(lex->runtime, $2,
+			    &lex->err));
+		free($2);
 	}
 	;
 

@@ -26,7 +26,7 @@ struct plan_facts {
 	unsigned int log_level, log_format;
 };
 
-#define PLAN_ARGS_MAX 640
+#define PLAN_ARGS_MAX 3072
 
 struct plan_args {
 	char *argv[PLAN_ARGS_MAX]; /* NULL at the end */

@@ -548,6 +548,26 @@ t_exec(void **state)
 	spec_clear(&w.out);
 }
 
+static void
+t_own_kernel(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	world_build(&w);
+	assert_null(json_object_get(w.out.root, "hostname"));
+	spec_clear(&w.out);
+	w.in.own_kernel = true;
+	world_build(&w);
+	assert_string_equal(json_string_value(
+				json_object_get(w.out.root, "hostname")),
+	    "pod-1");
+	spec_clear(&w.out);
+	w.ns.pid = RUNTIME__V1__NAMESPACE_MODE__NODE;
+	world_refused(&w, CERR_FAILED_PRECONDITION);
+}
+
 int
 main(void)
 {
@@ -564,6 +584,7 @@ main(void)
 		cmocka_unit_test(t_seccomp),
 		cmocka_unit_test(t_seccomp_rows),
 		cmocka_unit_test(t_exec),
+		cmocka_unit_test(t_own_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,8 +241,9 @@ test_limits(void **state)
 	}
 	for (int i = 0; i <= CONF_RUNTIMES_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "r%d", i);
-		assert_int_equal(conf_add_runtime(c, text, "/r", false, &err),
-		    i < CONF_RUNTIMES_MAX ? 0 : -1);
+		assert_int_equal(conf_add_runtime(c, text, "/r", false, &err) !=
+				     NULL,
+		    i < CONF_RUNTIMES_MAX);
 	}
 	for (int i = 0; i <= CONF_WORDS_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "x.io/i%d", i);

@@ -24,17 +24,17 @@ static struct conf *
 some_conf(void)
 {
 	struct conf *c = conf_new();
+	struct conf_runtime *r;
 	struct conf_host h = { .cgroup = CONF_CGROUP_CGROUPFS,
 		.cni_plugins = "/usr/lib/cni" };
 	struct cerr err;
 
 	TAILQ_INIT(&h.runtimes);
-	assert_int_equal(conf_add_runtime(c, "crun", "/usr/bin/crun", false,
-			     &err),
-	    0);
-	assert_int_equal(conf_add_runtime(c, "runc", "/usr/bin/runc", true,
-			     &err),
-	    0);
+	assert_non_null(
+	    conf_add_runtime(c, "crun", "/usr/bin/crun", false, &err));
+	r = conf_add_runtime(c, "runc", "/usr/bin/runc", true, &err);
+	assert_int_equal(conf_runtime_type(r, "gvisor", &err), 0);
+	assert_int_equal(conf_runtime_argument(r, "-x", &err), 0);
 	assert_int_equal(conf_add_word(c, CONF_CNI_PATH, "/var/x", &err), 0);
 	assert_int_equal(conf_fill(c, &h, &err), 0);
 	for (unsigned int i = 1; i < ACCOUNT_COUNT; i++)
@@ -137,7 +137,7 @@ test_launcher_args(void **state)
 	assert_args(p, "execlaunch -s /run/criod -i /var/lib/criod/image "
 		       "-c /var/lib/criod/container -l /usr/libexec/criod "
 		       "-m 906:806 -x 905:805 -r crun=/usr/bin/crun "
-		       "-r runc=/usr/bin/runc -v 2 -w 0");
+		       "-r runc=/usr/bin/runc -t gvisor -a -x -v 2 -w 0");
 	plan_free(p);
 	p = plan_new(roles_find(ROLE_NETLAUNCH), &f, &err);
 	assert_args(p,
