@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "criod/check_linux.h"
@@ -48,27 +49,64 @@ check_identity(const struct check_identity *id, const char *path,
 	return check_identity_groups(id, path, err);
 }
 
+/* What clients wrote before there was a field for it; "" is "unset". */
+static bool
+check_profile_name(const char *name, const char **ref)
+{
+	static const char *const names[] = { "", "runtime/default",
+		"docker/default", "unconfined" };
+	static const char local[] = "localhost/";
+
+	*ref = NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	if (strncmp(name, local, sizeof(local) - 1) != 0)
+		return false;
+	*ref = name + sizeof(local) - 1;
+	return true;
+}
+
+/* A profile in both of its fields; valid is for a localhost one's name. */
+struct check_profile {
+	const Runtime__V1__SecurityProfile *profile;
+	const char *old, *field, *old_field;
+	const char *(*valid)(const char *ref);
+};
+
+static int
+check_profile(const struct check_profile *c, const char *path, struct cerr *err)
+{
+	char at[64];
+	const char *ref = NULL, *field = c->old_field, *why;
+
+	(void)snprintf(at, sizeof(at), "%s.localhost_ref", c->field);
+	if (c->profile != NULL) {
+		field = at;
+		ref = c->profile->localhost_ref;
+		if (c->profile->profile_type !=
+		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost)
+			return ref[0] == '\0'
+				   ? 0
+				   : check_fail(err, path, at,
+					 "given without profile type "
+					 "Localhost");
+	} else if (!check_profile_name(c->old, &ref)) {
+		return check_fail(err, path, field, "no profile");
+	}
+	why = ref != NULL ? c->valid(ref) : NULL;
+	return why != NULL ? check_fail(err, path, field, why) : 0;
+}
+
 int
 check_seccomp(const Runtime__V1__SecurityProfile *p, const char *deprecated,
     const char *path, struct cerr *err)
 {
-	bool local;
-	const char *why;
+	const struct check_profile c = { p, deprecated, "seccomp",
+		"seccomp_profile_path", check_value_path };
 
-	if (p == NULL && deprecated[0] != '\0')
-		return check_fail(err, path, "seccomp_profile_path",
-		    "not supported any more; use seccomp");
-	if (p == NULL)
-		return 0;
-	local = p->profile_type ==
-		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
-	if (!local && p->localhost_ref[0] != '\0')
-		return check_fail(err, path, "seccomp.localhost_ref",
-		    "given without profile type Localhost");
-	why = local ? check_value_path(p->localhost_ref) : NULL;
-	if (why != NULL)
-		return check_fail(err, path, "seccomp.localhost_ref", why);
-	return 0;
+	return check_profile(&c, path, err);
 }
 
 /* A profile by name cannot be promised; the others mean "none of ours". */

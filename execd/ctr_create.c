@@ -8,11 +8,14 @@
 #include "execd/ctr.h"
 #include "execd/mon.h"
 #include "execd/pod.h"
+#include "execd/profile.h"
 #include "execd/runtime.h"
+#include "execd/seccomp_load.h"
 #include "execd/signum.h"
 #include "execd/spec.h"
 #include "imsg/fixed.h"
 #include "lib/fdio.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 /*
@@ -39,6 +42,7 @@ struct ctr_create {
 	uint32_t target_pid;
 	struct spec_devices *devices;
 	size_t ndevices;
+	json_t *seccomp_profile; /* the file's, if one is asked for */
 	struct user user;
 	struct spec_out spec;
 	size_t pending; /* answers of step 2 */
@@ -53,6 +57,7 @@ ctr_create_free(struct ctr_create *k)
 	for (size_t i = 0; i < k->ndevices; i++)
 		devlist_clear(&k->devices[i].list);
 	free(k->devices);
+	json_decref(k->seccomp_profile);
 	EXECD_FREE(k->request);
 	EXECD_FREE(k->image);
 	user_clear(&k->user);
@@ -231,6 +236,8 @@ ctr_create_spec_in(struct ctr_create *k)
 		.own_kernel = runtime_own_kernel(c->x, c->runtime),
 		.runtime_rro = runtime_rro(c->x, c->runtime),
 		.cpus = c->x->cpus,
+		.kernel = { c->x->kernel[0], c->x->kernel[1] },
+		.seccomp_profile = k->seccomp_profile,
 	};
 }
 
@@ -474,6 +481,62 @@ ctr_create_ask_path(struct ctr_create *k, const char *host)
 	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_path, k);
 }
 
+static int
+ctr_create_read_profile(struct ctr_create *k, struct link_msg *m,
+    struct cerr *err)
+{
+	CLEANUP_FD int fd = link_take_fd(m, 0);
+	CLEANUP_FREE uint8_t *text = NULL;
+	size_t len;
+
+	if (fdio_memfd_read(fd, SECCOMP_LOAD_MAX, &text, &len) == -1)
+		return cerr_errno(err, "seccomp profile");
+	k->seccomp_profile = json_read_bounded("seccomp profile", text, len,
+	    SECCOMP_LOAD_MAX, err);
+	return k->seccomp_profile == NULL ? -1 : 0;
+}
+
+static void
+ctr_create_have_profile(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+	struct cerr own;
+
+	if (err != NULL) {
+		/* NOT_FOUND would say that the pod is not there. */
+		(void)cerr_set(&own, CERR_FAILED_PRECONDITION,
+		    "seccomp profile: %s", err->text);
+		err = &own;
+	} else if (ctr_create_read_profile(k, m, &own) == -1) {
+		err = &own;
+	}
+	ctr_create_gathered(k, err);
+}
+
+static void
+ctr_create_ask_profile(struct ctr_create *k)
+{
+	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
+	const Criod__BootExecd *boot = k->ctr->x->boot;
+	struct fixed_profile body = { 0 };
+	struct profile want;
+	const char *below;
+	size_t dir;
+
+	/* The rehearsal has been through this. */
+	if (profile_seccomp(boot, l != NULL ? l->security_context : NULL, &want,
+		NULL) == -1 ||
+	    want.kind != PROFILE_LOCALHOST)
+		return;
+	if (profile_find(boot, want.ref, &dir, &below, NULL) == -1 ||
+	    FIXED_SET_STR(body.path, below) == -1)
+		fatalx("seccomp profile");
+	body.dir = (uint32_t)dir;
+	k->pending++;
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_PROFILE, &body,
+	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_profile, k);
+}
+
 static void
 ctr_create_gather(struct ctr_create *k)
 {
@@ -487,6 +550,7 @@ ctr_create_gather(struct ctr_create *k)
 	(void)link_request(execd_imaged(k->ctr->x), MSG_LEASE_GET, &body, NULL,
 	    0, mono_after_ms(EXECD_LEASE_MS), ctr_create_have_lease, k);
 	ctr_create_ask_devices(k);
+	ctr_create_ask_profile(k);
 	for (size_t i = 0; i < c->n_mounts; i++)
 		ctr_create_ask_path(k, c->mounts[i]->host_path);
 }
@@ -513,6 +577,7 @@ ctr_create_rehearse(struct ctr_create *k)
 	}
 	in = ctr_create_spec_in(k);
 	in.ndevices = 0;
+	in.rehearsal = true;
 	if (spec_build(&in, &out, &k->err) == 0)
 		spec_clear(&out);
 	free(k->image);

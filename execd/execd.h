@@ -37,6 +37,7 @@ struct execd {
 	const Criod__BootExecd *boot;
 	int root; /* its root directory: bundles */
 	unsigned int cpus;
+	unsigned int kernel[2];		/* its version */
 	char hostname[POLICY_HOSTNAME]; /* the host's */
 	struct ctr_list ctrs;
 	struct pod_list pods;

@@ -3,7 +3,7 @@
  *
  *	execlaunch -s STATE -i IMAGE -c CONTAINER -l LIBEXEC -m UID:GID
  *	    -x UID:GID [-S] [-v LEVEL] [-w FORMAT]
- *	    -r NAME=PATH [-t TYPE] [-a ARGUMENT ...] ...
+ *	    -r NAME=PATH [-t TYPE] [-a ARGUMENT ...] ... [-p PROFILES ...]
  */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -65,6 +65,8 @@ static const struct launch_row launch_rows[] = {
 	    LAUNCH_COMPLETE },
 	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP },
 	{ MSG_L_FEATURES, launch_features, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_KILL },
+	{ MSG_L_PROFILE, launch_profile, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL },
 	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
 	    LAUNCH_COMPLETE },
@@ -130,6 +132,7 @@ static const struct link_handler launch_handlers[] = {
 	LAUNCH_TAKES(MSG_L_CTR_LOG),
 	LAUNCH_TAKES(MSG_L_EXEC),
 	LAUNCH_TAKES(MSG_L_FEATURES),
+	LAUNCH_TAKES(MSG_L_PROFILE),
 	LAUNCH_TAKES(MSG_L_HOST_PATH),
 	LAUNCH_TAKES(MSG_L_DEVICES),
 };
@@ -232,6 +235,14 @@ launch_arg_argument(struct launch *l, const char *arg)
 }
 
 static void
+launch_arg_profiles(struct launch *l, const char *arg)
+{
+	if (arg[0] != '/' || l->nprofiles == LAUNCH_PROFILES_MAX)
+		fatalx("%s: not a path, or too many", arg);
+	l->profiles[l->nprofiles++] = arg;
+}
+
+static void
 launch_arg(struct launch *l, int opt, char *arg, int log[2])
 {
 	const struct {
@@ -260,6 +271,8 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		launch_arg_type(l, arg);
 	else if (opt == 'a')
 		launch_arg_argument(l, arg);
+	else if (opt == 'p')
+		launch_arg_profiles(l, arg);
 	else if (opt == 'v')
 		log[0] = atoi(arg);
 	else if (opt == 'w')
@@ -273,7 +286,7 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:t:a:v:w:")) != -1)
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:t:a:p:v:w:")) != -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

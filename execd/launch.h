@@ -24,6 +24,7 @@
 
 #define LAUNCH_RUNTIMES_MAX  64
 #define LAUNCH_ARGUMENTS_MAX 16 /* of one runtime */
+#define LAUNCH_PROFILES_MAX  16 /* directories of seccomp profiles */
 #define LAUNCH_PATH_MAX	     4096
 #define LAUNCH_JOB_FD	     3 /* where a job answers */
 /* Every monitor is counted here, never in a pod. */
@@ -76,6 +77,8 @@ struct launch {
 	bool systemd;
 	struct launch_runtime runtimes[LAUNCH_RUNTIMES_MAX];
 	size_t nruntimes;
+	const char *profiles[LAUNCH_PROFILES_MAX];
+	size_t nprofiles;
 	int dirs[LAUNCH_DIR_COUNT];
 	int exe_monitor, exe_pause; /* programs, on read-only mounts */
 	struct cgroups cgroups;
@@ -155,6 +158,8 @@ int launch_log_open(const char *dir, const char *name, struct cerr *err);
 int launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err);
 /* launch_host.c */
 int launch_features(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+int launch_profile(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_host_path(const struct launch *l, struct launch_op *op,
     struct cerr *err);

@@ -10,6 +10,7 @@
 #include "execd/devlist.h"
 #include "execd/launch.h"
 #include "execd/launch_run.h"
+#include "execd/rootfile.h"
 #include "lib/fdio.h"
 
 #define HOST_FEATURES_MAX (1024 * 1024)
@@ -74,6 +75,26 @@ launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 	op->out[0] = fd;
 	op->nout = 1;
 	return host_seal(fd, err);
+}
+
+/* As root, whose the file is to be, but without any capability. */
+int
+launch_profile(const struct launch *l, struct launch_op *op, struct cerr *err)
+{
+	const struct fixed_profile *p = op->body;
+	int dir;
+
+	if (p->dir >= l->nprofiles)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "profiles %u are not configured", p->dir);
+	dir = open(l->profiles[p->dir], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1)
+		return cerr_errno(err, "%s", l->profiles[p->dir]);
+	if (rootfile_enter(dir, ROOTFILE_PROFILE, err) == -1)
+		return -1;
+	op->out[0] = rootfile_read_profile(p->path, err);
+	op->nout = op->out[0] == -1 ? 0 : 1;
+	return op->out[0] == -1 ? -1 : 0;
 }
 
 /* May wait for a file system that hangs: hence a job of its own. */

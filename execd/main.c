@@ -141,6 +141,9 @@ execd_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 	if (uname(&un) == -1)
 		return cerr_errno(err, "uname");
 	(void)snprintf(x->hostname, sizeof(x->hostname), "%s", un.nodename);
+	if (sscanf(un.release, "%5u.%5u", &x->kernel[0], &x->kernel[1]) != 2)
+		return cerr_set(err, CERR_INTERNAL, "kernel version \"%.64s\"",
+		    un.release);
 	runtime_init(x);
 	return execd_scan(x, err);
 }

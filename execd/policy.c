@@ -428,12 +428,6 @@ policy_check_profiles(const Runtime__V1__LinuxContainerSecurityContext *sc,
 	const int localhost =
 	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
 
-	if ((sc->seccomp != NULL &&
-		(int)sc->seccomp->profile_type == localhost) ||
-	    (sc->seccomp == NULL &&
-		strncmp(sc->seccomp_profile_path, "localhost/", 10) == 0))
-		return cerr_set(err, CERR_FAILED_PRECONDITION,
-		    "seccomp: localhost profiles are not supported yet");
 	if ((sc->apparmor != NULL &&
 		(int)sc->apparmor->profile_type == localhost) ||
 	    (sc->apparmor == NULL &&

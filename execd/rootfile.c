@@ -69,7 +69,7 @@ rootfile_ids(enum rootfile_work work)
 {
 	if (setgroups(0, NULL) == -1)
 		return -1;
-	if (work == ROOTFILE_MAKE)
+	if (work != ROOTFILE_READ)
 		return 0;
 	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
 			   -1 ||
@@ -99,13 +99,12 @@ rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
  * triggered by the open.
  */
 static int
-rootfile_open(const char *path, int flags)
+rootfile_open_how(const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags =
 		    (unsigned int)(flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY),
-		.resolve =
-		    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd = -1;
 
@@ -117,6 +116,13 @@ rootfile_open(const char *path, int flags)
 			break;
 	}
 	return (int)fd;
+}
+
+static int
+rootfile_open(const char *path, int flags)
+{
+	return rootfile_open_how(path, flags,
+	    RESOLVE_IN_ROOT | RESOLVE_NO_XDEV);
 }
 
 /* Looked at before it is opened for reading: a device may act on that. */
@@ -142,15 +148,26 @@ rootfile_open_regular(const char *path, bool *absent, struct cerr *err)
 	return 0;
 }
 
-int
-rootfile_read(const char *path, struct cerr *err)
+/* What fd holds, sealed. */
+static int
+rootfile_copy(int fd, const char *path, struct cerr *err)
 {
 	/* Untouched, and not there, in every process but this job. */
 	static uint8_t buf[ROOTFILE_MAX];
+	ssize_t n = fd == -1 ? 0 : fdio_read_upto(fd, buf, ROOTFILE_MAX);
+	int memfd;
+
+	if (n == -1)
+		return cerr_errno(err, "%s", path);
+	memfd = fdio_memfd_sealed("rootfile", buf, (size_t)n);
+	return memfd == -1 ? cerr_errno(err, "%s", path) : memfd;
+}
+
+int
+rootfile_read(const char *path, struct cerr *err)
+{
 	CLEANUP_FD int fd = -1;
 	bool absent = false;
-	ssize_t n = 0;
-	int memfd;
 
 	if (rootfile_open_regular(path, &absent, err) == -1 && !absent)
 		return -1;
@@ -158,12 +175,44 @@ rootfile_read(const char *path, struct cerr *err)
 		fd = rootfile_open(path, O_RDONLY);
 		if (fd == -1 && errno != EACCES)
 			return cerr_errno(err, "%s of the image", path);
-		n = fd == -1 ? 0 : fdio_read_upto(fd, buf, ROOTFILE_MAX);
 	}
-	if (n == -1)
-		return cerr_errno(err, "%s of the image", path);
-	memfd = fdio_memfd_sealed("rootfile", buf, (size_t)n);
-	return memfd == -1 ? cerr_errno(err, "%s of the image", path) : memfd;
+	return rootfile_copy(fd, path, err);
+}
+
+static int
+rootfile_check_profile(int fd, const char *path, struct cerr *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return cerr_errno(err, "%s", path);
+	if (!S_ISREG(st.st_mode) || st.st_uid != 0 ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
+	    st.st_size > (off_t)ROOTFILE_MAX)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "%s: not a file that only root can write, of at most %u "
+		    "bytes",
+		    path, ROOTFILE_MAX);
+	return 0;
+}
+
+int
+rootfile_read_profile(const char *path, struct cerr *err)
+{
+	const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+	CLEANUP_FD int look = rootfile_open_how(path, O_PATH, resolve);
+	CLEANUP_FD int fd = -1;
+
+	if (look == -1)
+		return cerr_errno(err, "%s", path);
+	if (rootfile_check_profile(look, path, err) == -1)
+		return -1;
+	fd = rootfile_open_how(path, O_RDONLY, resolve);
+	if (fd == -1)
+		return cerr_errno(err, "%s", path);
+	if (rootfile_check_profile(fd, path, err) == -1)
+		return -1;
+	return rootfile_copy(fd, path, err);
 }
 
 /* One more part of path: what is there must be a directory in the end. */

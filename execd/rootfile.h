@@ -16,8 +16,9 @@
 #define ROOTFILE_MAX (1024U * 1024)
 
 enum rootfile_work {
-	ROOTFILE_READ, /* as nobody, without capabilities */
-	ROOTFILE_MAKE, /* as root, with DAC_OVERRIDE alone */
+	ROOTFILE_READ,	  /* as nobody, without capabilities */
+	ROOTFILE_MAKE,	  /* as root, with DAC_OVERRIDE alone */
+	ROOTFILE_PROFILE, /* as root, without capabilities */
 };
 
 /* Makes rootfd the root, and drops what the work does not need. */
@@ -30,6 +31,13 @@ int rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
  * ROOTFILE_MAX.
  */
 int rootfile_read(const char *path, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same of a file that must be there, be root's and be writable by nobody
+ * else; no symbolic link on the way to it is followed.
+ */
+int rootfile_read_profile(const char *path, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /*

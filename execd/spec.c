@@ -3,6 +3,8 @@
 
 #include "execd/ctr_flags.h"
 #include "execd/pod_ns.h"
+#include "execd/profile.h"
+#include "execd/seccomp_load.h"
 #include "execd/seccomp_profile.h"
 #include "execd/spec_part.h"
 
@@ -177,32 +179,28 @@ spec_cgroup(struct spec *s)
 }
 
 /*
- * Unset means the default profile.  A privileged or unconfined container has
- * no filter at all, not even an empty one.
+ * What is wanted or nothing at all: a privileged or unconfined container has
+ * no filter, not even an empty one.
  */
-static bool
-spec_wants_seccomp(const struct spec *s)
-{
-	const Runtime__V1__LinuxContainerSecurityContext *sc = s->sc;
-
-	if (s->privileged)
-		return false;
-	if (sc == NULL)
-		return true;
-	if (sc->seccomp != NULL)
-		return sc->seccomp->profile_type !=
-		       RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
-	return strcmp(sc->seccomp_profile_path, "unconfined") != 0;
-}
-
 static int
 spec_set_seccomp(struct spec *s, json_t *linux)
 {
-	if (!spec_wants_seccomp(s))
+	struct seccomp_host host = { s->out->caps,
+		{ s->in->kernel[0], s->in->kernel[1] } };
+	struct profile want;
+	json_t *filter;
+
+	if (profile_seccomp(s->in->boot, s->sc, &want, s->err) == -1)
+		return -1;
+	if (want.kind == PROFILE_UNCONFINED)
 		return 0;
 	s->out->flags |= CTR_FLAG_SECCOMP;
-	return spec_set(s, linux, "seccomp",
-	    seccomp_profile_make(s->out->caps));
+	if (want.kind == PROFILE_LOCALHOST && s->in->rehearsal)
+		return 0;
+	filter = want.kind == PROFILE_LOCALHOST
+		     ? seccomp_load(s->in->seccomp_profile, &host, s->err)
+		     : seccomp_profile_make(s->out->caps);
+	return spec_set(s, linux, "seccomp", filter);
 }
 
 static json_t *

@@ -43,6 +43,9 @@ struct spec_in {
 	bool own_kernel;   /* the runtime's containers do not use the host's */
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */
+	unsigned int kernel[2];
+	bool rehearsal;		       /* files of the host were not read yet */
+	const json_t *seccomp_profile; /* a localhost one, as its file says */
 };
 
 struct spec_out {

@@ -101,6 +101,12 @@
 #define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
 
 /*
+ * A seccomp profile of the host's: number of a directory that the launcher
+ * was started with, and the path below it.  The answer is a sealed memfd.
+ */
+#define FIXED_FIELDS_profile(U32, U64, I64, STR, ARR64) U32(dir) STR(path, 4096)
+
+/*
  * A path of the host.  L_HOST_PATH: the source of a bind mount; if nothing is
  * there, a directory is made (0755, with its parents).  L_DEVICES: a device
  * node, or a directory to walk; L_DEVICES_ARE carries a sealed memfd made by
@@ -162,6 +168,7 @@
 	FIXED(exec)                                                            \
 	FIXED(exec_done)                                                       \
 	FIXED(runtime)                                                         \
+	FIXED(profile)                                                         \
 	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \

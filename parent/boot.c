@@ -209,6 +209,9 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->pod_directory = boot_path(c, CONF_STATE, "/pod");
 	b->cgroup2 = f->host->cgroup2;
 	b->hugetlb = f->host->hugetlb;
+	b->seccomp_default = strcmp(c->text[CONF_SECCOMP], "runtime") == 0;
+	b->seccomp_directories =
+	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
 	b->bounding_caps = f->host->bounding;
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
 	b->default_cgroup_parent = boot_strdup(
@@ -257,6 +260,10 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 			plan_add(a, "-a");
 			plan_add(a, "%s", w->text);
 		}
+	}
+	TAILQ_FOREACH(w, &f->conf->words[CONF_SECCOMP_DIR], entry) {
+		plan_add(a, "-p");
+		plan_add(a, "%s", w->text);
 	}
 }
 

@@ -25,14 +25,19 @@ static const struct {
 	[CONF_CNI_PLUGINS] = { "cni plugins", conf_valid_dir },
 	[CONF_CNI_NETWORK] = { "cni network", conf_valid_name },
 	[CONF_CNI_SUBNET] = { "cni bridge subnet", conf_valid_subnet },
+	[CONF_SECCOMP] = { "seccomp default", conf_valid_seccomp },
 };
 
 static const struct {
 	const char *name;
 	const char *(*valid)(const char *s);
+	size_t max;
 } conf_lists[] = {
-	[CONF_CNI_PATH] = { "cni path", conf_valid_dir },
-	[CONF_PINNED] = { "pinned image", conf_valid_reference },
+	[CONF_CNI_PATH] = { "cni path", conf_valid_dir, CONF_WORDS_MAX },
+	[CONF_PINNED] = { "pinned image", conf_valid_reference,
+	    CONF_WORDS_MAX },
+	[CONF_SECCOMP_DIR] = { "seccomp directory", conf_valid_dir,
+	    CONF_PROFILES_MAX },
 };
 
 static void *
@@ -192,7 +197,7 @@ conf_add_word(struct conf *c, enum conf_list list, const char *value,
 		if (strcmp(w->text, value) == 0)
 			wrong = "is given twice";
 	}
-	if (c->nwords[list] == CONF_WORDS_MAX)
+	if (c->nwords[list] == conf_lists[list].max)
 		wrong = "is given too often";
 	if (wrong != NULL)
 		return conf_invalid(err, conf_lists[list].name, wrong, value);

@@ -26,12 +26,14 @@ enum conf_text {
 	CONF_CNI_PLUGINS,
 	CONF_CNI_NETWORK, /* NULL: the first that is found */
 	CONF_CNI_SUBNET,
+	CONF_SECCOMP,
 	CONF_NTEXTS,
 };
 
 enum conf_list {
 	CONF_CNI_PATH,
 	CONF_PINNED,
+	CONF_SECCOMP_DIR,
 	CONF_NLISTS,
 };
 
@@ -60,6 +62,7 @@ enum conf_log {
 #define CONF_MIRRORS_MAX    16
 #define CONF_WORDS_MAX	    256
 #define CONF_DOWNLOADS_MAX  32
+#define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
 
 struct conf_word {
 	TAILQ_ENTRY(conf_word) entry;

@@ -7,6 +7,9 @@
 #define CRIOD_PREFIX "/usr"
 #endif
 
+/* Where kubelets look for seccomp profiles. */
+#define CONF_PROFILES "/var/lib/kubelet/seccomp"
+
 /* prefixed is used below criod -r's directory, usual without it. */
 static const struct {
 	enum conf_text which;
@@ -19,6 +22,7 @@ static const struct {
 	{ CONF_PROGRAM, CRIOD_PREFIX "/libexec/criod", NULL },
 	{ CONF_CNI_CONF, "/etc/cni/net.d", NULL },
 	{ CONF_CNI_SUBNET, "10.88.0.0/16", NULL },
+	{ CONF_SECCOMP, "unconfined", NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))
@@ -137,6 +141,9 @@ conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
 		return -1;
 	if (c->text[CONF_CNI_PLUGINS] == NULL &&
 	    conf_set_text(c, CONF_CNI_PLUGINS, host->cni_plugins, err) == -1)
+		return -1;
+	if (c->nwords[CONF_SECCOMP_DIR] == 0 &&
+	    conf_add_word(c, CONF_SECCOMP_DIR, CONF_PROFILES, err) == -1)
 		return -1;
 	if (c->cgroup == CONF_CGROUP_UNSET)
 		c->cgroup = host->cgroup;

@@ -4,6 +4,7 @@
 static const char *const conf_list_names[] = {
 	[CONF_CNI_PATH] = "cni path",
 	[CONF_PINNED] = "pinned image",
+	[CONF_SECCOMP_DIR] = "seccomp directory",
 };
 
 static const char *const conf_level_names[] = {

@@ -224,3 +224,11 @@ conf_valid_number(const char *s, int base, unsigned int min, unsigned int max,
 	*value = (unsigned int)n;
 	return 0;
 }
+
+const char *
+conf_valid_seccomp(const char *s)
+{
+	return strcmp(s, "runtime") == 0 || strcmp(s, "unconfined") == 0
+		   ? NULL
+		   : "is neither runtime nor unconfined";
+}

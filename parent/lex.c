@@ -47,6 +47,7 @@ static const struct {
 	{ "program", PROGRAM },
 	{ "registry", REGISTRY },
 	{ "runtime", RUNTIME },
+	{ "seccomp", SECCOMP },
 	{ "socket", SOCKET },
 	{ "state", STATE },
 	{ "stream", STREAM },

@@ -39,7 +39,7 @@ static void parse_listen_set(char **p, char *value);
 %token ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
 %token DIRECTORY DOWNLOADS GROUP IMAGE INCLUDE INSECURE JSON LEVEL LISTEN LOG
 %token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
-%token REGISTRY RUNTIME SOCKET STATE STREAM SUBNET TO TYPE
+%token REGISTRY RUNTIME SECCOMP SOCKET STATE STREAM SUBNET TO TYPE
 %token <string> STRING
 %type <flag> default insecure json
 %type <listen> listenopts
@@ -61,6 +61,7 @@ statement:
 	| include
 	| listen
 	| runtime
+	| seccomp
 	| cgroup
 	| cni
 	| registry
@@ -141,6 +142,19 @@ runtimeopt:
 			parse_check(lex, conf_runtime_type(lex->runtime, $2,
 			    &lex->err));
 		free($2);
+	}
+	;
+
+seccomp:
+	SECCOMP DEFAULT STRING { parse_text(lex, CONF_SECCOMP, $3); }
+	| SECCOMP DEFAULT RUNTIME {
+		parse_check(lex, conf_set_text(lex->conf, CONF_SECCOMP,
+		    "runtime", &lex->err));
+	}
+	| SECCOMP DIRECTORY STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_SECCOMP_DIR,
+		    $3, &lex->err));
+		free($3);
 	}
 	;
 

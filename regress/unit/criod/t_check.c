@@ -228,6 +228,8 @@ test_pod_good(void **state)
 	p.r.runtime_handler = pb_str("crun");
 	p.sec.run_as_user = &p.user;
 	p.user.value = 4294967294;
+	p.sec.seccomp_profile_path = pb_str("localhost//x");
+	assert_int_equal(check_run_pod(&p.r, &boot, &err), 0);
 	p.sec.seccomp = &p.profile;
 	p.port.host_port = p.port.container_port = 65535;
 	p.port.host_ip = pb_str("::1");
@@ -300,7 +302,9 @@ test_pod_bad(void **state)
 		p->profile.profile_type =
 		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
 	POD_BAD("config.linux.security_context.seccomp_profile_path",
-	    p->sec.seccomp_profile_path = pb_str("runtime/default"));
+	    p->sec.seccomp_profile_path = pb_str("default"));
+	POD_BAD("config.linux.security_context.seccomp_profile_path",
+	    p->sec.seccomp_profile_path = pb_str("localhost/x"));
 	POD_BAD("config.linux.security_context.apparmor",
 		p->sec.apparmor = &p->profile;
 		p->profile.profile_type =

@@ -293,12 +293,6 @@ t_ctr(void **state)
 	w.pod.host_pid = true;
 	assert_int_equal(ctr_check(&w), 0);
 	ctr_init(&w);
-	w.profile.profile_type =
-	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
-	w.sc.seccomp = &w.profile;
-	assert_int_equal(ctr_check(&w), -1);
-	assert_int_equal(w.err.code, CERR_FAILED_PRECONDITION);
-	ctr_init(&w);
 	w.sc.apparmor_profile = "localhost/x";
 	assert_int_equal(ctr_check(&w), -1);
 }

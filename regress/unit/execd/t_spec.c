@@ -59,6 +59,7 @@ world_init(struct world *w)
 	w->boot.bounding_caps = 0x1ffffffffff;
 	w->boot.oom_score_adj_min = -500;
 	w->boot.cgroup2 = true;
+	w->boot.seccomp_default = true;
 	criod__lease__init(&w->image);
 	w->image.env = image_env;
 	w->image.n_env = N(image_env);
@@ -355,6 +356,49 @@ t_seccomp_off(void **state)
 	    json_object_get(json_object_get(w.out.root, "linux"), "seccomp"));
 	assert_int_equal(w.out.flags & CTR_FLAG_SECCOMP, 0);
 	spec_clear(&w.out);
+	/* Nothing said, by the client or the configuration. */
+	w.sc.seccomp = NULL;
+	w.boot.seccomp_default = false;
+	world_build(&w);
+	assert_null(
+	    json_object_get(json_object_get(w.out.root, "linux"), "seccomp"));
+	spec_clear(&w.out);
+}
+
+/* A localhost profile is what its file says, or there is no container. */
+static void
+t_seccomp_localhost(void **state)
+{
+	static char *dirs[] = { "/srv/p" };
+	Runtime__V1__SecurityProfile p;
+	json_t *file = json_pack("{s:s}", "defaultAction", "SCMP_ACT_LOG");
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	w.boot.seccomp_directories = dirs;
+	w.boot.n_seccomp_directories = 1;
+	runtime__v1__security_profile__init(&p);
+	p.profile_type = RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
+	p.localhost_ref = "/srv/p/x.json";
+	w.sc.seccomp = &p;
+	world_refused(&w, CERR_INVALID_ARGUMENT);
+	w.in.seccomp_profile = file;
+	world_build(&w);
+	assert_int_equal(w.out.flags & CTR_FLAG_SECCOMP, CTR_FLAG_SECCOMP);
+	assert_string_equal(json_string_value(json_object_get(
+				json_object_get(json_object_get(w.out.root,
+						    "linux"),
+				    "seccomp"),
+				"defaultAction")),
+	    "SCMP_ACT_LOG");
+	spec_clear(&w.out);
+	w.sc.privileged = w.in.pod.privileged = true;
+	world_build(&w);
+	assert_null(
+	    json_object_get(json_object_get(w.out.root, "linux"), "seccomp"));
+	spec_clear(&w.out);
+	json_decref(file);
 }
 
 static void
@@ -578,6 +622,7 @@ main(void)
 		cmocka_unit_test(t_host),
 		cmocka_unit_test(t_full),
 		cmocka_unit_test(t_seccomp_off),
+		cmocka_unit_test(t_seccomp_localhost),
 		cmocka_unit_test(t_args),
 		cmocka_unit_test(t_cwd),
 		cmocka_unit_test(t_bad),

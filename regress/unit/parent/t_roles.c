@@ -137,7 +137,8 @@ test_launcher_args(void **state)
 	assert_args(p, "execlaunch -s /run/criod -i /var/lib/criod/image "
 		       "-c /var/lib/criod/container -l /usr/libexec/criod "
 		       "-m 906:806 -x 905:805 -r crun=/usr/bin/crun "
-		       "-r runc=/usr/bin/runc -t gvisor -a -x -v 2 -w 0");
+		       "-r runc=/usr/bin/runc -t gvisor -a -x "
+		       "-p /var/lib/kubelet/seccomp -v 2 -w 0");
 	plan_free(p);
 	p = plan_new(roles_find(ROLE_NETLAUNCH), &f, &err);
 	assert_args(p,
