@@ -7,6 +7,7 @@
 #include "execd/ctr.h"
 #include "execd/mon.h"
 #include "execd/runtime.h"
+#include "execd/stream.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -183,6 +184,7 @@ ctr_ended(struct ctr *c, const struct ctr_end *end)
 	if (c->end.set && end != &c->end)
 		return;
 	c->end = *end;
+	stream_ctr_ended(c, end->code);
 	if (c->state != CTR_CREATED && c->state != CTR_RUNNING)
 		return;
 	log_info("container %s: ended with %u%s%s", c->id, end->code,

@@ -64,7 +64,8 @@ struct ctr {
 	struct link *mon;
 	struct event *mon_timer;
 	unsigned int mon_tries;
-	bool orphan; /* no monitor, and not reported yet */
+	uint32_t mon_version; /* 0: not told yet */
+	bool orphan;	      /* no monitor, and not reported yet */
 };
 
 struct ctr *ctr_find(struct execd *x, const char *id);

@@ -21,11 +21,36 @@
 #define CTR_FLAG_POD_PID    0x0800U /* the pod's pinned PID namespace */
 #define CTR_FLAG_TARGET_PID 0x1000U /* another container's PID namespace */
 
+/* struct fixed_exec's flags */
+#define EXEC_HAS_STDIN	0x1U
+#define EXEC_HAS_STDOUT 0x2U
+#define EXEC_HAS_STDERR 0x4U
+#define EXEC_HAS_TTY	0x8U /* and none of the others */
+
+/* struct fixed_mon_attach's streams */
+#define ATTACH_STDIN  0x1U
+#define ATTACH_STDOUT 0x2U
+#define ATTACH_STDERR 0x4U
+
+/*
+ * Packets on an attach socket: one of these, then at most ATTACH_DATA_MAX
+ * bytes.  The monitor sends the two outputs only, the client the others.
+ */
+enum attach_packet {
+	ATTACH_PACKET_STDIN = 0,
+	ATTACH_PACKET_STDOUT = 1,
+	ATTACH_PACKET_STDERR = 2,
+	ATTACH_PACKET_END = 3,	  /* of standard input */
+	ATTACH_PACKET_RESIZE = 4, /* u16 columns, u16 rows, little-endian */
+};
+#define ATTACH_DATA_MAX 32768
+
 /* struct fixed_mon_state's state */
 #define MON_STATE_ALIVE	 0U /* created or running */
 #define MON_STATE_EXITED 2U
 
-#define MON_VERSION 1U
+#define MON_VERSION	   2U
+#define MON_VERSION_ATTACH 2U /* the first that takes MON_ATTACH */
 
 /*
  * A container's end, in its bundle: lib/record.h's format around a struct

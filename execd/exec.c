@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "execd/ctr.h"
+#include "execd/ctr_flags.h"
 #include "execd/exec.h"
 #include "execd/spec.h"
 #include "imsg/fixed.h"
@@ -279,9 +280,9 @@ exec_read_process(struct ctr *c, struct cerr *err)
 	    EXEC_PROCESS_MAX, err);
 }
 
-/* The container's own process with other arguments, as a sealed memfd. */
-static int
-exec_process(struct ctr *c, const Criod__CtrExec *r, struct cerr *err)
+int
+exec_process(struct ctr *c, char *const *cmd, size_t n, bool tty,
+    struct cerr *err)
 {
 	json_t *process = exec_read_process(c, err);
 	CLEANUP_FREE char *text = NULL;
@@ -289,7 +290,7 @@ exec_process(struct ctr *c, const Criod__CtrExec *r, struct cerr *err)
 
 	if (process == NULL)
 		return -1;
-	if (spec_exec_args(process, r->cmd, r->n_cmd, err) == -1) {
+	if (spec_exec_args(process, cmd, n, tty, err) == -1) {
 		json_decref(process);
 		return -1;
 	}
@@ -305,7 +306,8 @@ exec_process(struct ctr *c, const Criod__CtrExec *r, struct cerr *err)
 static void
 exec_send(struct exec *e, struct ctr *c, const Criod__CtrExec *r, int fds[3])
 {
-	struct fixed_exec body = { .runtime = c->runtime };
+	struct fixed_exec body = { .runtime = c->runtime,
+		.flags = EXEC_HAS_STDOUT | EXEC_HAS_STDERR };
 	struct mono deadline = mono_none();
 
 	memcpy(body.ctr, c->id, sizeof(body.ctr));
@@ -334,7 +336,7 @@ exec_start(struct ctr *c, struct link_call *call, const Criod__CtrExec *r)
 						 : EXEC_OUTPUT_MAX;
 	memcpy(e->ctr, c->id, sizeof(e->ctr));
 	LIST_INSERT_HEAD(&c->x->execs, e, entry);
-	fds[0] = exec_process(c, r, &err);
+	fds[0] = exec_process(c, r->cmd, r->n_cmd, false, &err);
 	if (fds[0] == -1 || exec_stream_open(e, &e->out, &fds[1], &err) == -1 ||
 	    exec_stream_open(e, &e->err, &fds[2], &err) == -1) {
 		for (int i = 0; i < 3; i++)
@@ -345,20 +347,27 @@ exec_start(struct ctr *c, struct link_call *call, const Criod__CtrExec *r)
 	exec_send(e, c, r, fds);
 }
 
-static int
-exec_check_request(const Criod__CtrExec *r, const struct ctr *c,
+int
+exec_check_may(const struct ctr *c, char *const *cmd, size_t n,
     struct cerr *err)
 {
-	if (r->n_cmd == 0 || r->n_cmd > EXEC_ARGS_MAX || r->cmd[0][0] == '\0')
+	if (n == 0 || n > EXEC_ARGS_MAX || cmd[0][0] == '\0')
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "cmd: empty, or too many words");
-	if (r->timeout_ms < 0)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "timeout: negative");
 	if (c->state != CTR_RUNNING || c->end.set)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "container %s is not running", c->id);
 	return 0;
+}
+
+static int
+exec_check_request(const Criod__CtrExec *r, const struct ctr *c,
+    struct cerr *err)
+{
+	if (r->timeout_ms < 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "timeout: negative");
+	return exec_check_may(c, r->cmd, r->n_cmd, err);
 }
 
 void

@@ -1,7 +1,10 @@
 #ifndef CRIOD_EXECD_EXEC_H
 #define CRIOD_EXECD_EXEC_H
 
-/* Commands in running containers, with their output in memory. */
+/*
+ * Commands in running containers, with their output in memory; and what
+ * streamed ones (execd/stream.h) have in common with these.
+ */
 
 #include "execd/execd.h"
 
@@ -10,5 +13,12 @@
 #define EXEC_TOTAL_MAX	(192U * 1024 * 1024)
 
 void exec_take(void *ctx, struct link_call *call, struct link_msg *m);
+
+/* Is cmd one, and is the container running? */
+int exec_check_may(const struct ctr *c, char *const *cmd, size_t n,
+    struct cerr *err) __attribute__((warn_unused_result));
+/* The container's own process with other arguments, as a sealed memfd. */
+int exec_process(struct ctr *c, char *const *cmd, size_t n, bool tty,
+    struct cerr *err) __attribute__((warn_unused_result));
 
 #endif

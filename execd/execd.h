@@ -20,10 +20,12 @@ struct ctr;
 struct exec;
 struct pod;
 struct runtime;
+struct stream;
 
 LIST_HEAD(ctr_list, ctr);
 LIST_HEAD(exec_list, exec);
 LIST_HEAD(pod_list, pod);
+LIST_HEAD(stream_list, stream);
 
 /* Answers of several callers at once. */
 struct execd_wait {
@@ -42,6 +44,7 @@ struct execd {
 	struct ctr_list ctrs;
 	struct pod_list pods;
 	struct exec_list execs;
+	struct stream_list streams;
 	size_t exec_bytes; /* output that all execs hold */
 	bool exec_full;	   /* said so */
 	struct runtime *runtimes;

@@ -120,6 +120,8 @@ typedef int (
 
 /* launch_job.c */
 void launch_begun(void);
+/* A one-way message to execd before the answer, with a descriptor; borrows. */
+void launch_note(enum msg_type type, const void *body, int fd);
 /* launch_pod.c */
 int launch_pod_make(const struct launch *l, struct launch_op *op,
     struct cerr *err);

@@ -3,12 +3,12 @@
 PROGRAMS += execlaunch monitor pause
 
 execlaunch_OUT = libexec/criod/execlaunch
-execlaunch_SRCS = execd/launch.c execd/launch_create.c execd/launch_ctr.c \
-	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
-	execd/launch_log.c execd/launch_pause.c execd/launch_pod.c \
-	execd/launch_rootfs.c execd/launch_run.c execd/launch_start.c \
-	execd/launch_verify.c execd/rootfile.c execd/devlist_make.c \
-	$(LAUNCH_SRCS)
+execlaunch_SRCS = execd/launch.c execd/launch_console.c \
+	execd/launch_create.c execd/launch_ctr.c execd/launch_exec.c \
+	execd/launch_host.c execd/launch_job.c execd/launch_log.c \
+	execd/launch_pause.c execd/launch_pod.c execd/launch_rootfs.c \
+	execd/launch_run.c execd/launch_start.c execd/launch_verify.c \
+	execd/rootfile.c execd/devlist_make.c $(LAUNCH_SRCS)
 execlaunch_LIBS = base confine fixed link helper
 execlaunch_PKGS = libevent_core libcap-ng
 # Of its jobs that work inside a root file system; it has none itself.
@@ -20,7 +20,8 @@ LAUNCH_SRCS = execd/launch_cgroup.c execd/launch_proc.c \
 	execd/launch_util.c
 
 # No heap, no stdio: see execd/monitor.h.
-MONITOR_SRCS = execd/monitor_line.c execd/monitor_log.c
+MONITOR_SRCS = execd/monitor_attach.c execd/monitor_line.c \
+	execd/monitor_log.c
 monitor_OUT = libexec/criod/monitor
 monitor_SRCS = execd/monitor.c execd/monitor_create.c execd/monitor_setup.c \
 	execd/monitor_loop.c execd/monitor_client.c execd/monitor_drop.c \

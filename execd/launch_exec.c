@@ -16,7 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "execd/ctr_flags.h"
 #include "execd/launch.h"
+#include "execd/launch_console.h"
 #include "execd/launch_proc.h"
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
@@ -41,6 +43,8 @@ struct exec {
 	char inner_pid[EXEC_PID_SIZE];
 	char process[EXEC_PATH_SIZE], log[EXEC_PATH_SIZE];
 	int logfd;
+	int stdio[3]; /* what was passed, or null */
+	struct console console;
 	pid_t pid;
 	int pidfd;
 	pid_t session;
@@ -50,9 +54,38 @@ struct exec {
 struct exec_tree {
 	pid_t session;
 	pid_t pids[EXEC_PIDS_MAX], parents[EXEC_PIDS_MAX];
+	uint64_t starts[EXEC_PIDS_MAX];
 	bool ours[EXEC_PIDS_MAX];
 	size_t n;
+	/* Those that were ours before: their parents may be gone now. */
+	pid_t old_pids[EXEC_PIDS_MAX];
+	uint64_t old_starts[EXEC_PIDS_MAX];
+	size_t nold;
 };
+
+/* Behind the process description, in order; what is not there is null. */
+static int
+exec_stdio(struct exec *x, const struct launch_op *op, struct cerr *err)
+{
+	static const uint32_t has[3] = { EXEC_HAS_STDIN, EXEC_HAS_STDOUT,
+		EXEC_HAS_STDERR };
+	uint32_t flags = x->e->flags;
+	int null = run_null(x->l);
+	size_t n = 1;
+
+	if (null == -1)
+		return cerr_errno(err, "exec");
+	for (size_t i = 0; i < 3; i++) {
+		x->stdio[i] = null;
+		if ((flags & has[i]) != 0 && n++ < op->nfds)
+			x->stdio[i] = op->fds[n - 1];
+	}
+	if (n != op->nfds || flags >= EXEC_HAS_TTY << 1 ||
+	    ((flags & EXEC_HAS_TTY) != 0 && flags != EXEC_HAS_TTY))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "exec: flags and descriptors do not agree");
+	return 0;
+}
 
 static int
 exec_prepare(struct exec *x, const struct launch_op *op, struct cerr *err)
@@ -61,7 +94,8 @@ exec_prepare(struct exec *x, const struct launch_op *op, struct cerr *err)
 
 	if (launch_check_id("container", x->e->ctr, err) == -1 ||
 	    launch_check_id("exec", x->e->exec, err) == -1 ||
-	    launch_record_read(x->l, x->e->ctr, &x->rec, err) == -1)
+	    launch_record_read(x->l, x->e->ctr, &x->rec, err) == -1 ||
+	    exec_stdio(x, op, err) == -1)
 		return -1;
 	if (seals == -1 || (seals & F_SEAL_WRITE) == 0)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -141,8 +175,43 @@ exec_forget(struct exec *x)
 	}
 }
 
+/* Standard input, output and error, or a terminal's other end. */
 static int
-exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
+exec_streams(struct exec *x, struct run *r, struct cerr *err)
+{
+	if ((x->e->flags & EXEC_HAS_TTY) == 0) {
+		r->in = x->stdio[0];
+		r->out = x->stdio[1];
+		r->err = x->stdio[2];
+		return 0;
+	}
+	if (console_open(&x->console, x->l, x->e->exec, err) == -1)
+		return -1;
+	run_add(r, "--console-socket");
+	run_add(r, x->console.path);
+	return 0;
+}
+
+/* execd gets the terminal while the command runs. */
+static int
+exec_terminal(struct exec *x, struct cerr *err)
+{
+	struct fixed_exec_tty tty;
+	int fd;
+
+	if ((x->e->flags & EXEC_HAS_TTY) == 0)
+		return 0;
+	fd = console_take(&x->console, err);
+	if (fd == -1)
+		return -1;
+	memcpy(tty.exec, x->e->exec, sizeof(tty.exec));
+	launch_note(MSG_L_EXEC_TTY, &tty, fd);
+	fdio_close(&fd);
+	return 0;
+}
+
+static int
+exec_start(struct exec *x, struct cerr *err)
 {
 	struct run r;
 	int code;
@@ -162,16 +231,26 @@ exec_start(struct exec *x, const struct launch_op *op, struct cerr *err)
 		run_add(&r, "--internal-pid-file");
 		run_add(&r, x->inner);
 	}
+	code = exec_streams(x, &r, err);
 	run_add(&r, x->e->ctr);
-	r.out = op->fds[1];
-	r.err = op->fds[2];
-	code = run_wait(&r, err);
+	if (code == 0)
+		code = run_wait(&r, err);
 	if (code > 0)
 		(void)exec_failed(x, &r, code, err);
 	if (code == 0)
 		code = exec_read_pid(x, err);
 	exec_forget(x);
 	return code == 0 ? 0 : -1;
+}
+
+static bool
+exec_tree_known(const struct exec_tree *t, pid_t pid, uint64_t start)
+{
+	for (size_t i = 0; i < t->nold; i++) {
+		if (t->old_pids[i] == pid && t->old_starts[i] == start)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -185,7 +264,9 @@ exec_tree_add(pid_t pid, void *arg)
 		return;
 	t->pids[t->n] = pid;
 	t->parents[t->n] = st.ppid;
-	t->ours[t->n++] = st.session == t->session;
+	t->starts[t->n] = st.start_time;
+	t->ours[t->n++] =
+	    st.session == t->session || exec_tree_known(t, pid, st.start_time);
 }
 
 static bool
@@ -227,9 +308,13 @@ exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
 	t->session = x->session;
 	cgroup_each(&x->l->cgroups, x->rec.cgroup, exec_tree_add, t);
 	count = exec_tree_close(t);
+	t->nold = 0;
 	for (size_t i = 0; i < t->n; i++) {
-		if (t->ours[i])
-			(void)kill(t->pids[i], sig);
+		if (!t->ours[i])
+			continue;
+		(void)kill(t->pids[i], sig);
+		t->old_pids[t->nold] = t->pids[i];
+		t->old_starts[t->nold++] = t->starts[i];
 	}
 	return count;
 }
@@ -256,13 +341,14 @@ exec_kill_inner(struct exec *x)
 
 /*
  * First stopped, until no new one appears, so that none is born behind our
- * back; then killed, until none is left.  Each command has a session of its
- * own, the runtime's or this job's: that finds those whose parent is gone.
+ * back; then killed all at once, while each still has its parent, until none
+ * is left.  Each command has a session of its own, the runtime's or this
+ * job's: that finds those whose parent was gone before.
  */
 static void
 exec_kill(struct exec *x)
 {
-	struct exec_tree *t = malloc(sizeof(*t));
+	struct exec_tree *t = calloc(1, sizeof(*t));
 	size_t before = 0, now = 0;
 
 	if (exec_sandboxed(x))
@@ -273,12 +359,14 @@ exec_kill(struct exec *x)
 			break;
 		before = now;
 	}
-	(void)proc_signal(x->pidfd, SIGKILL);
 	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
-		if (exec_tree_signal(x, t, SIGKILL) == 0)
+		now = exec_tree_signal(x, t, SIGKILL);
+		(void)proc_signal(x->pidfd, SIGKILL);
+		if (now == 0)
 			break;
 		(void)usleep(EXEC_ROUND_US);
 	}
+	(void)proc_signal(x->pidfd, SIGKILL);
 	free(t);
 }
 
@@ -325,25 +413,36 @@ exec_deadline(const struct fixed_exec *e)
 int
 launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
-	struct exec x = { .l = l, .e = op->body, .logfd = -1, .pidfd = -1 };
+	struct exec x = { .l = l,
+		.e = op->body,
+		.logfd = -1,
+		.console = { .listen = -1 },
+		.pidfd = -1 };
 	struct mono deadline = exec_deadline(x.e);
-	int code;
+	int code, tty;
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1L) == -1)
 		return cerr_errno(err, "exec");
 	/* A runtime that hangs ends with this job. */
 	(void)alarm(EXEC_START_SECONDS);
-	if (exec_prepare(&x, op, err) == -1 || exec_start(&x, op, err) == -1)
+	code = exec_prepare(&x, op, err);
+	if (code == 0)
+		code = exec_start(&x, err);
+	tty = code == 0 ? exec_terminal(&x, err) : 0;
+	console_close(&x.console);
+	if (code == -1)
 		return -1;
 	(void)alarm(0);
 	/* The command alone holds them now. */
-	fdio_close(&op->fds[1]);
-	fdio_close(&op->fds[2]);
-	if (!exec_wait(&x, deadline)) {
+	for (size_t i = 1; i < op->nfds; i++)
+		fdio_close(&op->fds[i]);
+	if (tty == -1 || !exec_wait(&x, deadline)) {
 		op->reply.exec_done.timed_out = 1;
 		exec_kill(&x);
 	}
 	code = exec_reap(&x, err);
+	if (tty == -1)
+		return -1;
 	op->reply.exec_done.exit_code = (uint32_t)code;
 	return code == -1 ? -1 : 0;
 }

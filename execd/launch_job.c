@@ -23,9 +23,10 @@
 #define JOB_KEEP_MAX  (3 + 1 + LAUNCH_DIR_COUNT + 2 + WIRE_FDS_MAX)
 #define JOB_REPLY_MAX 4096
 
-/* What a job's two messages have in the place of a request's id. */
+/* What a job's messages have in the place of a request's id. */
 #define JOB_ID_ANSWER 1
 #define JOB_ID_BEGUN  2
+#define JOB_ID_NOTE   3
 
 struct launch_job {
 	TAILQ_ENTRY(launch_job) entry;
@@ -132,6 +133,12 @@ launch_begun(void)
 	job_answer(MSG_L_OK, JOB_ID_BEGUN, &none, NULL, 0);
 }
 
+void
+launch_note(enum msg_type type, const void *body, int fd)
+{
+	job_answer(type, JOB_ID_NOTE, body, &fd, 1);
+}
+
 static void
 job_child(struct launch_job *j, int sock, pid_t parent)
 {
@@ -166,10 +173,16 @@ job_child(struct launch_job *j, int sock, pid_t parent)
 /* ---- in the launcher ---- */
 
 static void
-job_free(struct launch_job *j)
+job_close_fds(struct launch_job *j)
 {
 	for (size_t i = 0; i < j->op.nfds; i++)
 		fdio_close(&j->op.fds[i]);
+}
+
+static void
+job_free(struct launch_job *j)
+{
+	job_close_fds(j);
 	wire_clear(&j->answer);
 	free(j->body);
 	free(j->sysctls);
@@ -262,20 +275,44 @@ job_take_fail(struct launch_job *j)
 	j->failed = true;
 }
 
+/* Goes on to execd as it is, unless nobody wants the operation any more. */
 static void
+job_take_note(struct launch_job *j)
+{
+	enum msg_type type = (enum msg_type)j->answer.type;
+	void *body = codec_unpack(NULL, type, j->answer.data, j->answer.len);
+
+	if (body != NULL && !j->failed) {
+		(void)link_send(helper_link(j->l->helper, ROLE_EXECD), type,
+		    body, j->answer.fds, j->answer.nfds);
+		j->answer.nfds = 0; /* the link's now */
+	}
+	codec_free(NULL, type, body);
+	wire_clear(&j->answer);
+}
+
+/* True if more may come. */
+static bool
 job_take_answer(struct launch_job *j)
 {
+	int got = 0;
+
 	while (!j->answered &&
-	       wire_recv(j->sock, &j->answer, JOB_REPLY_MAX) == 1) {
+	       (got = wire_recv(j->sock, &j->answer, JOB_REPLY_MAX)) == 1) {
 		if (j->answer.id == JOB_ID_BEGUN) {
 			j->begun = true;
 			wire_clear(&j->answer);
+			continue;
+		}
+		if (j->answer.id == JOB_ID_NOTE) {
+			job_take_note(j);
 			continue;
 		}
 		j->answered = true;
 		if (j->answer.type == MSG_FAIL)
 			job_take_fail(j);
 	}
+	return !j->answered && got == -1 && errno == EAGAIN;
 }
 
 static void
@@ -295,7 +332,7 @@ job_ended(evutil_socket_t fd, short what, void *arg)
 	if (waitid(P_PID, (id_t)j->pid, &si, WEXITED | WNOHANG) == -1 ||
 	    si.si_pid == 0)
 		return;
-	job_take_answer(j);
+	(void)job_take_answer(j);
 	job_unwatch(j);
 	if (!j->answered)
 		job_fail(j, CERR_INTERNAL, "ended without an answer");
@@ -317,7 +354,8 @@ job_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	job_take_answer(j);
+	if (job_take_answer(j))
+		(void)event_add(j->ev_sock, NULL);
 }
 
 static void
@@ -409,6 +447,9 @@ job_run(struct launch_job *j)
 		return;
 	}
 	(void)evutil_make_socket_nonblocking(j->sock);
+	/* The job's alone: who waits for their end must not wait for us. */
+	if (j->row->undo == NULL)
+		job_close_fds(j);
 	j->pidfd = pidfd_open(j->pid, 0);
 	if (j->pidfd == -1)
 		fatal("pidfd_open");

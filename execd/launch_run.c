@@ -72,7 +72,7 @@ run_begin(struct run *r, const struct launch *l, uint32_t runtime, char *root,
 
 	memset(r, 0, sizeof(*r));
 	r->l = l;
-	r->out = r->err = -1;
+	r->in = r->out = r->err = -1;
 	if (run_runtime_check(l, runtime, err) == -1)
 		return -1;
 	own = &l->runtimes[runtime];
@@ -125,7 +125,7 @@ run_child(const struct run *r, int said)
 
 	/* A runtime whose job is gone answers nobody. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fds[0] = null;
+	fds[0] = r->in != -1 ? r->in : null;
 	fds[1] = r->out != -1 ? r->out : said;
 	fds[2] = r->err != -1 ? r->err : said;
 	if (null == -1 || chdir("/") == -1)

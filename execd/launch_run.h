@@ -18,6 +18,7 @@ struct run {
 	const struct launch *l;
 	const char *argv[RUN_ARGS_MAX];
 	size_t argc;
+	int in;			 /* -1: null */
 	int out, err;		 /* -1: what is said goes into text */
 	char text[RUN_TEXT_MAX]; /* its end, if it is much */
 	size_t text_len;

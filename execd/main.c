@@ -13,6 +13,7 @@
 #include "execd/execd.h"
 #include "execd/pod.h"
 #include "execd/runtime.h"
+#include "execd/stream.h"
 #include "imsg/codec.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
@@ -25,7 +26,8 @@ static struct execd execd;
 extern const struct filter filter_execd;
 
 /*
- * Descriptors: a link for each running container, three for each exec.
+ * Descriptors: a link for each running container, three for each exec; those
+ * of streams are passed on at once.
  * Memory: EXEC_TOTAL_MAX, and a copy or two of the largest answer.
  */
 static const struct confine_limit execd_limits[] = {
@@ -55,8 +57,17 @@ static const struct link_handler execd_front_handlers[] = {
 	{ MSG_CTR_REMOVE, ctr_take_remove },
 	{ MSG_CTR_REOPEN, ctr_take_reopen },
 	{ MSG_CTR_EXEC, exec_take },
+	{ MSG_CTR_STREAM, stream_take },
 	{ MSG_CTR_LIST, ctr_take_list },
 	{ MSG_RUNTIMES, runtime_take_list },
+};
+
+static const struct link_handler execd_streamd_handlers[] = {
+	{ MSG_STREAM_END, stream_take_end },
+};
+
+static const struct link_handler execd_launcher_handlers[] = {
+	{ MSG_L_EXEC_TTY, stream_take_tty },
 };
 
 static const struct link_def execd_links[] = {
@@ -66,7 +77,15 @@ static const struct link_def execd_links[] = {
 	    .handlers = execd_front_handlers,
 	    .nhandlers =
 		sizeof(execd_front_handlers) / sizeof(execd_front_handlers[0]),
-	    .lost = helper_link_lost,
+	    .lost = stream_peer_lost,
+	    .pb = &codec_pb,
+	},
+	{
+	    .self = ROLE_EXECD,
+	    .peer = ROLE_STREAMD,
+	    .handlers = execd_streamd_handlers,
+	    .nhandlers = 1,
+	    .lost = stream_peer_lost,
 	    .pb = &codec_pb,
 	},
 	{
@@ -78,6 +97,8 @@ static const struct link_def execd_links[] = {
 	{
 	    .self = ROLE_EXECD,
 	    .peer = ROLE_EXECLAUNCH,
+	    .handlers = execd_launcher_handlers,
+	    .nhandlers = 1,
 	    .lost = helper_link_lost,
 	},
 };
@@ -178,6 +199,7 @@ main(void)
 	LIST_INIT(&execd.ctrs);
 	LIST_INIT(&execd.pods);
 	LIST_INIT(&execd.execs);
+	LIST_INIT(&execd.streams);
 	json_init();
 	execd.helper = helper_new(&execd_def, &execd, HELPER_PARENT_FD);
 	helper_boot_run(execd.helper);

@@ -12,6 +12,7 @@
 #include "execd/ctr.h"
 #include "execd/ctr_flags.h"
 #include "execd/mon.h"
+#include "execd/stream.h"
 #include "imsg/fixed.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
@@ -57,6 +58,7 @@ mon_take_state(void *ctx, struct link_call *call, struct link_msg *m)
 	const struct fixed_mon_state *s = m->body;
 
 	(void)call;
+	c->mon_version = s->version;
 	if (s->state == MON_STATE_EXITED)
 		mon_end(c, s);
 }
@@ -83,6 +85,7 @@ mon_close(struct ctr *c)
 {
 	struct cerr gone;
 
+	stream_ctr_gone(c);
 	if (c->mon_timer != NULL)
 		event_free(c->mon_timer);
 	c->mon_timer = NULL;
@@ -266,4 +269,25 @@ mon_log(struct ctr *c, int fd, struct link_call *call)
 	execd_wait_add(&c->reopens, call);
 	(void)link_request(c->mon, MSG_MON_LOG, &none, &fd, 1,
 	    mono_after_ms(EXECD_MONITOR_MS), mon_log_taken, c);
+}
+
+int
+mon_attach(struct ctr *c, int fd, uint32_t streams, link_reply_fn fn, void *arg,
+    uint32_t *request, struct cerr *err)
+{
+	struct fixed_mon_attach body = { .streams = streams };
+
+	if (c->mon != NULL && c->mon_version >= MON_VERSION_ATTACH) {
+		*request = link_request(c->mon, MSG_MON_ATTACH, &body, &fd, 1,
+		    mono_after_ms(EXECD_MONITOR_MS), fn, arg);
+		return 0;
+	}
+	fdio_close(&fd);
+	if (c->mon_version == 0)
+		return cerr_set(err, CERR_UNAVAILABLE,
+		    "container %s: its monitor has not answered yet", c->id);
+	return cerr_set(err, CERR_FAILED_PRECONDITION,
+	    "container %s was made by an older version, whose monitor "
+	    "cannot attach",
+	    c->id);
 }

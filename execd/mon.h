@@ -3,9 +3,9 @@
 
 /* The links to monitors, which outlive this process. */
 
-struct cerr;
+#include "imsg/link.h"
+
 struct ctr;
-struct link_call;
 
 /*
  * Connects to the container's monitor.  Tries again for a moment if it is
@@ -22,5 +22,14 @@ void mon_close(struct ctr *c);
 
 /* Gives the monitor a new log (takes fd); answers call. */
 void mon_log(struct ctr *c, int fd, struct link_call *call);
+
+/*
+ * Gives the monitor one end of an attach socket (takes fd); streams is
+ * ATTACH_*.  fn is called when it has it, unless the request is cancelled or
+ * the link is freed.
+ */
+int mon_attach(struct ctr *c, int fd, uint32_t streams, link_reply_fn fn,
+    void *arg, uint32_t *request, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 #endif

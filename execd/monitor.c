@@ -79,6 +79,8 @@ monitor_args(struct monitor *m, char **argv)
 	m->log_fd = MONITOR_FD_LOG;
 	for (size_t i = 0; i < MONITOR_CLIENTS_MAX; i++)
 		m->clients[i] = -1;
+	for (size_t i = 0; i < MONITOR_ATTACH_MAX; i++)
+		m->attach[i].fd = -1;
 }
 
 static int

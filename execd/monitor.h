@@ -17,7 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "execd/ctr_flags.h"
 #include "execd/monitor_line.h"
+
+struct pollfd;
 
 /* What the launcher leaves open.  Everything above is closed. */
 enum monitor_fd {
@@ -69,6 +72,7 @@ enum monitor_report {
 
 #define MONITOR_TEXT_MAX    4096 /* of the runtime's complaint */
 #define MONITOR_CLIENTS_MAX 4
+#define MONITOR_ATTACH_MAX  8
 #define MONITOR_DRAIN_MS    100 /* for output that somebody else still holds */
 
 struct monitor_stream {
@@ -76,6 +80,11 @@ struct monitor_stream {
 	const char *name;
 	size_t len; /* bytes of buf that are not written yet */
 	uint8_t buf[LINE_MAX_TEXT + 64];
+};
+
+struct monitor_attach {
+	int fd;		  /* -1: free */
+	uint32_t streams; /* ATTACH_* that still flow */
 };
 
 struct monitor {
@@ -89,9 +98,14 @@ struct monitor {
 	int pidfd;
 	int runtime_out[2]; /* write ends of its standard output and error */
 	int runtime_in;	    /* read end of its standard input, -1: null */
-	int stdin_fd;	    /* our end of it; held for attach */
+	int stdin_fd;	    /* our end of it, -1: none or closed */
 	int console_listen;
 	struct monitor_stream out, err;
+	/* attach */
+	struct monitor_attach attach[MONITOR_ATTACH_MAX];
+	size_t in_at, in_len; /* of in_buf, not written yet */
+	bool in_last;	      /* then close standard input */
+	uint8_t in_buf[1 + ATTACH_DATA_MAX];
 	int log_fd;
 	uint64_t log_lost;
 	int oom_fd;
@@ -134,6 +148,23 @@ int64_t monitor_wall_ns(void);
 /* Reads the count of OOM kills again; keeps the last if it is gone. */
 void monitor_oom_read(struct monitor *m);
 void monitor_exit_write(struct monitor *m);
+
+/*
+ * Takes fd, unless it returns why not (a constant string).  streams: ATTACH_*
+ * of execd/ctr_flags.h.
+ */
+const char *monitor_attach_add(struct monitor *m, int fd, uint32_t streams);
+/*
+ * What the loop waits for: room in standard input, packets of clients (there
+ * are MONITOR_ATTACH_MAX).
+ */
+void monitor_attach_fill(const struct monitor *m, struct pollfd *in,
+    struct pollfd *clients);
+void monitor_attach_write(struct monitor *m);
+void monitor_attach_read(struct monitor *m, size_t i);
+/* What s said, to those who want it. */
+void monitor_attach_output(struct monitor *m, const struct monitor_stream *s,
+    const uint8_t *data, size_t len);
 
 void monitor_client_accept(struct monitor *m);
 void monitor_client_read(struct monitor *m, size_t i);

@@ -1,5 +1,5 @@
 /*
- * execd's connections: imsg's framing, but of two small fixed messages only,
+ * execd's connections: imsg's framing, but of a few small fixed messages only,
  * so that neither heap nor a 16 KiB buffer is needed.
  */
 #include <sys/socket.h>
@@ -20,7 +20,8 @@
 struct client_msg {
 	unsigned int type;
 	uint32_t id;
-	int fd; /* -1: none */
+	uint32_t value; /* the one field of its body */
+	int fd;		/* -1: none */
 };
 
 static void
@@ -130,7 +131,7 @@ client_take_fd(struct msghdr *mh)
 
 /*
  * Room for one descriptor: the kernel drops and tells of any other.  The
- * body of each message taken here is struct fixed_none.
+ * body of each message taken here is one U32, as in struct fixed_none.
  */
 static int
 client_recv(int sock, struct client_msg *out)
@@ -156,6 +157,7 @@ client_recv(int sock, struct client_msg *out)
 	out->fd = client_take_fd(&mh);
 	out->type = client_get(buf, 2);
 	out->id = client_get(buf + 4, 4);
+	out->value = client_get(buf + WIRE_HEADER, 4);
 	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
 	    n == (ssize_t)want && client_get(buf + 2, 2) == 0 &&
 	    client_get(buf + 8, 4) == (out->fd == -1 ? 0U : 1U) &&
@@ -202,6 +204,19 @@ client_log(struct monitor *m, size_t i, const struct client_msg *c)
 	client_ok(m, i, c->id);
 }
 
+static void
+client_attach(struct monitor *m, size_t i, const struct client_msg *c)
+{
+	const char *why = monitor_attach_add(m, c->fd, c->value);
+
+	if (why == NULL) {
+		client_ok(m, i, c->id);
+		return;
+	}
+	(void)close(c->fd);
+	client_refuse(m, i, c->id, why);
+}
+
 void
 monitor_client_read(struct monitor *m, size_t i)
 {
@@ -212,6 +227,10 @@ monitor_client_read(struct monitor *m, size_t i)
 		return;
 	if (got == 1 && c.type == MSG_MON_LOG && c.fd != -1 && c.id != 0) {
 		client_log(m, i, &c);
+		return;
+	}
+	if (got == 1 && c.type == MSG_MON_ATTACH && c.fd != -1 && c.id != 0) {
+		client_attach(m, i, &c);
 		return;
 	}
 	if (got == 1 && c.fd != -1)

@@ -302,6 +302,9 @@ create_terminal(struct monitor *m)
 	m->err.fd = -1;
 	m->out.fd = m->stdin_fd;
 	m->stdin_fd = -1;
+	/* Input has a descriptor of its own, to be closed by itself. */
+	if (m->flags & CTR_FLAG_STDIN)
+		m->stdin_fd = fcntl(m->out.fd, F_DUPFD_CLOEXEC, 0);
 	if (fcntl(m->out.fd, F_SETFL, O_NONBLOCK) == -1)
 		return monitor_fail(m, "terminal");
 	return 0;

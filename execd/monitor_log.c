@@ -1,4 +1,4 @@
-/* The container's output into its log, and its log only. */
+/* The container's output into its log. */
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -144,8 +144,10 @@ monitor_log_read(struct monitor *m, struct monitor_stream *s, bool end)
 
 	if (n == -1 && errno != EIO && !end)
 		return;
-	if (n > 0)
+	if (n > 0) {
+		monitor_attach_output(m, s, s->buf + s->len, (size_t)n);
 		s->len += (size_t)n;
+	}
 	log_lines(m, s, n <= 0);
 	if (n <= 0) {
 		(void)close(s->fd);

@@ -18,8 +18,10 @@ enum loop_slot {
 	LOOP_OUT,
 	LOOP_ERR,
 	LOOP_OOM,
+	LOOP_STDIN,
 	LOOP_CLIENTS,
-	LOOP_COUNT = LOOP_CLIENTS + MONITOR_CLIENTS_MAX,
+	LOOP_ATTACH = LOOP_CLIENTS + MONITOR_CLIENTS_MAX,
+	LOOP_COUNT = LOOP_ATTACH + MONITOR_ATTACH_MAX,
 };
 
 static void
@@ -33,6 +35,7 @@ loop_fill(const struct monitor *m, struct pollfd p[LOOP_COUNT])
 	for (size_t i = 0; i < MONITOR_CLIENTS_MAX; i++)
 		p[LOOP_CLIENTS + i] =
 		    (struct pollfd){ m->clients[i], POLLIN, 0 };
+	monitor_attach_fill(m, &p[LOOP_STDIN], &p[LOOP_ATTACH]);
 }
 
 /* One read each: output without pause must not starve execd. */
@@ -45,6 +48,13 @@ loop_serve(struct monitor *m, const struct pollfd p[LOOP_COUNT])
 		monitor_log_read(m, &m->err, false);
 	if (p[LOOP_OOM].revents & POLLPRI)
 		monitor_oom_read(m);
+	if (p[LOOP_STDIN].revents != 0)
+		monitor_attach_write(m);
+	for (size_t i = 0; i < MONITOR_ATTACH_MAX; i++) {
+		/* Perhaps cut off meanwhile, for its output. */
+		if (p[LOOP_ATTACH + i].revents != 0 && m->attach[i].fd != -1)
+			monitor_attach_read(m, i);
+	}
 	for (size_t i = 0; i < MONITOR_CLIENTS_MAX; i++) {
 		if (p[LOOP_CLIENTS + i].revents != 0)
 			monitor_client_read(m, i);

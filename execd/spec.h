@@ -67,7 +67,7 @@ int spec_cgroup_dir(const Criod__BootExecd *boot, const char *asked,
     __attribute__((warn_unused_result));
 
 /* Makes a container's process object that of an exec in it. */
-int spec_exec_args(json_t *process, char *const *args, size_t nargs,
+int spec_exec_args(json_t *process, char *const *args, size_t nargs, bool tty,
     struct cerr *err) __attribute__((warn_unused_result));
 
 /*

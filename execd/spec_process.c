@@ -315,8 +315,31 @@ spec_process(struct spec *s)
 	return p;
 }
 
+/* A terminal's user expects TERM; what the container has is kept. */
+static int
+spec_exec_term(struct spec *s, json_t *process)
+{
+	json_t *env = json_object_get(process, "env"), *entry;
+	const char *text;
+	size_t i;
+
+	json_array_foreach(env, i, entry) {
+		text = json_string_value(entry);
+		if (text != NULL && strncmp(text, "TERM=", 5) == 0)
+			return 0;
+	}
+	if (env != NULL)
+		return spec_add(s, env, json_string("TERM=xterm"));
+	env = spec_array(s);
+	if (spec_add(s, env, json_string("TERM=xterm")) == -1) {
+		json_decref(env);
+		return -1;
+	}
+	return spec_set(s, process, "env", env);
+}
+
 int
-spec_exec_args(json_t *process, char *const *args, size_t nargs,
+spec_exec_args(json_t *process, char *const *args, size_t nargs, bool tty,
     struct cerr *err)
 {
 	struct spec s = { .err = err };
@@ -332,7 +355,8 @@ spec_exec_args(json_t *process, char *const *args, size_t nargs,
 			return -1;
 		}
 	}
-	if (spec_set(&s, process, "args", list) == -1)
+	if (spec_set(&s, process, "args", list) == -1 ||
+	    (tty && spec_exec_term(&s, process) == -1))
 		return -1;
-	return spec_set(&s, process, "terminal", json_false());
+	return spec_set(&s, process, "terminal", json_boolean(tty));
 }

@@ -2,8 +2,9 @@
  * The fixed-size messages: what a process may take that must not parse
  * anything.  FIXED(NAME, FIELDS) makes struct fixed_NAME and its codec.
  * Field kinds: U32, U64, I64, STR (size with its NUL; zero-filled after it),
- * ARR64 (array of u64, count), no others.  Multi-byte values travel little-endian.
- * This file is included several times with different macros: no guard.
+ * ARR64 (array of u64, count), no others.  Multi-byte values travel
+ * little-endian. This file is included several times with different macros: no
+ * guard.
  */
 
 #define FIXED_FIELDS_none(U32, U64, I64, STR, ARR64) U32(zero)
@@ -21,16 +22,15 @@
 #define FIXED_FIELDS_scan(U32, U64, I64, STR, ARR64) U32(kind)
 
 /* op: 0 unpack a blob into layer, 1 remove what layer holds. */
-#define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64)                   \
-	U64(layer) U32(op)
+#define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
  * imaged to unpack, with the blob.  compression: 0 none, 1 gzip, 2 zstd.
  * diff_id is the sha256 of the uncompressed tar, in hexadecimal.
  */
 #define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
-	U32(compression) U64(blob_size) STR(diff_id, 65) U64(max_bytes)        \
-	U64(max_entries)
+	U32(compression)                                                       \
+	U64(blob_size) STR(diff_id, 65) U64(max_bytes) U64(max_entries)
 
 #define FIXED_FIELDS_unpack_done(U32, U64, I64, STR, ARR64)                    \
 	U64(bytes) U64(inodes) STR(diff_id, 65)
@@ -43,8 +43,8 @@
  * memfds.  sysctls come as L_POD_SYSCTL before.
  */
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
-	STR(pod, 65) U32(flags) U64(shm_size) STR(hostname, 65)                \
-	STR(cgroup, 1024)
+	STR(pod, 65)                                                           \
+	U32(flags) U64(shm_size) STR(hostname, 65) STR(cgroup, 1024)
 
 #define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
 	STR(pod, 65) STR(name, 128) STR(value, 1024)
@@ -70,15 +70,15 @@
  * empty: no log.  caps is the bounding set to find, bits 1 << CAP_*.
  */
 #define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
-	STR(ctr, 65) STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)    \
-	STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid)                \
-	U64(caps) I64(oom_score_adj)
+	STR(ctr, 65)                                                           \
+	STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)                 \
+	    STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)  \
+		I64(oom_score_adj)
 
 #define FIXED_FIELDS_ctr_created(U32, U64, I64, STR, ARR64)                    \
 	U32(pid) U64(start_time)
 
-#define FIXED_FIELDS_ctr(U32, U64, I64, STR, ARR64)                            \
-	STR(ctr, 65) U32(runtime)
+#define FIXED_FIELDS_ctr(U32, U64, I64, STR, ARR64) STR(ctr, 65) U32(runtime)
 
 #define FIXED_FIELDS_ctr_signal(U32, U64, I64, STR, ARR64)                     \
 	STR(ctr, 65) U32(runtime) U32(signal)
@@ -86,9 +86,16 @@
 #define FIXED_FIELDS_ctr_log(U32, U64, I64, STR, ARR64)                        \
 	STR(ctr, 65) STR(log_dir, 4096) STR(log_name, 256)
 
-/* With process.json (sealed memfd), standard output and error. */
+/*
+ * With process.json (sealed memfd), then standard input, output and error,
+ * each if flags (EXEC_HAS_* of execd/ctr_flags.h) says so; or with the first
+ * alone and EXEC_HAS_TTY: then L_EXEC_TTY follows, with the terminal.
+ */
 #define FIXED_FIELDS_exec(U32, U64, I64, STR, ARR64)                           \
-	STR(ctr, 65) STR(exec, 65) U32(runtime) U64(timeout_ms)
+	STR(ctr, 65) STR(exec, 65) U32(runtime) U32(flags) U64(timeout_ms)
+
+/* The master of a terminal, before the command it belongs to has ended. */
+#define FIXED_FIELDS_exec_tty(U32, U64, I64, STR, ARR64) STR(exec, 65)
 
 #define FIXED_FIELDS_exec_done(U32, U64, I64, STR, ARR64)                      \
 	U32(exit_code) U32(timed_out)
@@ -119,8 +126,9 @@
  * netns: NETNS_* of netd/plugin.h.
  */
 #define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
-	STR(plugin, 64) STR(command, 16) STR(pod, 65) STR(ifname, 16)          \
-	STR(args, 1024) U32(netns) U64(timeout_ms)
+	STR(plugin, 64)                                                        \
+	STR(command, 16) STR(pod, 65) STR(ifname, 16) STR(args, 1024)          \
+	    U32(netns) U64(timeout_ms)
 
 #define FIXED_FIELDS_plugin_done(U32, U64, I64, STR, ARR64)                    \
 	U32(exit_code) U32(timed_out)
@@ -129,20 +137,31 @@
 #define FIXED_FIELDS_plugin_find(U32, U64, I64, STR, ARR64) STR(plugin, 64)
 
 /*
+ * Connects to port on the loopback of the pod's pinned network namespace, or
+ * of the host's own (host: 1).  DIALLED carries the socket.
+ */
+#define FIXED_FIELDS_dial(U32, U64, I64, STR, ARR64)                           \
+	STR(pod, 65) U32(host) U32(port) U64(timeout_ms)
+
+/* With one end of a socket; streams: ATTACH_* of execd/ctr_flags.h. */
+#define FIXED_FIELDS_mon_attach(U32, U64, I64, STR, ARR64) U32(streams)
+
+/*
  * A monitor's greeting; state: 0 created or running, 2 exited.  log_lost: log
  * lines that could not be written.
  */
 #define FIXED_FIELDS_mon_state(U32, U64, I64, STR, ARR64)                      \
-	U32(version) U32(state) U32(exit_code) I64(finished_at) U32(oom)       \
-	U64(log_lost)
+	U32(version)                                                           \
+	U32(state) U32(exit_code) I64(finished_at) U32(oom) U64(log_lost)
 
 /*
  * Not a message: the launcher's record of a container or (pod's pause) that
  * it started, in STATE/launch.  pid 0: it was about to be made.
  */
 #define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
-	U32(pid) U64(start_time) U32(monitor) U64(monitor_start) U32(flags)    \
-	U64(caps) STR(cgroup, 1024)
+	U32(pid)                                                               \
+	U64(start_time) U32(monitor) U64(monitor_start) U32(flags) U64(caps)   \
+	    STR(cgroup, 1024)
 
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \
@@ -166,6 +185,7 @@
 	FIXED(ctr_signal)                                                      \
 	FIXED(ctr_log)                                                         \
 	FIXED(exec)                                                            \
+	FIXED(exec_tty)                                                        \
 	FIXED(exec_done)                                                       \
 	FIXED(runtime)                                                         \
 	FIXED(profile)                                                         \
@@ -173,5 +193,7 @@
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \
 	FIXED(plugin_find)                                                     \
+	FIXED(dial)                                                            \
+	FIXED(mon_attach)                                                      \
 	FIXED(mon_state)                                                       \
 	FIXED(launch_rec)

@@ -7,14 +7,18 @@ Ends with "N passed, N failed".
 """
 import argparse
 import errno
+import fcntl
 import os
 import re
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -566,6 +570,240 @@ def grandchild_holds_output():
     c.delete()
 
 
+# ---- streams ----
+
+def drain(fd):
+    data = b''
+    while True:
+        try:
+            chunk = os.read(fd, 65536)
+        except OSError as e:
+            assert e.errno == errno.EIO
+            chunk = b''
+        if not chunk:
+            os.close(fd)
+            return data
+        data += chunk
+
+
+@test
+def exec_streams():
+    """Both ways at once, more than a pipe holds, then the exit code."""
+    c = Container(L, ['sleep', '100'], runtime=R, user=(1000, 1000))
+    c.create().start()
+    ident, (i, o, e) = c.exec_stream(
+        ['sh', '-c', 'echo err >&2; cat; exit 9'])
+    data = os.urandom(1 << 20)
+    feeder = threading.Thread(target=lambda: (
+        launcher.write_all(i, data), os.close(i)))
+    feeder.start()
+    assert drain(o) == data and drain(e) == b'err\n'
+    feeder.join()
+    assert L.execd.end(ident)[0] == {'exit_code': 9, 'timed_out': 0}
+    # Its end of file is seen while it runs, and so is a closed input.
+    ident, (i, o, e) = c.exec_stream(
+        ['sh', '-c', 'exec >&- 2>&- <&-; sleep 1004'])
+    assert drain(o) == drain(e) == b''
+    try:
+        while True:
+            os.write(i, b'x' * 65536)
+    except BrokenPipeError:
+        os.close(i)
+    wait_for(lambda: sleepers(c, 1004) == 1, what='exec')
+    L.execd.send('CANCEL', request=ident)
+    refused(1, L.execd.end, ident)
+    wait_for(lambda: sleepers(c, 1004) == 0, what='exec to die')
+    c.signal(9)
+    c.delete()
+
+
+@test
+def exec_terminal():
+    c = Container(L, ['sleep', '100'], runtime=R).create().start()
+    for _ in range(3):
+        ident, fd = c.exec_tty(['sh', '-c', 'test -t 0 && test -t 1 && '
+                                'test -t 2 && stty size; read x; '
+                                'stty size; echo got $x; exit 3'])
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('4H', 50, 132, 0, 0))
+        os.write(fd, b'word\n')
+        out = drain(fd)
+        assert b'50 132' in out and b'got word' in out, out
+        assert L.execd.end(ident)[0]['exit_code'] == 3
+    # The whole of it is killed, though it ignores the hang-up.
+    ident, fd = c.exec_tty(['sh', '-c', 'trap "" HUP; sleep 1005 & '
+                            'setsid sleep 1005 & sleep 1005'])
+    wait_for(lambda: sleepers(c, 1005) == 3, what='exec')
+    os.close(fd)
+    L.execd.send('CANCEL', request=ident)
+    refused(1, L.execd.end, ident)
+    wait_for(lambda: sleepers(c, 1005) == 0, what='exec to die')
+    try:
+        c.exec_tty(['/no/such'])
+        raise AssertionError('not refused')
+    except wire.Failure as e:
+        assert 'no/such' in e.text or 'no such file' in e.text.lower(), e
+    assert os.listdir(G.state + '/launch/exec') == [c.id + '.mon']
+    assert alive(c.pid)
+    c.signal(9)
+    c.delete()
+
+
+@test
+def exec_stream_refused():
+    c = Container(L, ['sleep', '100'], runtime=R).create().start()
+    p = wire.memfd(b'{}')
+    r, w = os.pipe()
+    for flags, fds in ((0, [p, r]), (1, [p]), (3, [p, r]), (7, [p, r, w]),
+                       (8, [p, r]), (9, [p, r]), (16, [p]), (2, [p, r, w]),
+                       (1 << 31, [p])):
+        refused(3, L.call, 'L_EXEC', fds=fds, ctr=c.id,
+                exec=new_id(), runtime=R, flags=flags)
+    for fd in (p, r, w):
+        os.close(fd)
+    c.signal(9)
+    c.delete()
+
+
+def packets(s, kind, want):
+    """Until so many bytes of that kind of output came."""
+    out = b''
+    while len(out) < want:
+        data = s.recv(40000)
+        assert data, out
+        if data[0] == kind:
+            out += data[1:]
+    return out
+
+
+@test
+def attach_pipes():
+    c = Container(L, ['sh', '-c', 'while read x; do echo "o$x"; '
+                      'echo "e$x" >&2; done; exit 6'], runtime=R, flags=2)
+    c.create()
+    a, b, d = c.attach(), c.attach(2), c.attach(1)
+    c.start()
+    a.send(b'\0one\n')
+    assert packets(a, 1, 5) == b'oone\n' == packets(b, 1, 5)
+    assert packets(a, 2, 5) == b'eone\n'
+    a.send(b'\3')
+    a.close()
+    # Standard input is left open for the next.
+    d.send(b'\0two\n')
+    assert packets(b, 1, 5) == b'otwo\n'
+    # One that breaks the rules is let go, nobody else.
+    d.send(b'\1fake')
+    assert d.recv(10) == b''
+    c.signal(9)
+    assert c.wait()['exit_code'] == 137
+    assert b.recv(10) == b''
+    assert c.text() == b'oone\neone\notwo\netwo\n', c.text()
+    c.delete()
+
+
+@test
+def attach_once():
+    c = Container(L, ['sh', '-c', 'cat; exit 6'], runtime=R, flags=2 | 4)
+    c.create().start()
+    a = c.attach()
+    data = b''.join(b'%07d\n' % i for i in range(10000))
+    got = []
+    reader = threading.Thread(
+        target=lambda: got.append(packets(a, 1, len(data))))
+    reader.start()
+    for at in range(0, len(data), 32768):
+        a.send(b'\0' + data[at:at + 32768])
+    a.send(b'\3')
+    reader.join()
+    assert got == [data]
+    assert c.wait()['exit_code'] == 6
+    assert c.text() == data
+    c.delete()
+
+
+@test
+def attach_terminal():
+    c = Container(L, ['sh', '-c', 'read x; stty size; echo got $x; exit 6'],
+                  runtime=R, tty=True, flags=2).create().start()
+    a = c.attach(3)
+    a.send(b'\4' + struct.pack('<HH', 132, 50))
+    a.send(b'\0word\n')
+    out = b''
+    while True:
+        data = a.recv(40000)
+        if not data:
+            break
+        assert data[0] == 1
+        out += data[1:]
+    assert b'50 132' in out and b'got word' in out, out
+    assert c.wait()['exit_code'] == 6
+    c.delete()
+
+
+@test
+def attach_hostile():
+    """Nobody who is attached delays the container or its log."""
+    c = Container(L, ['sh', '-c', 'read x; seq 1 300000; sleep 100'],
+                  runtime=R, flags=2).create().start()
+    # One that never reads, one that never stops writing, and too many.
+    slow, writer = c.attach(), c.attach(1)
+    rest = [c.attach(2) for _ in range(6)]
+    refused(9, c.attach)
+    # Neither a socket nor a stream.
+    r, w = os.pipe()
+    refused(9, c.mon.call, 'MON_ATTACH', [w], streams=7)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for streams in (0, 8):
+        refused(9, c.mon.call, 'MON_ATTACH', [s.fileno()], streams=streams)
+    s.close()
+    os.close(r)
+    os.close(w)
+    for a in rest:
+        a.close()
+    slow.send(b'\0go\n')
+    writer.setblocking(False)
+    try:
+        while True:
+            writer.send(b'\0' + b'w' * 32768)
+    except BlockingIOError:
+        pass
+    wait_for(lambda: c.text().endswith(b'300000\n'), what='the log')
+    assert c.text().count(b'\n') == 300000
+    # Cut off, without a hole in what came before.
+    out = b''
+    while True:
+        data = slow.recv(40000)
+        if not data:
+            break
+        out += data[1:]
+    assert out and c.text().startswith(out) and len(out) < len(c.text())
+    assert alive(c.pid)
+    with open('/proc/%d/smaps_rollup' % c.record()['monitor']) as f:
+        own = [int(x.split()[1]) for x in f if x.startswith('Anonymous:')][0]
+    print('    own memory of a monitor that was attached to: %d kB' % own)
+    assert own < 200
+    writer.close()
+    c.signal(9)
+    c.delete()
+
+
+@test
+def attach_many():
+    """Comes and goes leave nothing in the monitor."""
+    c = Container(L, ['sleep', '100'], runtime=R, flags=2).create().start()
+    c.attach().close()
+    pid = c.record()['monitor']
+
+    def fds():
+        return len(os.listdir('/proc/%d/fd' % pid))
+    time.sleep(0.1)
+    before = fds()
+    for _ in range(500):
+        c.attach().close()
+    wait_for(lambda: fds() == before, what='descriptors')
+    c.signal(9)
+    c.delete()
+
+
 # ---- the monitor's socket ----
 
 @test
@@ -707,6 +945,7 @@ def exec_timeout():
     c = Container(L, ['sleep', '100'], runtime=R).create().start()
     for script in ('sleep 1000', 'sleep 1000 & sleep 1000',
                    '(sleep 1000 &); sleep 1000',
+                   'setsid sleep 1000 & sleep 1000',
                    'trap "" TERM; sleep 1000 & sleep 1000 & wait',
                    'sh -c "sleep 1000 & sleep 1000" & wait'):
         t = time.time()

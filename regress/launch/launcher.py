@@ -145,6 +145,11 @@ def wait_for(fn, seconds=10, what='condition'):
     raise AssertionError('waited in vain for ' + what)
 
 
+def write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
 class Container:
     """One container: root file system, bundle, monitor."""
     every = []
@@ -277,7 +282,7 @@ class Container:
                                        terminal=False)).encode())
         ident = self.l.execd.begin(
             'L_EXEC', [p, out_w, err_w], ctr=self.id, exec=new_id(),
-            runtime=self.runtime, timeout_ms=timeout_ms)
+            runtime=self.runtime, flags=2 | 4, timeout_ms=timeout_ms)
         for fd in (p, out_w, err_w):
             os.close(fd)
         self.outs = (out_r, err_r)
@@ -301,6 +306,50 @@ class Container:
                 os.close(fd)
                 out.append(data)
         return values, out[0], out[1]
+
+    def exec_stream(self, args):
+        """Standard input, output and error as pipes: (ident, our ends)."""
+        ours, theirs = [], []
+        for write in (True, False, False):
+            r, w = os.pipe()
+            ours.append(w if write else r)
+            theirs.append(r if write else w)
+        p = wire.memfd(json.dumps(dict(self.process(args),
+                                       terminal=False)).encode())
+        ident = self.l.execd.begin('L_EXEC', [p] + theirs, ctr=self.id,
+                                   exec=new_id(), runtime=self.runtime,
+                                   flags=7)
+        for fd in [p] + theirs:
+            os.close(fd)
+        return ident, ours
+
+    def exec_tty(self, args):
+        """(ident, the terminal's master)"""
+        p = wire.memfd(json.dumps(dict(self.process(args),
+                                       terminal=True)).encode())
+        name = new_id()
+        ident = self.l.execd.begin('L_EXEC', [p], ctr=self.id, exec=name,
+                                   runtime=self.runtime, flags=8)
+        os.close(p)
+        while True:
+            if ident in self.l.execd.answers:
+                self.l.execd.end(ident)
+            got = self.l.execd.recv(60)
+            if got[0] == 'L_EXEC_TTY':
+                assert got[2]['exec'] == name and got[1] == 0, got
+                return ident, got[3][0]
+            self.l.execd.answers[got[1]] = got
+
+    def attach(self, streams=7):
+        """The client's end, as streamd has it."""
+        if self.mon is None:
+            self.connect()
+        ours, theirs = socket.socketpair(socket.AF_UNIX,
+                                         socket.SOCK_SEQPACKET)
+        self.mon.call('MON_ATTACH', [theirs.fileno()], streams=streams)
+        theirs.close()
+        ours.settimeout(20 * SLOW)
+        return ours
 
     def lines(self):
         with open(self.log, 'rb') as f:

@@ -586,7 +586,7 @@ t_exec(void **state)
 	world_build(&w);
 	p = json_object_get(w.out.root, "process");
 	assert_true(json_is_true(json_object_get(p, "terminal")));
-	assert_int_equal(spec_exec_args(p, args, 2, &w.err), 0);
+	assert_int_equal(spec_exec_args(p, args, 2, false, &w.err), 0);
 	assert_false(json_is_true(json_object_get(p, "terminal")));
 	assert_int_equal(json_array_size(json_object_get(p, "args")), 2);
 	spec_clear(&w.out);
@@ -612,6 +612,31 @@ t_own_kernel(void **state)
 	world_refused(&w, CERR_FAILED_PRECONDITION);
 }
 
+/* A terminal has TERM, once, and what the container set stays. */
+static void
+t_exec_tty(void **state)
+{
+	static char *args[] = { "sh" };
+	struct world w;
+	json_t *p, *env;
+	size_t n;
+
+	(void)state;
+	world_init(&w);
+	world_build(&w);
+	p = json_object_get(w.out.root, "process");
+	env = json_object_get(p, "env");
+	n = json_array_size(env);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(spec_exec_args(p, args, 1, true, &w.err), 0);
+		assert_true(json_is_true(json_object_get(p, "terminal")));
+		assert_int_equal(json_array_size(env), n + 1);
+	}
+	assert_string_equal(json_string_value(json_array_get(env, n)),
+	    "TERM=xterm");
+	spec_clear(&w.out);
+}
+
 int
 main(void)
 {
@@ -630,6 +655,7 @@ main(void)
 		cmocka_unit_test(t_seccomp_rows),
 		cmocka_unit_test(t_exec),
 		cmocka_unit_test(t_own_kernel),
+		cmocka_unit_test(t_exec_tty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

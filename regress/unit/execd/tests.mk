@@ -27,11 +27,13 @@ t_policy_PKGS = libprotobuf-c
 t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c execd/signum.c
 t_caps_LIBS = base
 
-TESTS += t_logline t_monitor_log t_launch_cgroup t_launch_proc \
+TESTS += t_logline t_monitor_attach t_monitor_log t_launch_cgroup t_launch_proc \
 	t_launch_sysctl t_launch_tree
 t_logline_SRCS = regress/unit/execd/t_logline.c execd/monitor_line.c
 t_monitor_log_SRCS = regress/unit/execd/t_monitor_log.c \
-	execd/monitor_log.c execd/monitor_line.c
+	execd/monitor_log.c execd/monitor_line.c execd/monitor_attach.c
+t_monitor_attach_SRCS = regress/unit/execd/t_monitor_attach.c \
+	execd/monitor_attach.c
 t_launch_cgroup_SRCS = regress/unit/execd/t_launch_cgroup.c \
 	execd/launch_cgroup.c
 t_launch_cgroup_LIBS = base
