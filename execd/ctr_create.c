@@ -233,6 +233,7 @@ ctr_create_spec_in(struct ctr_create *k)
 		.target_pid = k->target_pid,
 		.devices = k->devices,
 		.ndevices = k->ndevices,
+		.hooks = c->x->hooks,
 		.own_kernel = runtime_own_kernel(c->x, c->runtime),
 		.runtime_rro = runtime_rro(c->x, c->runtime),
 		.cpus = c->x->cpus,

@@ -18,6 +18,7 @@
 
 struct ctr;
 struct exec;
+struct hooks;
 struct pod;
 struct runtime;
 struct stream;
@@ -47,6 +48,7 @@ struct execd {
 	struct stream_list streams;
 	size_t exec_bytes; /* output that all execs hold */
 	bool exec_full;	   /* said so */
+	struct hooks *hooks;
 	struct runtime *runtimes;
 	size_t nruntimes;
 	struct execd_waits runtime_waits;

@@ -11,6 +11,7 @@
 #include "execd/ctr.h"
 #include "execd/exec.h"
 #include "execd/execd.h"
+#include "execd/hooks.h"
 #include "execd/pod.h"
 #include "execd/runtime.h"
 #include "execd/stream.h"
@@ -145,6 +146,17 @@ execd_count_cpus(void)
 	return last;
 }
 
+static void
+execd_hooks(struct execd *x)
+{
+	x->hooks = hooks_new();
+	for (size_t i = 0; i < x->boot->n_hooks; i++) {
+		const Criod__BootHook *h = x->boot->hooks[i];
+
+		hooks_add(x->hooks, h->name, h->text.data, h->text.len);
+	}
+}
+
 static int
 execd_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 {
@@ -165,6 +177,7 @@ execd_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 	if (sscanf(un.release, "%5u.%5u", &x->kernel[0], &x->kernel[1]) != 2)
 		return cerr_set(err, CERR_INTERNAL, "kernel version \"%.64s\"",
 		    un.release);
+	execd_hooks(x);
 	runtime_init(x);
 	return execd_scan(x, err);
 }

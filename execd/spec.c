@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "execd/ctr_flags.h"
+#include "execd/hooks.h"
 #include "execd/pod_ns.h"
 #include "execd/profile.h"
 #include "execd/seccomp_load.h"
@@ -271,6 +272,24 @@ spec_set_hostname(struct spec *s)
 	    spec_string(s, "hostname", s->in->hostname));
 }
 
+static int
+spec_set_hooks(struct spec *s)
+{
+	const struct hooks_about about = {
+		.pod = s->in->pod_config,
+		.ctr = s->in->config,
+		.args =
+		    json_object_get(json_object_get(s->out->root, "process"),
+			"args"),
+	};
+	json_t *hooks = NULL;
+
+	if (s->in->hooks == NULL ||
+	    hooks_make(s->in->hooks, &about, &hooks, s->err) == -1)
+		return s->in->hooks == NULL ? 0 : -1;
+	return hooks == NULL ? 0 : spec_set(s, s->out->root, "hooks", hooks);
+}
+
 int
 spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
 {
@@ -297,7 +316,7 @@ spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
 	    spec_set(&s, out->root, "root", spec_root(&s)) == -1 ||
 	    spec_set(&s, out->root, "mounts", spec_mounts(&s)) == -1 ||
 	    spec_set(&s, out->root, "linux", spec_linux(&s)) == -1 ||
-	    spec_set_hostname(&s) == -1) {
+	    spec_set_hostname(&s) == -1 || spec_set_hooks(&s) == -1) {
 		spec_clear(out);
 		return -1;
 	}

@@ -28,6 +28,8 @@ struct spec_devices {
 	struct devlist list;
 };
 
+struct hooks;
+
 struct spec_in {
 	const Criod__BootExecd *boot;
 	const char *id, *pod_id;
@@ -40,6 +42,7 @@ struct spec_in {
 	uint32_t target_pid; /* TARGET pid namespace: its first process */
 	const struct spec_devices *devices;
 	size_t ndevices;
+	const struct hooks *hooks; /* NULL: none */
 	bool own_kernel;   /* the runtime's containers do not use the host's */
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */

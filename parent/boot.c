@@ -7,6 +7,7 @@
 #include "parent/boot.h"
 #include "parent/conf.h"
 #include "parent/conf_file.h"
+#include "parent/hooks.h"
 #include "parent/host.h"
 #include "parent/plan.h"
 
@@ -197,7 +198,6 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	Criod__BootExecd *b = boot_alloc(1, sizeof(*b));
 	const struct conf *c = f->conf;
 
-	(void)err;
 	criod__boot_execd__init(b);
 	boot->execd = b;
 	b->runtimes = boot_runtimes(c, &b->n_runtimes);
@@ -216,7 +216,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
 	b->default_cgroup_parent = boot_strdup(
 	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
-	return 0;
+	return hooks_read(b, c, err);
 }
 
 static void

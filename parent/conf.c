@@ -34,6 +34,7 @@ static const struct {
 	size_t max;
 } conf_lists[] = {
 	[CONF_CNI_PATH] = { "cni path", conf_valid_dir, CONF_WORDS_MAX },
+	[CONF_HOOKS] = { "hooks directory", conf_valid_dir, CONF_WORDS_MAX },
 	[CONF_PINNED] = { "pinned image", conf_valid_reference,
 	    CONF_WORDS_MAX },
 	[CONF_SECCOMP_DIR] = { "seccomp directory", conf_valid_dir,

@@ -32,6 +32,7 @@ enum conf_text {
 
 enum conf_list {
 	CONF_CNI_PATH,
+	CONF_HOOKS,
 	CONF_PINNED,
 	CONF_SECCOMP_DIR,
 	CONF_NLISTS,

@@ -27,6 +27,7 @@ static const struct {
 	{ "directory", DIRECTORY },
 	{ "downloads", DOWNLOADS },
 	{ "group", GROUP },
+	{ "hooks", HOOKS },
 	{ "image", IMAGE },
 	{ "include", INCLUDE },
 	{ "insecure", INSECURE },

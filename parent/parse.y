@@ -37,7 +37,8 @@ static void parse_listen_set(char **p, char *value);
 
 %token BAD
 %token ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
-%token DIRECTORY DOWNLOADS GROUP IMAGE INCLUDE INSECURE JSON LEVEL LISTEN LOG
+%token DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
+%token LOG
 %token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
 %token REGISTRY RUNTIME SECCOMP SOCKET STATE STREAM SUBNET TO TYPE
 %token <string> STRING
@@ -62,6 +63,7 @@ statement:
 	| listen
 	| runtime
 	| seccomp
+	| hooks
 	| cgroup
 	| cni
 	| registry
@@ -111,6 +113,14 @@ runtime:
 	| runtimehead '{' runtimelines '}'
 	| runtimehead '{' runtimelines runtimeopt '}'
 	| runtimehead '{' runtimelines error '}' { yyerrok; }
+	;
+
+hooks:
+	HOOKS DIRECTORY STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_HOOKS, $3,
+		    &lex->err));
+		free($3);
+	}
 	;
 
 runtimehead:

@@ -2,9 +2,9 @@ PB_SRCS = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
 SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_linux.c execd/caps.c execd/policy.c execd/devlist.c \
 	execd/profile.c execd/seccomp_load.c execd/seccomp_profile.c \
-	execd/user.c
+	execd/hooks.c execd/user.c
 
-TESTS += t_spec t_user t_policy t_caps t_facts
+TESTS += t_spec t_hooks t_user t_policy t_caps t_facts
 t_facts_SRCS = regress/unit/execd/t_facts.c execd/runtime_facts.c \
 	execd/devlist.c execd/devlist_make.c execd/pod_file.c $(PB_SRCS)
 t_facts_LIBS = base json
@@ -18,6 +18,9 @@ t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
 	$(PB_SRCS)
 t_seccomp_load_LIBS = base json
 t_seccomp_load_PKGS = jansson libprotobuf-c
+t_hooks_SRCS = regress/unit/execd/t_hooks.c execd/hooks.c $(PB_SRCS)
+t_hooks_LIBS = base json
+t_hooks_PKGS = jansson libprotobuf-c
 t_user_SRCS = regress/unit/execd/t_user.c execd/user.c
 t_user_LIBS = base
 t_policy_SRCS = regress/unit/execd/t_policy.c execd/policy.c \
