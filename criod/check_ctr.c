@@ -58,8 +58,6 @@ check_mount_unsupported(const Runtime__V1__Mount *m)
 {
 	if (m->image != NULL && m->image->image[0] != '\0')
 		return "image volumes are not supported";
-	if (m->n_uidmappings > 0 || m->n_gidmappings > 0)
-		return "id-mapped mounts are not supported";
 	if (m->n_mount_options > 0)
 		return "mount_options are not supported";
 	if (m->image_sub_path[0] != '\0')

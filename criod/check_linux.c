@@ -126,17 +126,41 @@ check_apparmor(const Runtime__V1__SecurityProfile *p, const char *deprecated,
 	return 0;
 }
 
+#define CHECK_USERNS "namespace_options.userns_options"
+
+/* As a kubelet sends it; which ids are allowed is execd's to say. */
+static const char *
+check_userns_map(Runtime__V1__IDMapping *const *maps, size_t n)
+{
+	if (n != 1)
+		return "must have one mapping";
+	if (maps[0]->container_id != 0)
+		return "does not map container id 0";
+	return maps[0]->length == 0 ? "maps nothing" : NULL;
+}
+
 static int
 check_userns(const Runtime__V1__UserNamespace *u, const char *path,
     struct cerr *err)
 {
+	const char *uids, *gids;
+
 	if (u == NULL)
 		return 0;
-	if (u->mode == RUNTIME__V1__NAMESPACE_MODE__NODE && u->n_uids == 0 &&
-	    u->n_gids == 0)
-		return 0;
-	return check_fail(err, path, "namespace_options.userns_options",
-	    "user namespaces are not supported");
+	if (u->mode == RUNTIME__V1__NAMESPACE_MODE__NODE)
+		return u->n_uids == 0 && u->n_gids == 0
+			   ? 0
+			   : check_fail(err, path, CHECK_USERNS,
+				 "has mappings without mode POD");
+	if (u->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+		return check_fail(err, path, CHECK_USERNS ".mode",
+		    "must be POD or NODE");
+	uids = check_userns_map(u->uids, u->n_uids);
+	if (uids != NULL)
+		return check_fail(err, path, CHECK_USERNS ".uids", uids);
+	gids = check_userns_map(u->gids, u->n_gids);
+	return gids == NULL ? 0
+			    : check_fail(err, path, CHECK_USERNS ".gids", gids);
 }
 
 static bool

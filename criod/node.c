@@ -101,9 +101,11 @@ node_add_handler(const struct front *front, struct node_handlers *h,
 	runtime__v1__runtime_handler_features__init(&h->features[i]);
 	h->rows[i].name = pb_str(name);
 	h->rows[i].features = &h->features[i];
-	if (f != NULL)
+	if (f != NULL) {
 		h->features[i].recursive_read_only_mounts =
 		    f->recursive_read_only;
+		h->features[i].user_namespaces = f->user_namespaces;
+	}
 	h->list[i] = &h->rows[i];
 	h->n++;
 }

@@ -3,9 +3,10 @@ include execd/launch.mk
 PROGRAMS += execd
 execd_OUT = libexec/criod/execd
 SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
-	execd/spec_linux.c execd/caps.c execd/policy.c execd/devlist.c \
-	execd/profile.c execd/seccomp_load.c execd/seccomp_profile.c \
-	execd/hooks.c execd/user.c
+	execd/spec_linux.c execd/caps.c execd/policy.c \
+	execd/policy_userns.c execd/devlist.c execd/profile.c \
+	execd/seccomp_load.c execd/seccomp_profile.c execd/hooks.c \
+	execd/user.c
 execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
 	execd/exec.c execd/mon.c execd/pod.c execd/pod_file.c \

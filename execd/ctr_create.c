@@ -8,6 +8,7 @@
 #include "execd/ctr.h"
 #include "execd/mon.h"
 #include "execd/pod.h"
+#include "execd/pod_ns.h"
 #include "execd/profile.h"
 #include "execd/runtime.h"
 #include "execd/seccomp_load.h"
@@ -44,6 +45,7 @@ struct ctr_create {
 	size_t ndevices;
 	json_t *seccomp_profile; /* the file's, if one is asked for */
 	struct user user;
+	uint32_t host_uid, host_gid; /* what they are on the host */
 	struct spec_out spec;
 	size_t pending; /* answers of step 2 */
 	bool failed;
@@ -148,8 +150,8 @@ ctr_create_run(struct ctr_create *k)
 	struct fixed_ctr_create body = {
 		.runtime = c->runtime,
 		.flags = k->spec.flags,
-		.uid = k->user.uid,
-		.gid = k->user.gid,
+		.uid = k->host_uid,
+		.gid = k->host_gid,
 		.caps = k->spec.caps,
 		.oom_score_adj = k->spec.oom_score_adj,
 	};
@@ -259,6 +261,25 @@ ctr_create_config(struct ctr_create *k)
 
 /* ---- 3 ---- */
 
+/* All must be ids of the pod's user namespace. */
+static int
+ctr_create_host_ids(struct ctr_create *k)
+{
+	const struct user *u = &k->user;
+	uint32_t host;
+
+	for (size_t i = 0; i < u->ngroups; i++) {
+		if (policy_host_id(&k->pod, &k->pod.gids, "group",
+			(uint32_t)u->groups[i], &host, &k->err) == -1)
+			return -1;
+	}
+	return policy_host_id(&k->pod, &k->pod.uids, "user", u->uid,
+		   &k->host_uid, &k->err) == -1
+		   ? -1
+		   : policy_host_id(&k->pod, &k->pod.gids, "group", u->gid,
+			 &k->host_gid, &k->err);
+}
+
 static int
 ctr_create_user(struct ctr_create *k, const struct user_text *passwd,
     const struct user_text *group)
@@ -283,7 +304,9 @@ ctr_create_user(struct ctr_create *k, const struct user_text *passwd,
 		in.strict = sc->supplemental_groups_policy ==
 			    RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict;
 	}
-	return user_resolve(&in, &k->user, &k->err);
+	return user_resolve(&in, &k->user, &k->err) == -1
+		   ? -1
+		   : ctr_create_host_ids(k);
 }
 
 static int
@@ -332,6 +355,8 @@ ctr_create_root(struct ctr_create *k)
 		return;
 	}
 	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	if ((k->pod.namespaces & POD_NS_USER) != 0)
+		memcpy(body.userns, k->ctr->pod, sizeof(body.userns));
 	for (size_t i = 0; i < k->image->n_layers; i++)
 		body.layers[i] = k->image->layers[i];
 	(void)link_request(execd_launcher(k->ctr->x), MSG_L_ROOTFS, &body, NULL,

@@ -91,6 +91,7 @@ union launch_reply {
 	struct fixed_pod_made pod_made;
 	struct fixed_ctr_created ctr_created;
 	struct fixed_exec_done exec_done;
+	struct fixed_features features;
 };
 
 struct launch_sysctl {
@@ -123,13 +124,19 @@ void launch_begun(void);
 /* A one-way message to execd before the answer, with a descriptor; borrows. */
 void launch_note(enum msg_type type, const void *body, int fd);
 /* launch_pod.c */
+/* In the pod's namespaces: host name, loopback, sysctls. */
+int launch_pod_settle(const struct launch *l, const struct launch_op *op,
+    struct cerr *err) __attribute__((warn_unused_result));
 int launch_pod_make(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_pod_undo(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_pod_unmake(const struct launch *l, struct launch_op *op,
     struct cerr *err);
-/* launch_rootfs.c */
+/* launch_rootfs.c: STATE/rootfs/CTR/NAME; "fs" is the root file system. */
+int launch_rootfs_path(const struct launch *l, const char *ctr,
+    const char *name, char path[LAUNCH_PATH_MAX], struct cerr *err)
+    __attribute__((warn_unused_result));
 int launch_rootfs(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_rootfs_undo(const struct launch *l, struct launch_op *op,

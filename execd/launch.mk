@@ -3,12 +3,13 @@
 PROGRAMS += execlaunch monitor pause
 
 execlaunch_OUT = libexec/criod/execlaunch
-execlaunch_SRCS = execd/launch.c execd/launch_console.c \
-	execd/launch_create.c execd/launch_ctr.c execd/launch_exec.c \
-	execd/launch_host.c execd/launch_job.c execd/launch_log.c \
-	execd/launch_pause.c execd/launch_pod.c execd/launch_rootfs.c \
-	execd/launch_run.c execd/launch_start.c execd/launch_verify.c \
-	execd/rootfile.c execd/devlist_make.c $(LAUNCH_SRCS)
+execlaunch_SRCS = execd/launch.c execd/launch_aside.c \
+	execd/launch_console.c execd/launch_create.c execd/launch_ctr.c \
+	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
+	execd/launch_log.c execd/launch_pause.c execd/launch_pod.c \
+	execd/launch_rootfs.c execd/launch_run.c execd/launch_start.c \
+	execd/launch_userns.c execd/launch_verify.c execd/rootfile.c \
+	execd/devlist_make.c $(LAUNCH_SRCS)
 execlaunch_LIBS = base confine fixed link helper
 execlaunch_PKGS = libevent_core libcap-ng
 # Of its jobs that work inside a root file system; it has none itself.

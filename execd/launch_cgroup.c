@@ -142,6 +142,17 @@ cgroup_inherit(const char *dir, const char *parent, const char *file)
 		errno = 0; /* the join will tell */
 }
 
+/* Open to all whatever the umask: a pod's root, too, passes it. */
+static void
+cgroup_made(const struct cgroup_tree *t, const char *dir, const char *parent)
+{
+	(void)chmod(dir, 0755);
+	if (!cgroup_has(t, "cpuset"))
+		return;
+	cgroup_inherit(dir, parent, "cpuset.cpus");
+	cgroup_inherit(dir, parent, "cpuset.mems");
+}
+
 static int
 cgroup_make(const struct cgroup_tree *t, const char *path, char *dir,
     size_t size)
@@ -157,10 +168,8 @@ cgroup_make(const struct cgroup_tree *t, const char *path, char *dir,
 		if ((size_t)snprintf(dir + base, size - base, "%.*s", (int)upto,
 			path) >= size - base)
 			return -1;
-		if (mkdir(dir, 0755) == 0 && cgroup_has(t, "cpuset")) {
-			cgroup_inherit(dir, parent, "cpuset.cpus");
-			cgroup_inherit(dir, parent, "cpuset.mems");
-		}
+		if (mkdir(dir, 0755) == 0)
+			cgroup_made(t, dir, parent);
 		p = end == NULL ? NULL : end + 1;
 	}
 	return 0;

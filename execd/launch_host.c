@@ -10,6 +10,7 @@
 #include "execd/devlist.h"
 #include "execd/launch.h"
 #include "execd/launch_run.h"
+#include "execd/launch_userns.h"
 #include "execd/rootfile.h"
 #include "lib/fdio.h"
 
@@ -74,6 +75,7 @@ launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return cerr_errno(err, "runtime");
 	op->out[0] = fd;
 	op->nout = 1;
+	op->reply.features.idmap = launch_userns_usable(l) ? 1 : 0;
 	return host_seal(fd, err);
 }
 
@@ -90,7 +92,7 @@ launch_profile(const struct launch *l, struct launch_op *op, struct cerr *err)
 	dir = open(l->profiles[p->dir], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1)
 		return cerr_errno(err, "%s", l->profiles[p->dir]);
-	if (rootfile_enter(dir, ROOTFILE_PROFILE, err) == -1)
+	if (rootfile_enter(dir, ROOTFILE_PROFILE, 0, 0, err) == -1)
 		return -1;
 	op->out[0] = rootfile_read_profile(p->path, err);
 	op->nout = op->out[0] == -1 ? 0 : 1;

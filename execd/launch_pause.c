@@ -28,6 +28,19 @@ launch_pause_cgroup(const char *cgroup, const char *pod, char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? -1 : 0;
 }
 
+void
+launch_pause_exec(const struct launch *l, int null, int sock)
+{
+	static char name[] = "pause", id[] = PAUSE_ID;
+	char *argv[] = { name, id, id, NULL }, *env[] = { NULL };
+	int exe = fcntl(l->exe_pause, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
+	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], sock };
+
+	run_settle(fds, sizeof(fds) / sizeof(fds[0]));
+	(void)execveat(exe, "", argv, env, AT_EMPTY_PATH);
+	_exit(1);
+}
+
 /*
  * Why it did not work goes through the socket, a byte 0 if it did.  The death
  * signal lasts until pause changes its ids; then the socket's end does it.
@@ -35,12 +48,7 @@ launch_pause_cgroup(const char *cgroup, const char *pod, char *buf, size_t size)
 static void
 pause_child(const struct launch *l, const char *cgroup, int sock)
 {
-	static char name[] = "pause", id[] = PAUSE_ID;
-	char *argv[] = { name, id, id, NULL }, *env[] = { NULL };
 	struct cerr err = { .code = CERR_INTERNAL };
-	int null = run_null(l);
-	int exe = fcntl(l->exe_pause, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
-	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], sock };
 	struct pollfd p = { sock, 0, 0 };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -52,16 +60,30 @@ pause_child(const struct launch *l, const char *cgroup, int sock)
 		(void)send(sock, err.text, strlen(err.text), MSG_NOSIGNAL);
 		_exit(1);
 	}
-	run_settle(fds, sizeof(fds) / sizeof(fds[0]));
-	(void)execveat(exe, "", argv, env, AT_EMPTY_PATH);
-	_exit(1);
+	launch_pause_exec(l, run_null(l), sock);
 }
 
-static pid_t
-pause_failed(pid_t pid, const char *text, struct cerr *err)
+pid_t
+launch_pause_end(pid_t pid)
 {
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
+	return -1;
+}
+
+pid_t
+launch_pause_hear(pid_t pid, int go, struct cerr *err)
+{
+	char text[256];
+	ssize_t n;
+
+	do
+		n = read(go, text, sizeof(text) - 1);
+	while (n == -1 && errno == EINTR);
+	text[n < 0 ? 0 : n] = '\0';
+	if (n == 1 && text[0] == '\0')
+		return pid;
+	(void)launch_pause_end(pid);
 	return cerr_set(err, CERR_INTERNAL, "pause: %s",
 	    text[0] != '\0' ? text : "could not confine itself");
 }
@@ -70,9 +92,7 @@ pid_t
 launch_pause_start(const struct launch *l, const char *cgroup, int *go,
     struct cerr *err)
 {
-	char text[256];
 	int pair[2];
-	ssize_t n;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
@@ -88,11 +108,7 @@ launch_pause_start(const struct launch *l, const char *cgroup, int *go,
 		pause_child(l, cgroup, pair[1]);
 	}
 	fdio_close(&pair[1]);
-	do
-		n = read(*go, text, sizeof(text) - 1);
-	while (n == -1 && errno == EINTR);
-	text[n < 0 ? 0 : n] = '\0';
-	return n == 1 && text[0] == '\0' ? pid : pause_failed(pid, text, err);
+	return launch_pause_hear(pid, *go, err);
 }
 
 int

@@ -19,4 +19,16 @@ pid_t launch_pause_start(const struct launch *l, const char *cgroup, int *go,
 int launch_pause_go(int go, struct cerr *err)
     __attribute__((warn_unused_result));
 
+/*
+ * The steps of it, for a process that is in its namespaces already.  null:
+ * run_null's.
+ */
+void launch_pause_exec(const struct launch *l, int null, int sock)
+    __attribute__((noreturn));
+/* What it says on go: pid, or -1 with err and pid killed. */
+pid_t launch_pause_hear(pid_t pid, int go, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* Kills it and waits; -1. */
+pid_t launch_pause_end(pid_t pid);
+
 #endif

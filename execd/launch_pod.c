@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "execd/launch_pause.h"
 #include "execd/launch_proc.h"
 #include "execd/launch_sysctl.h"
+#include "execd/launch_userns.h"
 #include "execd/pod_ns.h"
 #include "lib/fdio.h"
 #include "lib/id.h"
@@ -30,14 +32,14 @@
 static const struct {
 	unsigned int flag;
 	int clone;
-	const char *pin, *link;
+	const char *pin;
 } pod_spaces[] = {
-	{ POD_NS_NET, CLONE_NEWNET, "net", "/proc/self/ns/net" },
-	{ POD_NS_IPC, CLONE_NEWIPC, "ipc", "/proc/self/ns/ipc" },
-	{ POD_NS_UTS, CLONE_NEWUTS, "uts", "/proc/self/ns/uts" },
+	{ POD_NS_NET, CLONE_NEWNET, "net" },
+	{ POD_NS_IPC, CLONE_NEWIPC, "ipc" },
+	{ POD_NS_UTS, CLONE_NEWUTS, "uts" },
 	/* Made by pause's start, pinned then. */
-	{ POD_NS_PID, 0, "pid", "/proc/self/ns/pid_for_children" },
-	{ POD_NS_USER, 0, "user", "/proc/self/ns/user" },
+	{ POD_NS_PID, 0, "pid" },
+	{ POD_NS_USER, 0, "user" },
 };
 
 #define POD_NSPACES (sizeof(pod_spaces) / sizeof(pod_spaces[0]))
@@ -58,28 +60,36 @@ pod_record_name(char buf[ID_SIZE + 1], const char *pod)
 	(void)snprintf(buf, ID_SIZE + 1, "@%s", pod);
 }
 
-/* By descriptor: nothing else can be there, whatever the path says then. */
+/*
+ * By descriptor: nothing else can be there, whatever the path says then.
+ * pid 0: this process's, whose PID namespace is its children's.
+ */
 static int
-pod_pin(int nsdir, size_t i, struct cerr *err)
+pod_pin(int nsdir, size_t i, pid_t pid, struct cerr *err)
 {
-	char target[40];
-	CLEANUP_FD int fd = openat(nsdir, pod_spaces[i].pin,
-	    O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+	const char *pin = pod_spaces[i].pin;
+	char target[40], link[40];
+	CLEANUP_FD int fd =
+	    openat(nsdir, pin, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
 
 	if (fd == -1)
-		return cerr_errno(err, "pin %s", pod_spaces[i].pin);
+		return cerr_errno(err, "pin %s", pin);
 	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
-	if (mount(pod_spaces[i].link, target, NULL, MS_BIND, NULL) == -1)
-		return cerr_errno(err, "pin %s", pod_spaces[i].pin);
+	(void)snprintf(link, sizeof(link), "/proc/%d/ns/%s%s",
+	    pid == 0 ? getpid() : pid, pin,
+	    pid == 0 && pod_spaces[i].flag == POD_NS_PID ? "_for_children"
+							 : "");
+	if (mount(link, target, NULL, MS_BIND, NULL) == -1)
+		return cerr_errno(err, "pin %s", pin);
 	return 0;
 }
 
 static int
-pod_pins(int nsdir, unsigned int flags, struct cerr *err)
+pod_pins(int nsdir, unsigned int flags, pid_t pid, struct cerr *err)
 {
 	for (size_t i = 0; i < POD_NSPACES; i++) {
 		if ((flags & pod_spaces[i].flag) != 0 &&
-		    pod_pin(nsdir, i, err) == -1)
+		    pod_pin(nsdir, i, pid, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -99,19 +109,12 @@ pod_loopback(struct cerr *err)
 	return 0;
 }
 
-/* This process enters them; it ends with the operation. */
-static int
-pod_unshare(const struct launch *l, const struct launch_op *op,
+int
+launch_pod_settle(const struct launch *l, const struct launch_op *op,
     struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
-	int clone = 0;
 
-	for (size_t i = 0; i < POD_NSPACES; i++)
-		clone |=
-		    m->flags & pod_spaces[i].flag ? pod_spaces[i].clone : 0;
-	if (clone != 0 && unshare(clone) == -1)
-		return cerr_errno(err, "namespaces of the pod");
 	if ((m->flags & POD_NS_UTS) != 0 && m->hostname[0] != '\0' &&
 	    sethostname(m->hostname, strlen(m->hostname)) == -1)
 		return cerr_errno(err, "hostname");
@@ -127,20 +130,37 @@ pod_unshare(const struct launch *l, const struct launch_op *op,
 	return 0;
 }
 
+/* This process enters them; it ends with the operation. */
 static int
-pod_shm(int poddir, uint64_t size, struct cerr *err)
+pod_unshare(const struct launch *l, const struct launch_op *op,
+    struct cerr *err)
+{
+	const struct fixed_pod_make *m = op->body;
+	int clone = 0;
+
+	for (size_t i = 0; i < POD_NSPACES; i++)
+		clone |=
+		    m->flags & pod_spaces[i].flag ? pod_spaces[i].clone : 0;
+	if (clone != 0 && unshare(clone) == -1)
+		return cerr_errno(err, "namespaces of the pod");
+	return launch_pod_settle(l, op, err);
+}
+
+static int
+pod_shm(int poddir, const struct fixed_pod_make *m, struct cerr *err)
 {
 	CLEANUP_FD int fd = -1;
-	char target[40], options[64];
+	char target[40], options[96];
 
-	if (size == 0)
+	if (m->shm_size == 0)
 		return 0;
 	fd = launch_make_dir(poddir, "shm", 0700);
 	if (fd == -1)
 		return cerr_errno(err, "/dev/shm");
 	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
-	(void)snprintf(options, sizeof(options), "mode=1777,size=%llu",
-	    (unsigned long long)size);
+	(void)snprintf(options, sizeof(options),
+	    "mode=1777,uid=%" PRIu32 ",gid=%" PRIu32 ",size=%" PRIu64, m->uid,
+	    m->gid, m->shm_size);
 	if (mount("shm", target, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC,
 		options) == -1)
 		return cerr_errno(err, "/dev/shm");
@@ -148,17 +168,10 @@ pod_shm(int poddir, uint64_t size, struct cerr *err)
 }
 
 static int
-pod_start_pause(const struct launch *l, const struct fixed_pod_make *m,
-    struct fixed_launch_rec *r, int *go, struct cerr *err)
+pod_have_pause(struct fixed_launch_rec *r, pid_t pid, struct cerr *err)
 {
 	struct proc_stat st;
-	pid_t pid;
 
-	if (launch_pause_cgroup(m->cgroup, m->pod, r->cgroup,
-		sizeof(r->cgroup)) == -1)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "cgroup path too long");
-	pid = launch_pause_start(l, r->cgroup, go, err);
 	if (pid == -1)
 		return -1;
 	if (proc_stat_read(pid, &st) == -1)
@@ -168,14 +181,24 @@ pod_start_pause(const struct launch *l, const struct fixed_pod_make *m,
 	return 0;
 }
 
+/* None of them is root's, or stands for "no id". */
+static bool
+pod_ids_valid(uint32_t first, uint32_t count)
+{
+	return first > 0 && count > 0 && count < UINT32_MAX - first;
+}
+
 static int
 pod_check(const struct fixed_pod_make *m, struct cerr *err)
 {
 	if (launch_check_id("pod", m->pod, err) == -1)
 		return -1;
-	if (m->flags & POD_NS_USER)
-		return cerr_set(err, CERR_UNIMPLEMENTED,
-		    "a user namespace of the pod");
+	if ((m->flags & POD_NS_USER) != 0
+		? !pod_ids_valid(m->uid, m->uid_count) ||
+		      !pod_ids_valid(m->gid, m->gid_count)
+		: (m->uid | m->gid) != 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "ids of the pod's user namespace");
 	if ((m->flags & ~POD_NS_ALL) != 0 ||
 	    (m->cgroup[0] != '\0' && !cgroup_path_valid(m->cgroup)))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -184,12 +207,15 @@ pod_check(const struct fixed_pod_make *m, struct cerr *err)
 }
 
 static int
-pod_file_write(int poddir, const char *name, const void *buf, size_t len)
+pod_file_write(int poddir, const char *name, const void *buf, size_t len,
+    const struct fixed_pod_make *m)
 {
 	CLEANUP_FD int fd = openat(poddir, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd == -1 || fdio_write_all(fd, buf, len) == -1)
+	/* Where it is not mounted read-only, the pod's root may write it. */
+	if (fd == -1 || fdio_write_all(fd, buf, len) == -1 ||
+	    fchown(fd, m->uid, m->gid) == -1)
 		return -1;
 	return fchmod(fd, 0644);
 }
@@ -223,7 +249,8 @@ pod_write_files(const struct launch_op *op, int poddir, struct cerr *err)
 
 		if (pod_file_text(op->fds[i], pod_files[i].host, &buf, &len) ==
 			-1 ||
-		    pod_file_write(poddir, pod_files[i].name, buf, len) == -1)
+		    pod_file_write(poddir, pod_files[i].name, buf, len,
+			op->body) == -1)
 			return cerr_errno(err, "%s", pod_files[i].name);
 	}
 	return 0;
@@ -234,6 +261,7 @@ pod_build(const struct launch *l, struct launch_op *op,
     struct fixed_launch_rec *r, int *go, struct cerr *err)
 {
 	const struct fixed_pod_make *m = op->body;
+	pid_t pid = 0;
 	CLEANUP_FD int nsdir =
 	    launch_make_dir(l->dirs[LAUNCH_DIR_NS], m->pod, 0700);
 	CLEANUP_FD int poddir =
@@ -242,13 +270,20 @@ pod_build(const struct launch *l, struct launch_op *op,
 	if (nsdir == -1 || poddir == -1)
 		return cerr_errno(err, "directories of the pod");
 	if (pod_write_files(op, poddir, err) == -1 ||
-	    pod_unshare(l, op, err) == -1 ||
-	    pod_shm(poddir, m->shm_size, err) == -1)
+	    pod_shm(poddir, m, err) == -1)
+		return -1;
+	if ((m->flags & POD_NS_USER) != 0) {
+		pid = launch_userns_start(l, op, r->cgroup, go, err);
+		if (pid == -1)
+			return -1;
+	} else if (pod_unshare(l, op, err) == -1)
 		return -1;
 	if ((m->flags & POD_NS_PID) != 0 &&
-	    pod_start_pause(l, m, r, go, err) == -1)
+	    pod_have_pause(r,
+		pid != 0 ? pid : launch_pause_start(l, r->cgroup, go, err),
+		err) == -1)
 		return -1;
-	return pod_pins(nsdir, m->flags, err);
+	return pod_pins(nsdir, m->flags, pid, err);
 }
 
 /* Repeated, it answers as before: the record is written last. */
@@ -273,6 +308,8 @@ launch_pod_make(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return -1;
 	memset(&r, 0, sizeof(r));
 	r.flags = m->flags;
+	r.uid = m->uid;
+	r.gid = m->gid;
 	/* First without a pid, for who has to clean up. */
 	if (launch_pause_cgroup(m->cgroup, m->pod, r.cgroup,
 		sizeof(r.cgroup)) == -1 ||
@@ -284,7 +321,8 @@ launch_pod_make(const struct launch *l, struct launch_op *op, struct cerr *err)
 		r.pid = 1; /* made, without pause */
 	if (launch_record_write(l, name, &r, err) == -1)
 		return -1;
-	return go == -1 ? 0 : launch_pause_go(go, err);
+	/* Without pause, what keeps them is their pins. */
+	return (m->flags & POD_NS_PID) == 0 ? 0 : launch_pause_go(go, err);
 }
 
 static int

@@ -2,6 +2,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "execd/launch.h"
+#include "execd/launch_aside.h"
+#include "execd/launch_userns.h"
 #include "execd/rootfile.h"
 #include "lib/fdio.h"
 #include "lib/id.h"
@@ -18,11 +21,14 @@
 #define ROOTFS_OPTIONS_MAX  4096 /* one page is all that mount(2) copies */
 #define ROOTFS_UMOUNT_TRIES 8
 
-static int
-rootfs_path(const struct launch *l, const char *ctr, char *path, size_t size,
-    struct cerr *err)
+int
+launch_rootfs_path(const struct launch *l, const char *ctr, const char *name,
+    char path[LAUNCH_PATH_MAX], struct cerr *err)
 {
-	if (launch_state_path(l, path, size, "rootfs", ctr) == NULL)
+	char base[ID_SIZE + 16];
+
+	(void)snprintf(base, sizeof(base), "%s/%.14s", ctr, name);
+	if (launch_state_path(l, path, LAUNCH_PATH_MAX, "rootfs", base) == NULL)
 		return cerr_set(err, CERR_INTERNAL, "state path too long");
 	return 0;
 }
@@ -51,18 +57,23 @@ rootfs_check(const struct launch *l, const struct fixed_rootfs *r,
 	return 0;
 }
 
-/* The root directory is the upper one's: it must look like the image's. */
+/*
+ * The root directory is the upper one's: it must look like the image's, whose
+ * layers are below layers as the container is to see them.
+ */
 static int
-rootfs_like(int upper, const struct launch *l, const struct fixed_rootfs *r)
+rootfs_like(int upper, int layers, const struct userns *u,
+    const struct fixed_rootfs *r)
 {
-	struct stat st = { .st_mode = 0755 };
+	struct stat st = { .st_mode = 0755,
+		.st_uid = u->uid,
+		.st_gid = u->gid };
 	char name[32];
 
 	if (r->nlayers > 0) {
 		(void)snprintf(name, sizeof(name), "%" PRIu64 "/fs",
 		    r->layers[r->nlayers - 1]);
-		if (fstatat(l->dirs[LAUNCH_DIR_LAYER], name, &st,
-			AT_SYMLINK_NOFOLLOW) == -1)
+		if (fstatat(layers, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 			return -1;
 	}
 	return fchown(upper, st.st_uid, st.st_gid) == -1 ||
@@ -71,9 +82,20 @@ rootfs_like(int upper, const struct launch *l, const struct fixed_rootfs *r)
 		   : 0;
 }
 
+/* A directory that the container's root may pass, and no other. */
 static int
-rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
-    struct cerr *err)
+rootfs_at(const struct launch *l, const char *ctr, const struct userns *u)
+{
+	CLEANUP_FD int dir =
+	    launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS], ctr, 0700);
+	CLEANUP_FD int fs = dir == -1 ? -1 : launch_make_dir(dir, "fs", 0700);
+
+	return fs == -1 ? -1 : fchown(dir, u->uid, u->gid);
+}
+
+static int
+rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r, int layers,
+    const struct userns *u, struct cerr *err)
 {
 	CLEANUP_FD int ctr =
 	    launch_make_dir(l->dirs[LAUNCH_DIR_CONTAINER], r->ctr, 0700);
@@ -81,16 +103,15 @@ rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
 	    ctr == -1 ? -1 : launch_make_dir(ctr, "upper", 0755);
 	CLEANUP_FD int work =
 	    ctr == -1 ? -1 : launch_make_dir(ctr, "work", 0700);
-	CLEANUP_FD int at =
-	    launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS], r->ctr, 0700);
 
-	if (ctr == -1 || upper == -1 || work == -1 || at == -1 ||
-	    rootfs_like(upper, l, r) == -1)
+	if (ctr == -1 || upper == -1 || work == -1 ||
+	    rootfs_at(l, r->ctr, u) == -1 ||
+	    rootfs_like(upper, layers, u, r) == -1)
 		return cerr_errno(err, "writable layer");
 	return 0;
 }
 
-/* Highest first; relative to IMAGE/layer, which is the current directory. */
+/* Highest first; relative to IMAGE/layer, which will be current. */
 static int
 rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
     size_t size, struct cerr *err)
@@ -115,22 +136,59 @@ rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
  * it is not there any more; unmounting then does not sync the disk.
  */
 static int
-rootfs_mount(const struct launch *l, const struct fixed_rootfs *r,
+rootfs_mount(const struct launch *l, const struct fixed_rootfs *r, int layers,
     const char *path, struct cerr *err)
 {
 	char options[ROOTFS_OPTIONS_MAX];
-	struct statx sx;
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &sx) == -1)
-		return cerr_errno(err, "root file system");
-	if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
-		return 0; /* asked again */
 	if (rootfs_options(l, r, options, sizeof(options), err) == -1)
 		return -1;
-	if (fchdir(l->dirs[LAUNCH_DIR_LAYER]) == -1 ||
+	if (fchdir(layers) == -1 ||
 	    mount("overlay", path, "overlay", MS_NODEV, options) == -1)
 		return cerr_errno(err, "mount root file system");
 	return 0;
+}
+
+/*
+ * Overlay takes its layers from mounts of its caller's namespace: the mapped
+ * ones are mounted in one that only this job has, and go with it.
+ */
+static int
+rootfs_mount_mapped(const struct launch *l, const struct fixed_rootfs *r,
+    int layers, const char *path, struct cerr *err)
+{
+	struct aside a;
+	int tree = -1;
+
+	if (launch_aside_enter(&a, err) == -1)
+		return -1;
+	if (launch_aside_attach(layers, path, err) == 0 &&
+	    rootfs_mount(l, r, layers, path, err) == 0)
+		tree = launch_aside_take(path, err);
+	if (launch_aside_leave(&a, err) == -1 || tree == -1)
+		return -1;
+	return launch_aside_attach(tree, path, err);
+}
+
+static int
+rootfs_make(const struct launch *l, const struct fixed_rootfs *r,
+    const struct userns *u, const char *path, struct cerr *err)
+{
+	CLEANUP_FD int mapped = -1;
+	int layers = l->dirs[LAUNCH_DIR_LAYER];
+
+	if (u->fd != -1) {
+		layers = mapped = launch_userns_clone(layers, "", u->fd);
+		if (mapped == -1)
+			return cerr_errno(err,
+			    "show the image's files in a user namespace");
+	}
+	if (rootfs_dirs(l, r, layers, u, err) == -1)
+		return -1;
+	if (launch_mounted(path))
+		return 0; /* asked again */
+	return u->fd != -1 ? rootfs_mount_mapped(l, r, layers, path, err)
+			   : rootfs_mount(l, r, layers, path, err);
 }
 
 static int
@@ -145,19 +203,21 @@ launch_rootfs(const struct launch *l, struct launch_op *op, struct cerr *err)
 	static const char *const files[] = { "/etc/passwd", "/etc/group" };
 	const struct fixed_rootfs *r = op->body;
 	char path[LAUNCH_PATH_MAX];
+	struct userns u;
 	int root;
 
 	if (rootfs_check(l, r, err) == -1 ||
-	    rootfs_path(l, r->ctr, path, sizeof(path), err) == -1)
+	    launch_rootfs_path(l, r->ctr, "fs", path, err) == -1 ||
+	    launch_userns_open(l, r->userns, &u, err) == -1)
 		return -1;
 	launch_begun();
-	if (rootfs_dirs(l, r, err) == -1 || rootfs_mount(l, r, path, err) == -1)
+	if (rootfs_make(l, r, &u, path, err) == -1)
 		return -1;
 	root = rootfs_open(path);
 	if (root == -1)
 		return cerr_errno(err, "root file system");
 	/* From here on this process can do nothing else. */
-	if (rootfile_enter(root, ROOTFILE_READ, err) == -1)
+	if (rootfile_enter(root, ROOTFILE_READ, u.uid, u.gid, err) == -1)
 		return -1;
 	for (op->nout = 0; op->nout < 2; op->nout++) {
 		op->out[op->nout] = rootfile_read(files[op->nout], err);
@@ -173,44 +233,82 @@ launch_rootfs_dir(const struct launch *l, struct launch_op *op,
 {
 	const struct fixed_rootfs_dir *d = op->body;
 	char path[LAUNCH_PATH_MAX];
-	struct statx sx;
+	struct stat st;
 	int root;
 
 	if (launch_check_id("container", d->ctr, err) == -1 ||
-	    rootfs_path(l, d->ctr, path, sizeof(path), err) == -1)
+	    launch_rootfs_path(l, d->ctr, "fs", path, err) == -1)
 		return -1;
 	if (strcmp(d->path, "/") == 0)
 		return 0;
 	if (!launch_path_clean(d->path))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "directory %.256s: not an absolute, clean path", d->path);
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &sx) == -1 ||
-	    (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0)
+	if (!launch_mounted(path) || fstatat(l->dirs[LAUNCH_DIR_ROOTFS], d->ctr,
+					 &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "container %s has no root file system", d->ctr);
 	root = rootfs_open(path);
 	if (root == -1)
 		return cerr_errno(err, "root file system");
-	if (rootfile_enter(root, ROOTFILE_MAKE, err) == -1)
+	/* Its root owns what this directory was made for. */
+	if (rootfile_enter(root, ROOTFILE_MAKE, st.st_uid, st.st_gid, err) ==
+	    -1)
 		return -1;
 	return rootfile_make_dir(d->path, err);
 }
 
+/* Never looks into what is mounted: that may be the host's own. */
 static int
-rootfs_remove(const struct launch *l, const char *ctr, struct cerr *err)
+rootfs_unmount(const struct launch *l, int dir, const char *ctr,
+    const char *name, struct cerr *err)
 {
 	char path[LAUNCH_PATH_MAX];
 	int i = 0;
 
-	if (launch_check_id("container", ctr, err) == -1 ||
-	    rootfs_path(l, ctr, path, sizeof(path), err) == -1)
+	if (launch_rootfs_path(l, ctr, name, path, err) == -1)
 		return -1;
 	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
 		if (++i == ROOTFS_UMOUNT_TRIES)
 			break;
 	}
 	if (errno != EINVAL && errno != ENOENT)
-		return cerr_errno(err, "unmount root file system");
+		return cerr_errno(err, "unmount %s of the container", name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) == -1 &&
+	    (errno != ENOTDIR || unlinkat(dir, name, 0) == -1))
+		return cerr_errno(err, "%s of the container", name);
+	return 0;
+}
+
+static int
+rootfs_unmount_all(const struct launch *l, const char *ctr, struct cerr *err)
+{
+	int fd = launch_open_beneath(l->dirs[LAUNCH_DIR_ROOTFS], ctr,
+	    O_RDONLY | O_DIRECTORY);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *de;
+	int ret = 0;
+
+	if (dir == NULL) {
+		fdio_close(&fd);
+		return errno == ENOENT ? 0
+				       : cerr_errno(err, "root file system");
+	}
+	while (ret == 0 && (de = readdir(dir)) != NULL) {
+		if (strcmp(de->d_name, ".") != 0 &&
+		    strcmp(de->d_name, "..") != 0)
+			ret = rootfs_unmount(l, fd, ctr, de->d_name, err);
+	}
+	(void)closedir(dir);
+	return ret;
+}
+
+static int
+rootfs_remove(const struct launch *l, const char *ctr, struct cerr *err)
+{
+	if (launch_check_id("container", ctr, err) == -1 ||
+	    rootfs_unmount_all(l, ctr, err) == -1)
+		return -1;
 	if (unlinkat(l->dirs[LAUNCH_DIR_ROOTFS], ctr, AT_REMOVEDIR) == -1 &&
 	    errno != ENOENT)
 		return cerr_errno(err, "root file system");

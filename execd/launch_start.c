@@ -30,7 +30,7 @@ static const struct {
 	[LAUNCH_DIR_SCRATCH] = { "launch/exec", 0700 },
 	[LAUNCH_DIR_NS] = { "ns", 0700 },
 	[LAUNCH_DIR_POD] = { "pod", 0711 },
-	[LAUNCH_DIR_ROOTFS] = { "rootfs", 0700 },
+	[LAUNCH_DIR_ROOTFS] = { "rootfs", 0711 },
 	[LAUNCH_DIR_RUNTIME] = { "runtime", 0700 },
 	[LAUNCH_DIR_BUNDLE] = { "bundle", 0700 },
 	[LAUNCH_DIR_EMPTY] = { "empty", 0555 },

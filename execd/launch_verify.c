@@ -105,7 +105,8 @@ verify_namespaces(const struct launch *l, const struct fixed_ctr_create *c,
 	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_GVISOR)
 		return 0;
 	if (verify_namespace(l, c, pid, "ipc",
-		(c->flags & CTR_FLAG_HOST_IPC) != 0, err) == -1)
+		(c->flags & CTR_FLAG_HOST_IPC) != 0, err) == -1 ||
+	    verify_namespace(l, c, pid, "user", false, err) == -1)
 		return -1;
 	if ((c->flags & CTR_FLAG_POD_PID) != 0)
 		return verify_namespace(l, c, pid, "pid", false, err);

@@ -86,6 +86,10 @@ pod_save(struct pod *p, struct cerr *err)
 	rec.host_pid = p->facts.host_pid;
 	rec.privileged = p->facts.privileged;
 	rec.hostname = p->hostname;
+	rec.uid = p->facts.uids.host;
+	rec.uid_count = p->facts.uids.count;
+	rec.gid = p->facts.gids.host;
+	rec.gid_count = p->facts.gids.count;
 	return execd_record_write(fd, "state", &rec, err);
 }
 
@@ -328,8 +332,14 @@ pod_make_start(struct pod_make *k)
 {
 	struct pod *p = k->pod;
 	const Runtime__V1__LinuxPodSandboxConfig *l = k->request->config->linux;
-	struct fixed_pod_make body = { .flags = p->facts.namespaces,
-		.shm_size = POD_SHM_SIZE };
+	struct fixed_pod_make body = {
+		.flags = p->facts.namespaces,
+		.shm_size = POD_SHM_SIZE,
+		.uid = p->facts.uids.host,
+		.uid_count = p->facts.uids.count,
+		.gid = p->facts.gids.host,
+		.gid_count = p->facts.gids.count,
+	};
 	int fds[POD_FILES];
 
 	memcpy(body.pod, p->id, sizeof(body.pod));
@@ -375,7 +385,15 @@ pod_check(struct execd *x, const Criod__PodCreate *r, struct policy_pod *facts,
 	    spec_cgroup_dir(x->boot, l != NULL ? l->cgroup_parent : "", cgroup,
 		err) == -1)
 		return -1;
-	return runtime_find(x, r->runtime, runtime, err);
+	if (runtime_find(x, r->runtime, runtime, err) == -1)
+		return -1;
+	if ((facts->namespaces & POD_NS_USER) != 0 &&
+	    !runtime_userns(x, *runtime))
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "userns_options: user namespaces do not work with runtime "
+		    "%s and the image store's file system",
+		    runtime_name(x, *runtime));
+	return 0;
 }
 
 void
@@ -440,6 +458,8 @@ pod_adopt(struct execd *x, const char *id)
 	p->facts.namespaces = rec->namespaces & POD_NS_ALL;
 	p->facts.host_pid = rec->host_pid;
 	p->facts.privileged = rec->privileged;
+	p->facts.uids = (struct policy_ids){ rec->uid, rec->uid_count };
+	p->facts.gids = (struct policy_ids){ rec->gid, rec->gid_count };
 	(void)snprintf(p->hostname, sizeof(p->hostname), "%s", rec->hostname);
 	if (runtime_find(x, rec->runtime, &p->runtime, &err) == -1)
 		p->runtime = 0;

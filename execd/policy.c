@@ -205,10 +205,6 @@ policy_pod_namespaces(const Runtime__V1__NamespaceOption *o,
 	Runtime__V1__NamespaceMode pid = o != NULL ? o->pid : 0;
 	Runtime__V1__NamespaceMode ipc = o != NULL ? o->ipc : 0;
 
-	if (o != NULL && o->userns_options != NULL &&
-	    o->userns_options->mode != RUNTIME__V1__NAMESPACE_MODE__NODE)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "userns_options: user namespaces are not supported");
 	if ((net != RUNTIME__V1__NAMESPACE_MODE__POD &&
 		net != RUNTIME__V1__NAMESPACE_MODE__NODE) ||
 	    (ipc != RUNTIME__V1__NAMESPACE_MODE__POD &&
@@ -280,6 +276,8 @@ policy_check_pod(const Runtime__V1__PodSandboxConfig *c, struct policy_pod *out,
 		out, err) == -1)
 		return -1;
 	out->privileged = sc != NULL && sc->privileged;
+	if (policy_pod_userns(c, out, err) == -1)
+		return -1;
 	if (c->hostname[0] != '\0' && !policy_hostname_valid(c->hostname))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "hostname: \"%.64s\" is not a host name", c->hostname);
@@ -333,10 +331,8 @@ static int
 policy_ctr_namespaces(const struct policy_pod *pod,
     const Runtime__V1__NamespaceOption *o, struct cerr *err)
 {
-	if (o->userns_options != NULL &&
-	    o->userns_options->mode != RUNTIME__V1__NAMESPACE_MODE__NODE)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "userns_options: user namespaces are not supported");
+	if (policy_ctr_userns(pod, o->userns_options, err) == -1)
+		return -1;
 	if (o->network == RUNTIME__V1__NAMESPACE_MODE__NODE &&
 	    (pod->namespaces & POD_NS_NET))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -353,16 +349,16 @@ policy_ctr_namespaces(const struct policy_pod *pod,
 }
 
 static int
-policy_check_mount(const Runtime__V1__Mount *m, struct cerr *err)
+policy_check_mount(const struct policy_pod *pod, const Runtime__V1__Mount *m,
+    struct cerr *err)
 {
 	char to[POLICY_PATH_MAX];
 
 	if (m->image != NULL && m->image->image[0] != '\0')
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "mounts: image volumes are not supported");
-	if (m->n_uidmappings > 0 || m->n_gidmappings > 0)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "mounts: id-mapped mounts are not supported");
+	if (policy_mount_userns(pod, m, err) == -1)
+		return -1;
 	if (m->n_mount_options > 0)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "mounts: mount_options are not supported");
@@ -398,7 +394,8 @@ policy_check_device(const Runtime__V1__Device *d, struct cerr *err)
 }
 
 static int
-policy_check_lists(const Runtime__V1__ContainerConfig *c, struct cerr *err)
+policy_check_lists(const struct policy_pod *pod,
+    const Runtime__V1__ContainerConfig *c, struct cerr *err)
 {
 	if (c->n_mounts > 1024 || c->n_devices > 256 || c->n_envs > 65536)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -410,7 +407,7 @@ policy_check_lists(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "CDI devices are not supported");
 	for (size_t i = 0; i < c->n_mounts; i++) {
-		if (policy_check_mount(c->mounts[i], err) == -1)
+		if (policy_check_mount(pod, c->mounts[i], err) == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < c->n_devices; i++) {
@@ -458,7 +455,7 @@ policy_check_ctr(const struct policy_pod *pod,
 	const Runtime__V1__LinuxContainerSecurityContext *sc =
 	    c->linux != NULL ? c->linux->security_context : NULL;
 
-	if (policy_check_lists(c, err) == -1)
+	if (policy_check_lists(pod, c, err) == -1)
 		return -1;
 	if (sc == NULL)
 		return 0;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/cerr.h"
 #include "proto/msg.pb-c.h"
@@ -19,9 +20,22 @@
 #define POLICY_SYSCTL	128
 #define POLICY_CGROUP	1024
 
+/*
+ * The host's ids that a pod's user namespace may have begin here: those below
+ * are the host's own accounts.  It must have this many, as images do.
+ */
+#define POLICY_USERNS_FIRST 1000U
+#define POLICY_USERNS_COUNT 65536U
+
+/* Ids 0 to count - 1 of a pod are the host's from host on. */
+struct policy_ids {
+	uint32_t host, count;
+};
+
 /* What a pod was made with. */
 struct policy_pod {
-	unsigned int namespaces; /* POD_NS_* */
+	unsigned int namespaces;      /* POD_NS_* */
+	struct policy_ids uids, gids; /* with POD_NS_USER */
 	bool host_pid;
 	bool privileged;
 };
@@ -32,6 +46,23 @@ int policy_check_pod(const Runtime__V1__PodSandboxConfig *c,
     __attribute__((warn_unused_result));
 int policy_check_ctr(const struct policy_pod *pod,
     const Runtime__V1__ContainerConfig *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* policy_userns.c: the user namespace that a pod asks for. */
+int policy_pod_userns(const Runtime__V1__PodSandboxConfig *c,
+    struct policy_pod *out, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* That of a container is its pod's; NULL: not said. */
+int policy_ctr_userns(const struct policy_pod *pod,
+    const Runtime__V1__UserNamespace *u, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* The ids of a mount are the host's, or the pod's. */
+int policy_mount_userns(const struct policy_pod *pod,
+    const Runtime__V1__Mount *m, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* The host's id for one of the pod's; -1 with err if it is not mapped. */
+int policy_host_id(const struct policy_pod *pod, const struct policy_ids *ids,
+    const char *field, uint32_t id, uint32_t *host, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /*

@@ -1,3 +1,4 @@
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -65,12 +66,21 @@ rootfile_caps(enum rootfile_work work)
 }
 
 static int
-rootfile_ids(enum rootfile_work work)
+rootfile_ids(enum rootfile_work work, uid_t uid, gid_t gid)
 {
 	if (setgroups(0, NULL) == -1)
 		return -1;
-	if (work != ROOTFILE_READ)
+	if (work == ROOTFILE_PROFILE)
 		return 0;
+	if (work == ROOTFILE_MAKE) {
+		/* These two say what was before. */
+		(void)setfsgid(gid);
+		(void)setfsuid(uid);
+		return (uid_t)setfsuid(uid) == uid &&
+			       (gid_t)setfsgid(gid) == gid
+			   ? 0
+			   : -1;
+	}
 	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
 			   -1 ||
 		       setresuid(ROOTFILE_NOBODY, ROOTFILE_NOBODY,
@@ -81,12 +91,13 @@ rootfile_ids(enum rootfile_work work)
 
 /* The root stays open nowhere else: no descriptor leads out of it. */
 int
-rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
+rootfile_enter(int rootfd, enum rootfile_work work, uid_t uid, gid_t gid,
+    struct cerr *err)
 {
 	if (fchdir(rootfd) == -1 || chroot(".") == -1 ||
 	    close_range(LAUNCH_JOB_FD + 1, ~0U, 0) == -1)
 		return cerr_errno(err, "enter the root file system");
-	if (rootfile_limits() == -1 || rootfile_ids(work) == -1 ||
+	if (rootfile_limits() == -1 || rootfile_ids(work, uid, gid) == -1 ||
 	    rootfile_caps(work) == -1 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1 ||
 	    filter_install(&filter_execlaunch) == -1)

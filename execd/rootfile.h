@@ -8,6 +8,8 @@
  * nothing from there.
  */
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,13 +19,16 @@
 
 enum rootfile_work {
 	ROOTFILE_READ,	  /* as nobody, without capabilities */
-	ROOTFILE_MAKE,	  /* as root, with DAC_OVERRIDE alone */
+	ROOTFILE_MAKE,	  /* for root, with DAC_OVERRIDE alone */
 	ROOTFILE_PROFILE, /* as root, without capabilities */
 };
 
-/* Makes rootfd the root, and drops what the work does not need. */
-int rootfile_enter(int rootfd, enum rootfile_work work, struct cerr *err)
-    __attribute__((warn_unused_result));
+/*
+ * Makes rootfd the root, and drops what the work does not need.  uid and gid
+ * are those of what is made.
+ */
+int rootfile_enter(int rootfd, enum rootfile_work work, uid_t uid, gid_t gid,
+    struct cerr *err) __attribute__((warn_unused_result));
 
 /*
  * The contents of path in a sealed memfd, empty if there is no such file or
@@ -41,7 +46,7 @@ int rootfile_read_profile(const char *path, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /*
- * Makes the directory path (absolute, clean), 0755 root, with its parents.
+ * Makes the directory path (absolute, clean), 0755, with its parents.
  * Symbolic links on the way are followed inside the root.
  */
 int rootfile_make_dir(const char *path, struct cerr *err)

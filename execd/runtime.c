@@ -21,7 +21,8 @@ struct runtime {
 	uint32_t request; /* 0: none in flight */
 	char reason[256];
 	struct runtime_facts facts;
-	bool told; /* its warning was logged */
+	bool idmap; /* the image store can be shown with other ids */
+	bool told;  /* its warning was logged */
 };
 
 static void
@@ -78,6 +79,7 @@ runtime_answer(struct execd *x, struct link_call *call)
 		facts[i].usable = r->state == RUNTIME_USABLE;
 		facts[i].reason = r->reason;
 		facts[i].recursive_read_only = r->facts.rro;
+		facts[i].user_namespaces = runtime_userns(x, (uint32_t)i);
 		list[i] = &facts[i];
 	}
 	body.runtimes = list;
@@ -109,6 +111,8 @@ runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 	int fd;
 
 	r->request = 0;
+	r->idmap =
+	    err == NULL && ((const struct fixed_features *)m->body)->idmap != 0;
 	if (err != NULL) {
 		/* The launcher's own absence says nothing of the runtime. */
 		if (err->code != CERR_UNAVAILABLE)
@@ -195,6 +199,12 @@ runtime_own_kernel(const struct execd *x, uint32_t number)
 {
 	return x->boot->runtimes[number]->type !=
 	       CRIOD__BOOT_RUNTIME__TYPE__OCI;
+}
+
+bool
+runtime_userns(const struct execd *x, uint32_t number)
+{
+	return x->runtimes[number].idmap && !runtime_own_kernel(x, number);
 }
 
 bool

@@ -17,6 +17,8 @@ int runtime_find(struct execd *x, const char *name, uint32_t *number,
 const char *runtime_name(const struct execd *x, uint32_t number);
 /* Its containers run on a kernel of their own, not on the host's. */
 bool runtime_own_kernel(const struct execd *x, uint32_t number);
+/* Pods with user namespaces work with it. */
+bool runtime_userns(const struct execd *x, uint32_t number);
 bool runtime_rro(const struct execd *x, uint32_t number);
 
 #endif

@@ -87,7 +87,7 @@ spec_root(struct spec *s)
 	bool readonly = s->sc != NULL && s->sc->readonly_rootfs;
 	char path[POLICY_PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/%s",
+	(void)snprintf(path, sizeof(path), "%s/%s/fs",
 	    s->in->boot->rootfs_directory, s->in->id);
 	if (readonly)
 		s->out->flags |= CTR_FLAG_READONLY;
@@ -217,6 +217,12 @@ spec_linux(struct spec *s)
 	    spec_set(s, l, "resources", spec_resources(s)) == -1 ||
 	    spec_set(s, l, "devices", spec_devices(s)) == -1 ||
 	    spec_set_seccomp(s, l) == -1)
+		goto fail;
+	if ((s->in->pod.namespaces & POD_NS_USER) != 0 &&
+	    (spec_set(s, l, "uidMappings", spec_id_map(s, &s->in->pod.uids)) ==
+		    -1 ||
+		spec_set(s, l, "gidMappings",
+		    spec_id_map(s, &s->in->pod.gids)) == -1))
 		goto fail;
 	if (!s->privileged &&
 	    (spec_set(s, l, "maskedPaths", spec_masked(s)) == -1 ||

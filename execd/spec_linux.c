@@ -90,7 +90,9 @@ spec_namespaces(struct spec *s)
 
 	if (l == NULL)
 		return NULL;
-	if (spec_namespace(s, l, "mount", NULL) == -1 ||
+	if (((pod & POD_NS_USER) &&
+		spec_namespace_pod(s, l, "user", "user") == -1) ||
+	    spec_namespace(s, l, "mount", NULL) == -1 ||
 	    ((pod & POD_NS_NET) &&
 		spec_namespace_pod(s, l, "network", "net") == -1) ||
 	    ((pod & POD_NS_IPC) &&
@@ -104,6 +106,20 @@ spec_namespaces(struct spec *s)
 		return NULL;
 	}
 	return l;
+}
+
+json_t *
+spec_id_map(struct spec *s, const struct policy_ids *ids)
+{
+	json_t *l = spec_array(s);
+
+	if (l == NULL || spec_add(s, l,
+			     json_pack("{s:i, s:I, s:I}", "containerID", 0,
+				 "hostID", (json_int_t)ids->host, "size",
+				 (json_int_t)ids->count)) == 0)
+		return l;
+	json_decref(l);
+	return NULL;
 }
 
 /* ---- resources ---- */

@@ -87,6 +87,23 @@ spec_mount_pod(struct spec *s, struct spec_mount_list *l, const char *to,
 	return spec_mount_default(s, l, to, "bind", from, options);
 }
 
+/*
+ * A user namespace may mount that of its own network namespace only; with the
+ * host's, it gets the host's.
+ */
+static int
+spec_mount_sys(struct spec *s, struct spec_mount_list *l)
+{
+	static const char *const host[] = { "rbind", "rprivate", "nosuid",
+		"noexec", "nodev", "ro", NULL };
+	const char *own[] = { "nosuid", "noexec", "nodev",
+		s->privileged ? "rw" : "ro", NULL };
+
+	if ((s->in->pod.namespaces & (POD_NS_USER | POD_NS_NET)) == POD_NS_USER)
+		return spec_mount_default(s, l, "/sys", "bind", "/sys", host);
+	return spec_mount_default(s, l, "/sys", "sysfs", "sysfs", own);
+}
+
 static int
 spec_mount_kernel(struct spec *s, struct spec_mount_list *l)
 {
@@ -95,8 +112,6 @@ spec_mount_kernel(struct spec *s, struct spec_mount_list *l)
 		"size=65536k", NULL };
 	static const char *const pts[] = { "nosuid", "noexec", "newinstance",
 		"ptmxmode=0666", "mode=0620", "gid=5", NULL };
-	const char *sys[] = { "nosuid", "noexec", "nodev",
-		s->privileged ? "rw" : "ro", NULL };
 	const char *cgroup[] = { "nosuid", "noexec", "nodev", "relatime",
 		s->privileged ? "rw" : "ro", NULL };
 
@@ -104,7 +119,7 @@ spec_mount_kernel(struct spec *s, struct spec_mount_list *l)
 	    spec_mount_default(s, l, "/dev", "tmpfs", "tmpfs", dev) == -1 ||
 	    spec_mount_default(s, l, "/dev/pts", "devpts", "devpts", pts) ==
 		-1 ||
-	    spec_mount_default(s, l, "/sys", "sysfs", "sysfs", sys) == -1)
+	    spec_mount_sys(s, l) == -1)
 		return -1;
 	return spec_mount_default(s, l, "/sys/fs/cgroup", "cgroup", "cgroup",
 	    cgroup);

@@ -22,6 +22,7 @@ json_t *spec_mounts(struct spec *s);
 json_t *spec_resources(struct spec *s);
 json_t *spec_devices(struct spec *s);
 json_t *spec_namespaces(struct spec *s);
+json_t *spec_id_map(struct spec *s, const struct policy_ids *ids);
 json_t *spec_masked(struct spec *s);
 json_t *spec_readonly(struct spec *s);
 

@@ -40,11 +40,13 @@
 
 /*
  * flags: POD_NS_* of execd/pod_ns.h, which has the descriptors, too: sealed
- * memfds.  sysctls come as L_POD_SYSCTL before.
+ * memfds.  sysctls come as L_POD_SYSCTL before.  With POD_NS_USER: ids 0 to
+ * count - 1 are the host's from uid and gid on.
  */
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65)                                                           \
-	U32(flags) U64(shm_size) STR(hostname, 65) STR(cgroup, 1024)
+	U32(flags) U64(shm_size) STR(hostname, 65) STR(cgroup, 1024) U32(uid)  \
+	U32(uid_count) U32(gid) U32(gid_count)
 
 #define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
 	STR(pod, 65) STR(name, 128) STR(value, 1024)
@@ -54,9 +56,12 @@
 /* pause_pid is 0 when the pod has no pause process. */
 #define FIXED_FIELDS_pod_made(U32, U64, I64, STR, ARR64) U32(pause_pid)
 
-/* layers are layer numbers, lowest first; nlayers at most 128. */
+/*
+ * layers are layer numbers, lowest first; nlayers at most 128.  userns: the
+ * pod whose user namespace the image's ids are of; empty: none.
+ */
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
-	STR(ctr, 65) U32(nlayers) ARR64(layers, 128)
+	STR(ctr, 65) STR(userns, 65) U32(nlayers) ARR64(layers, 128)
 
 /* path is absolute and lexically clean; the launcher resolves its symbolic
  * links inside the root file system. */
@@ -103,9 +108,12 @@
 /*
  * L_FEATURES_ARE carries a sealed memfd: what "RUNTIME --version" printed, a
  * NUL, and what "RUNTIME features" printed (nothing if it has no such
- * command).  FAIL only if the first cannot be run.
+ * command).  FAIL only if the first cannot be run.  idmap: the image store
+ * can be shown in a user namespace.
  */
 #define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
+
+#define FIXED_FIELDS_features(U32, U64, I64, STR, ARR64) U32(idmap)
 
 /*
  * A seccomp profile of the host's: number of a directory that the launcher
@@ -156,12 +164,13 @@
 
 /*
  * Not a message: the launcher's record of a container or (pod's pause) that
- * it started, in STATE/launch.  pid 0: it was about to be made.
+ * it started, in STATE/launch.  pid 0: it was about to be made.  uid, gid: the
+ * host's ids of the pod's root.
  */
 #define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
 	U32(pid)                                                               \
 	U64(start_time) U32(monitor) U64(monitor_start) U32(flags) U64(caps)   \
-	    STR(cgroup, 1024)
+	    STR(cgroup, 1024) U32(uid) U32(gid)
 
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \
@@ -188,6 +197,7 @@
 	FIXED(exec_tty)                                                        \
 	FIXED(exec_done)                                                       \
 	FIXED(runtime)                                                         \
+	FIXED(features)                                                        \
 	FIXED(profile)                                                         \
 	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \

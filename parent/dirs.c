@@ -34,7 +34,7 @@ static const struct {
 	{ CONF_STATE, "launch", ACCOUNT_ROOT, 0700 },
 	{ CONF_STATE, "ns", ACCOUNT_ROOT, 0700 },
 	{ CONF_STATE, "pod", ACCOUNT_ROOT, 0711 },
-	{ CONF_STATE, "rootfs", ACCOUNT_ROOT, 0700 },
+	{ CONF_STATE, "rootfs", ACCOUNT_ROOT, 0711 },
 	{ CONF_STATE, "runtime", ACCOUNT_ROOT, 0700 },
 	{ CONF_STATE, "empty", ACCOUNT_ROOT, 0555 },
 	{ CONF_IMAGE, NULL, ACCOUNT_IMAGE, 0700 },

@@ -324,7 +324,7 @@ def test_row_60_CVE_2024_25621_nothing_for_others(pods, criod):
         assert set(got) - {criod.path + "/run/empty", criod.path + "/lib"} \
             == set()
     # A path that is known must not help either.
-    for path in ("lib/container/%s/upper/s", "run/rootfs/%s/s",
+    for path in ("lib/container/%s/upper/s", "run/rootfs/%s/fs/s",
                  "run/bundle/%s/config.json"):
         with pytest.raises(PermissionError):
             as_nobody(lambda: os.stat(os.path.join(criod.path, path % ctr)))

@@ -139,5 +139,6 @@ def test_row_10_CVE_2024_9341_no_mount_source_from_an_image(
     assert [m["source"] for m in spec["mounts"]
             if m["source"] not in allowed and
             os.path.dirname(m["source"]) != here] == []
-    assert spec["root"]["path"] == os.path.join(criod.path, "run/rootfs", ctr)
+    assert spec["root"]["path"] == os.path.join(criod.path, "run/rootfs", ctr,
+                                                "fs")
     assert "canary" not in json.dumps(spec["mounts"])

@@ -360,7 +360,7 @@ def log_full_disk():
         assert [int(x.split(b' ')[3]) for x in data.split(b'\n')[:-1]] == \
             list(range(1, data.count(b'\n') + 1))
         os.truncate(d + '/a.log', 0)
-        subprocess.run(['touch', '%s/rootfs/%s/go' % (G.state, c.id)])
+        subprocess.run(['touch', '%s/rootfs/%s/fs/go' % (G.state, c.id)])
         r = c.wait()
         assert r['exit_code'] == 0 and r['log_lost'] > 10000, r
         with open(d + '/a.log', 'rb') as f:
@@ -1065,7 +1065,7 @@ def rootfs_layers():
     G.layer(120, upper)
     c = Container(L, ['true'], layers=(1, 120))
     assert c.rootfs() == [b'upper\n', b'']
-    path = '%s/rootfs/%s' % (G.state, c.id)
+    path = '%s/rootfs/%s/fs' % (G.state, c.id)
     assert os.stat(path).st_mode & 0o7777 == 0o751
     assert os.path.exists(path + '/bin/busybox')
     assert c.rootfs() == [b'upper\n', b'']
@@ -1074,7 +1074,7 @@ def rootfs_layers():
         number = G.layer(121, opaque)
         c = Container(L, ['true'], layers=(1, number))
         c.rootfs()
-        assert os.listdir('%s/rootfs/%s/bin' % (G.state, c.id)) == []
+        assert os.listdir('%s/rootfs/%s/fs/bin' % (G.state, c.id)) == []
         L.call('L_ROOTFS_DROP', ctr=c.id)
     except OSError as e:
         # A tmpfs before Linux 6.6 has no such attributes.
@@ -1099,7 +1099,7 @@ def rootfs_dir():
         os.chmod(fs + '/root', 0o000)
     c = Container(L, ['true'], layers=(G.layer(130, fill),))
     c.rootfs()
-    path = '%s/rootfs/%s' % (G.state, c.id)
+    path = '%s/rootfs/%s/fs' % (G.state, c.id)
     def make(p):
         return L.call('L_ROOTFS_DIR', ctr=c.id, path=p)
     make('/')
@@ -1304,7 +1304,9 @@ def pod_refused():
     before = files()
     refused(3, pod, 7, 'x' * 64)
     refused(3, pod, 0x100)
-    refused(12, pod, 0x10)
+    refused(3, pod, 0x10)
+    refused(3, pod, 7, uid=1 << 20)
+    refused(3, pod, 0x17, uid=1 << 20, uid_count=1, gid=0, gid_count=1)
     refused(3, pod, 15, cgroup='relative')
     refused(3, pod, 15, cgroup='/a/../b')
     assert files() == before

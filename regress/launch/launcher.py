@@ -186,7 +186,7 @@ class Container:
             ns.append({'type': t, 'path': path})
         c = {
             'ociVersion': '1.0.0', 'process': self.process(),
-            'root': {'path': self.g.state + '/rootfs/' + self.id},
+            'root': {'path': self.g.state + '/rootfs/' + self.id + '/fs'},
             'mounts': [
                 {'destination': '/proc', 'type': 'proc', 'source': 'proc'},
                 {'destination': '/dev', 'type': 'tmpfs', 'source': 'tmpfs',

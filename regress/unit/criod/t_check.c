@@ -284,7 +284,7 @@ test_pod_bad(void **state)
 	POD_BAD("config.linux.security_context.namespace_options.ipc",
 	    p->ns.ipc = (Runtime__V1__NamespaceMode)9);
 	POD_BAD("config.linux.security_context.namespace_options."
-		"userns_options",
+		"userns_options.uids",
 	    p->ns.userns_options = &p->userns);
 	POD_BAD("config.linux.security_context.run_as_user",
 		p->sec.run_as_user = &p->user;
@@ -507,7 +507,7 @@ test_ctr_bad(void **state)
 	    c->ns.pid = RUNTIME__V1__NAMESPACE_MODE__TARGET);
 	CTR_BAD(SEC "namespace_options.target_id",
 	    c->ns.target_id = pb_str("a"));
-	CTR_BAD(SEC "namespace_options.userns_options",
+	CTR_BAD(SEC "namespace_options.userns_options.uids",
 	    c->ns.userns_options = &c->pod.userns);
 }
 

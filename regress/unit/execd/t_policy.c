@@ -297,6 +297,131 @@ t_ctr(void **state)
 	assert_int_equal(ctr_check(&w), -1);
 }
 
+/* What a kubelet sends is accepted; each row spoils one thing of it. */
+static const struct {
+	Runtime__V1__NamespaceMode mode, pid, ipc;
+	bool privileged;
+	size_t n;
+	uint32_t host, first, count;
+	bool good;
+} userns_rows[] = {
+	{ 0, 1, 0, false, 1, 65536, 0, 65536, true },
+	{ 0, 1, 0, false, 1, 1000, 0, 100000, true },
+	{ 0, 1, 0, false, 0, 65536, 0, 65536, false },
+	{ 0, 1, 0, false, 2, 65536, 0, 65536, false },
+	{ 0, 1, 0, false, 1, 65536, 1, 65536, false },
+	{ 0, 1, 0, false, 1, 65536, 0, 65535, false },
+	{ 0, 1, 0, false, 1, 65536, 0, 0, false },
+	{ 0, 1, 0, false, 1, 0, 0, 65536, false },
+	{ 0, 1, 0, false, 1, 999, 0, 65536, false },
+	{ 0, 1, 0, false, 1, 4294901760, 0, 65536, false },
+	{ 0, 1, 0, false, 1, 65536, 0, UINT32_MAX, false },
+	{ 0, 2, 0, false, 1, 65536, 0, 65536, false },
+	{ 0, 1, 2, false, 1, 65536, 0, 65536, false },
+	{ 0, 1, 0, true, 1, 65536, 0, 65536, false },
+	{ 1, 1, 0, false, 1, 65536, 0, 65536, false },
+	{ 3, 1, 0, false, 0, 65536, 0, 65536, false },
+	{ 2, 1, 0, false, 1, 65536, 0, 65536, false },
+	{ 2, 2, 2, true, 0, 65536, 0, 65536, true },
+};
+
+struct userns_world {
+	Runtime__V1__PodSandboxConfig config;
+	Runtime__V1__LinuxPodSandboxConfig linux;
+	Runtime__V1__LinuxSandboxSecurityContext sc;
+	Runtime__V1__NamespaceOption ns;
+	Runtime__V1__UserNamespace u;
+	Runtime__V1__IDMapping map, *maps[2];
+};
+
+static void
+userns_init(struct userns_world *w, size_t row)
+{
+	runtime__v1__pod_sandbox_config__init(&w->config);
+	runtime__v1__linux_pod_sandbox_config__init(&w->linux);
+	runtime__v1__linux_sandbox_security_context__init(&w->sc);
+	runtime__v1__namespace_option__init(&w->ns);
+	runtime__v1__user_namespace__init(&w->u);
+	runtime__v1__idmapping__init(&w->map);
+	w->config.linux = &w->linux;
+	w->linux.security_context = &w->sc;
+	w->sc.namespace_options = &w->ns;
+	w->sc.privileged = userns_rows[row].privileged;
+	w->ns.userns_options = &w->u;
+	w->ns.pid = userns_rows[row].pid;
+	w->ns.ipc = userns_rows[row].ipc;
+	w->maps[0] = w->maps[1] = &w->map;
+	w->map.host_id = userns_rows[row].host;
+	w->map.container_id = userns_rows[row].first;
+	w->map.length = userns_rows[row].count;
+	w->u.mode = userns_rows[row].mode;
+	w->u.uids = w->u.gids = w->maps;
+	w->u.n_uids = w->u.n_gids = userns_rows[row].n;
+}
+
+static void
+t_userns(void **state)
+{
+	struct userns_world w;
+	struct policy_pod pod;
+	struct cerr err;
+
+	(void)state;
+	for (size_t i = 0; i < N(userns_rows); i++) {
+		int ret;
+
+		userns_init(&w, i);
+		ret = policy_check_pod(&w.config, &pod, &err);
+		if ((ret == 0) != userns_rows[i].good)
+			fail_msg("row %zu: %s", i, ret == 0 ? "" : err.text);
+		if (ret == 0 && w.u.n_uids > 0) {
+			assert_true(pod.namespaces & POD_NS_USER);
+			assert_int_equal(pod.uids.host, w.map.host_id);
+			assert_int_equal(pod.gids.count, w.map.length);
+		}
+	}
+}
+
+/* Containers and mounts have the pod's, or the host's. */
+static void
+t_userns_same(void **state)
+{
+	Runtime__V1__Mount m = RUNTIME__V1__MOUNT__INIT;
+	struct policy_pod pod, none = { 0 };
+	struct userns_world w;
+	struct cerr err;
+	uint32_t host;
+
+	(void)state;
+	userns_init(&w, 0);
+	assert_int_equal(policy_check_pod(&w.config, &pod, &err), 0);
+	m.uidmappings = m.gidmappings = w.maps;
+	m.n_uidmappings = m.n_gidmappings = 1;
+	assert_int_equal(policy_ctr_userns(&pod, &w.u, &err), 0);
+	assert_int_equal(policy_ctr_userns(&pod, NULL, &err), 0);
+	assert_int_equal(policy_ctr_userns(&none, &w.u, &err), -1);
+	assert_int_equal(policy_mount_userns(&pod, &m, &err), 0);
+	assert_int_equal(policy_mount_userns(&none, &m, &err), -1);
+	assert_int_equal(policy_host_id(&pod, &pod.uids, "user", 65535, &host,
+			     &err),
+	    0);
+	assert_int_equal(host, 131071);
+	assert_int_equal(policy_host_id(&pod, &pod.uids, "user", 65536, &host,
+			     &err),
+	    -1);
+	m.propagation =
+	    RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL;
+	assert_int_equal(policy_mount_userns(&pod, &m, &err), -1);
+	m.propagation = 0;
+	w.map.host_id++;
+	assert_int_equal(policy_ctr_userns(&pod, &w.u, &err), -1);
+	assert_int_equal(policy_mount_userns(&pod, &m, &err), -1);
+	w.u.mode = RUNTIME__V1__NAMESPACE_MODE__NODE;
+	w.u.n_uids = w.u.n_gids = 0;
+	assert_int_equal(policy_ctr_userns(&pod, &w.u, &err), -1);
+	assert_int_equal(policy_ctr_userns(&none, &w.u, &err), 0);
+}
+
 int
 main(void)
 {
@@ -307,6 +432,8 @@ main(void)
 		cmocka_unit_test(t_cgroup_parent),
 		cmocka_unit_test(t_pod),
 		cmocka_unit_test(t_ctr),
+		cmocka_unit_test(t_userns),
+		cmocka_unit_test(t_userns_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,4 @@
 PB_SRCS = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
-SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
-	execd/spec_linux.c execd/caps.c execd/policy.c execd/devlist.c \
-	execd/profile.c execd/seccomp_load.c execd/seccomp_profile.c \
-	execd/hooks.c execd/user.c
 
 TESTS += t_spec t_hooks t_user t_policy t_caps t_facts
 t_facts_SRCS = regress/unit/execd/t_facts.c execd/runtime_facts.c \
@@ -14,7 +10,8 @@ t_spec_LIBS = base json
 t_spec_PKGS = jansson libprotobuf-c
 TESTS += t_seccomp_load
 t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
-	execd/seccomp_load.c execd/profile.c execd/policy.c execd/caps.c \
+	execd/seccomp_load.c execd/profile.c execd/policy.c \
+	execd/policy_userns.c execd/caps.c \
 	$(PB_SRCS)
 t_seccomp_load_LIBS = base json
 t_seccomp_load_PKGS = jansson libprotobuf-c
@@ -24,7 +21,7 @@ t_hooks_PKGS = jansson libprotobuf-c
 t_user_SRCS = regress/unit/execd/t_user.c execd/user.c
 t_user_LIBS = base
 t_policy_SRCS = regress/unit/execd/t_policy.c execd/policy.c \
-	$(PB_SRCS)
+	execd/policy_userns.c $(PB_SRCS)
 t_policy_LIBS = base
 t_policy_PKGS = libprotobuf-c
 t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c execd/signum.c
