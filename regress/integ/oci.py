@@ -43,10 +43,10 @@ def layer(entries):
     return out.getvalue()
 
 
-def busybox_entries():
-    with open("/bin/busybox", "rb") as f:
+def busybox_entries(program="/bin/busybox"):
+    with open(program, "rb") as f:
         data = f.read()
-    applets = subprocess.run(["/bin/busybox", "--list"], check=True,
+    applets = subprocess.run([program, "--list"], check=True,
                              capture_output=True, text=True).stdout.split()
     yield entry("bin/")
     yield entry("bin/busybox", data, mode=0o755)
