@@ -165,6 +165,13 @@ regress:
 	contrib/install-deps regress
 	regress/run
 
+# The CRI's own suite, critest, with each runtime, in parallel, by WebSocket.
+conformance:
+	contrib/install-deps regress
+	$(MAKE) programs
+	contrib/add-users
+	regress/conformance/run
+
 # Published vulnerabilities: the table of proofs, and the tests.
 cve:
 	cat regress/cve/ROWS.md
