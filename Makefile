@@ -219,6 +219,7 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all programs tests fuzzers unit clean install demo regress cve bench \
+	conformance \
 	lint tidy fuzz asan asan-tests asan-unit unit-programs valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -12,7 +12,8 @@
 #include "execd/launch_verify.h"
 #include "lib/fdio.h"
 
-#define VERIFY_TEXT_MAX 8192
+#define VERIFY_TEXT_MAX	 8192
+#define VERIFY_SETTLE_MS 1000
 
 static bool
 verify_same(const uint32_t ids[4], uint32_t want)
@@ -146,24 +147,40 @@ verify_process(const struct fixed_launch_rec *r, const struct proc_status *s,
 	return 0;
 }
 
-/* It may have ended already, which is none of our business here. */
+static int
+verify_running(const struct launch *l, uint32_t runtime,
+    const struct fixed_launch_rec *r, const struct proc_status *s,
+    struct cerr *err)
+{
+	if (l->runtimes[runtime].type == LAUNCH_RUNTIME_OCI)
+		return verify_process(r, s, err);
+	/* The sandbox confines itself, whatever the container may do. */
+	return s->seccomp == 2 && s->nnp == 1
+		   ? 0
+		   : cerr_set(err, CERR_INTERNAL,
+			 "the sandbox is not confined");
+}
+
+/*
+ * It may have ended already, which is none of our business here.  A runtime's
+ * start may answer before the process has taken its last steps: with
+ * no_new_privs crun installs the filter just before execve.
+ */
 int
 verify_started(const struct launch *l, uint32_t runtime,
     const struct fixed_launch_rec *r, struct cerr *err)
 {
 	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
 	struct proc_status s;
+	int ms = 0;
 
-	if (pidfd == -1 || proc_status_read((pid_t)r->pid, &s) == -1 ||
-	    proc_wait(pidfd, 0))
-		return 0;
-	if (l->runtimes[runtime].type == LAUNCH_RUNTIME_OCI)
-		return verify_process(r, &s, err);
-	/* The sandbox confines itself, whatever the container may do. */
-	return s.seccomp == 2 && s.nnp == 1
-		   ? 0
-		   : cerr_set(err, CERR_INTERNAL,
-			 "the sandbox is not confined");
+	do {
+		if (pidfd == -1 || proc_status_read((pid_t)r->pid, &s) == -1 ||
+		    proc_wait(pidfd, ms > 0) ||
+		    verify_running(l, runtime, r, &s, err) == 0)
+			return 0;
+	} while (ms++ < VERIFY_SETTLE_MS);
+	return -1;
 }
 
 int
