@@ -109,21 +109,14 @@ check_seccomp(const Runtime__V1__SecurityProfile *p, const char *deprecated,
 	return check_profile(&c, path, err);
 }
 
-/* A profile by name cannot be promised; the others mean "none of ours". */
 int
 check_apparmor(const Runtime__V1__SecurityProfile *p, const char *deprecated,
     const char *path, struct cerr *err)
 {
-	if (p != NULL &&
-	    p->profile_type ==
-		RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost)
-		return check_fail(err, path, "apparmor",
-		    "AppArmor profiles are not supported");
-	if (deprecated[0] != '\0' && strcmp(deprecated, "unconfined") != 0 &&
-	    strcmp(deprecated, "runtime/default") != 0)
-		return check_fail(err, path, "apparmor_profile",
-		    "AppArmor profiles are not supported");
-	return 0;
+	const struct check_profile c = { p, deprecated, "apparmor",
+		"apparmor_profile", check_value_word };
+
+	return check_profile(&c, path, err);
 }
 
 #define CHECK_USERNS "namespace_options.userns_options"

@@ -160,9 +160,10 @@ ctr_create_run(struct ctr_create *k)
 	memcpy(body.pod, c->pod, sizeof(body.pod));
 	if (FIXED_SET_STR(body.cgroup, k->spec.cgroup) == -1 ||
 	    FIXED_SET_STR(body.log_dir, c->log_dir) == -1 ||
-	    FIXED_SET_STR(body.log_name, c->log_name) == -1) {
+	    FIXED_SET_STR(body.log_name, c->log_name) == -1 ||
+	    FIXED_SET_STR(body.apparmor, k->spec.apparmor) == -1) {
 		(void)cerr_set(&k->err, CERR_INVALID_ARGUMENT,
-		    "log_path or cgroup_parent: too long");
+		    "log_path, cgroup_parent or apparmor: too long");
 		ctr_create_fail(k, &k->err);
 		return;
 	}

@@ -2,7 +2,7 @@
  * execlaunch: see launch.h.
  *
  *	execlaunch -s STATE -i IMAGE -c CONTAINER -l LIBEXEC -m UID:GID
- *	    -x UID:GID [-S] [-v LEVEL] [-w FORMAT]
+ *	    -x UID:GID [-S] [-A] [-v LEVEL] [-w FORMAT]
  *	    -r NAME=PATH [-t TYPE] [-a ARGUMENT ...] ... [-p PROFILES ...]
  */
 #include <sys/stat.h>
@@ -18,6 +18,7 @@
 
 #include "execd/launch.h"
 #include "execd/launch_job.h"
+#include "execd/launch_label.h"
 #include "execd/launch_sysctl.h"
 #include "imsg/helper.h"
 #include "imsg/link.h"
@@ -155,7 +156,10 @@ static int
 launch_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 {
 	(void)boot;
-	return launch_open(ctx, err);
+	if (launch_open(ctx, err) == -1)
+		return -1;
+	label_load_default(ctx);
+	return 0;
 }
 
 /* Of the last to go: where a monitor lives, this does nothing. */
@@ -271,6 +275,8 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		launch_arg_type(l, arg);
 	else if (opt == 'a')
 		launch_arg_argument(l, arg);
+	else if (opt == 'A')
+		l->apparmor = true;
 	else if (opt == 'p')
 		launch_arg_profiles(l, arg);
 	else if (opt == 'v')
@@ -286,7 +292,7 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:Sr:t:a:p:v:w:")) != -1)
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:SAr:t:a:p:v:w:")) != -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

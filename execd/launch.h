@@ -75,6 +75,7 @@ struct launch {
 	uid_t mon_uid, exec_uid;
 	gid_t mon_gid, exec_gid;
 	bool systemd;
+	bool apparmor; /* criod's own profile is to be loaded */
 	struct launch_runtime runtimes[LAUNCH_RUNTIMES_MAX];
 	size_t nruntimes;
 	const char *profiles[LAUNCH_PROFILES_MAX];

@@ -17,6 +17,7 @@
 
 #include "execd/ctr_flags.h"
 #include "execd/launch.h"
+#include "execd/launch_label.h"
 #include "execd/launch_proc.h"
 #include "execd/launch_run.h"
 #include "execd/launch_verify.h"
@@ -295,7 +296,7 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 	r.flags = c->flags;
 	r.caps = c->caps;
 	memcpy(r.cgroup, c->cgroup, sizeof(r.cgroup));
-	if (create_check(l, c, err) == -1)
+	if (create_check(l, c, err) == -1 || label_check(c, &r, err) == -1)
 		return -1;
 	if (launch_record_read(l, c->ctr, &(struct fixed_launch_rec){ 0 },
 		NULL) == 0)

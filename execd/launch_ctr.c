@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "execd/launch.h"
+#include "execd/launch_label.h"
 #include "execd/launch_proc.h"
 #include "execd/launch_run.h"
 #include "execd/launch_verify.h"
@@ -51,7 +52,8 @@ launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return -1;
 	if (code != 0)
 		return run_failed(&r, "start container", code, err);
-	if (verify_started(l, c->runtime, &rec, err) == 0)
+	if (verify_started(l, c->runtime, &rec, err) == 0 &&
+	    label_verify(&rec, err) == 0)
 		return 0;
 	cgroup_kill(&l->cgroups, rec.cgroup);
 	return -1;

@@ -417,23 +417,6 @@ policy_check_lists(const struct policy_pod *pod,
 	return 0;
 }
 
-/* Profiles by path: nothing below this process's root holds any. */
-static int
-policy_check_profiles(const Runtime__V1__LinuxContainerSecurityContext *sc,
-    struct cerr *err)
-{
-	const int localhost =
-	    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
-
-	if ((sc->apparmor != NULL &&
-		(int)sc->apparmor->profile_type == localhost) ||
-	    (sc->apparmor == NULL &&
-		strncmp(sc->apparmor_profile, "localhost/", 10) == 0))
-		return cerr_set(err, CERR_FAILED_PRECONDITION,
-		    "apparmor: localhost profiles are not supported yet");
-	return 0;
-}
-
 static int
 policy_check_proc_paths(char *const *paths, size_t n, const char *field,
     struct cerr *err)
@@ -466,11 +449,10 @@ policy_check_ctr(const struct policy_pod *pod,
 	    policy_ctr_namespaces(pod, sc->namespace_options, err) == -1)
 		return -1;
 	if (policy_check_proc_paths(sc->masked_paths, sc->n_masked_paths,
-		"masked_paths", err) == -1 ||
-	    policy_check_proc_paths(sc->readonly_paths, sc->n_readonly_paths,
-		"readonly_paths", err) == -1)
+		"masked_paths", err) == -1)
 		return -1;
-	return policy_check_profiles(sc, err);
+	return policy_check_proc_paths(sc->readonly_paths, sc->n_readonly_paths,
+	    "readonly_paths", err);
 }
 
 int

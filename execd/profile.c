@@ -3,7 +3,8 @@
 #include "execd/policy.h"
 #include "execd/profile.h"
 
-#define PROFILE_LOCAL "localhost/"
+#define PROFILE_LOCAL	 "localhost/"
+#define PROFILE_NAME_MAX 255
 
 static const struct {
 	const char *name;
@@ -109,4 +110,51 @@ profile_find(const Criod__BootExecd *boot, const char *path, size_t *dir,
 	}
 	return cerr_set(err, CERR_INVALID_ARGUMENT,
 	    "seccomp: \"%.256s\" is not in a directory for profiles", path);
+}
+
+/* Names of files, and such things as "cri-containerd//&foo": no namespace. */
+static int
+profile_apparmor_local(const Criod__BootExecd *boot, const char *ref,
+    const char **name, struct cerr *err)
+{
+	const size_t local = strlen(PROFILE_LOCAL);
+
+	if (strncmp(ref, PROFILE_LOCAL, local) == 0)
+		ref += local;
+	if (ref[0] == '\0' || ref[0] == ':' || strlen(ref) > PROFILE_NAME_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "apparmor: \"%.128s\" is no profile's name", ref);
+	for (const char *p = ref; *p != '\0'; p++) {
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "apparmor: a blank or control character in a "
+			    "profile's name");
+	}
+	if (!boot->apparmor)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "apparmor: \"%.128s\" is asked for, but AppArmor is not "
+		    "enabled on this host",
+		    ref);
+	*name = ref;
+	return 0;
+}
+
+int
+profile_apparmor(const Criod__BootExecd *boot,
+    const Runtime__V1__LinuxContainerSecurityContext *sc, const char **name,
+    struct cerr *err)
+{
+	struct profile want = { PROFILE_UNSET, "" };
+
+	*name = "";
+	if (sc != NULL && profile_from("apparmor", sc->apparmor,
+			      sc->apparmor_profile, &want, err) == -1)
+		return -1;
+	if (want.kind == PROFILE_LOCALHOST)
+		return profile_apparmor_local(boot, want.ref, name, err);
+	if (boot->apparmor && want.kind != PROFILE_UNCONFINED &&
+	    (sc == NULL || !sc->privileged) &&
+	    strcmp(boot->apparmor_default, "unconfined") != 0)
+		*name = boot->apparmor_default;
+	return 0;
 }

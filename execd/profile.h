@@ -33,6 +33,14 @@ int profile_seccomp(const Criod__BootExecd *boot,
     struct cerr *err) __attribute__((warn_unused_result));
 
 /*
+ * The AppArmor profile by name, "" for none: a privileged container has one
+ * only if it asks for it.  The name points into boot or sc.
+ */
+int profile_apparmor(const Criod__BootExecd *boot,
+    const Runtime__V1__LinuxContainerSecurityContext *sc, const char **name,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/*
  * Where a localhost profile of seccomp is: a directory of the configuration,
  * and the path below it, which points into path.  -1: in none of them.
  */

@@ -57,6 +57,7 @@ struct spec_out {
 	uint64_t caps;	    /* bounding set */
 	int64_t oom_score_adj;
 	char cwd[POLICY_PATH_MAX];
+	const char *apparmor;	    /* its profile, or ""; borrowed from in */
 	char cgroup[POLICY_CGROUP]; /* where the runtime puts it */
 };
 

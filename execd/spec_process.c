@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "execd/caps.h"
+#include "execd/profile.h"
 #include "execd/spec_part.h"
 #include "lib/fdio.h"
 
@@ -292,6 +293,26 @@ spec_oom(struct spec *s)
 	return json_integer(v);
 }
 
+static int
+spec_labels(struct spec *s, json_t *process)
+{
+	if (profile_apparmor(s->in->boot, s->sc, &s->out->apparmor, s->err) ==
+	    -1)
+		return -1;
+	/* One of its own kernel's has no business with the host's. */
+	if (s->in->own_kernel &&
+	    s->out->apparmor == s->in->boot->apparmor_default)
+		s->out->apparmor = "";
+	if (s->out->apparmor[0] == '\0')
+		return 0;
+	if (s->in->own_kernel)
+		return cerr_set(s->err, CERR_FAILED_PRECONDITION,
+		    "apparmor: this runtime handler's containers have no "
+		    "profile of the host's");
+	return spec_set(s, process, "apparmorProfile",
+	    spec_string(s, "apparmor", s->out->apparmor));
+}
+
 json_t *
 spec_process(struct spec *s)
 {
@@ -308,7 +329,8 @@ spec_process(struct spec *s)
 	    spec_set(s, p, "capabilities", spec_capabilities(s)) == -1 ||
 	    spec_set(s, p, "noNewPrivileges",
 		json_boolean(s->sc != NULL && s->sc->no_new_privs)) == -1 ||
-	    spec_set(s, p, "oomScoreAdj", spec_oom(s)) == -1) {
+	    spec_set(s, p, "oomScoreAdj", spec_oom(s)) == -1 ||
+	    spec_labels(s, p) == -1) {
 		json_decref(p);
 		return NULL;
 	}

@@ -73,12 +73,12 @@
  * flags: CTR_FLAG_* of execd/ctr_flags.h.  cgroup is where the runtime puts
  * the container, for verification and for OOM counts.  log_dir is absolute;
  * empty: no log.  caps is the bounding set to find, bits 1 << CAP_*.
+ * apparmor and selinux are labels, or empty.
  */
 #define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
-	STR(ctr, 65)                                                           \
-	STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)                 \
-	    STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)  \
-		I64(oom_score_adj)
+	STR(ctr, 65) STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)    \
+	STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)      \
+	I64(oom_score_adj) STR(apparmor, 256) STR(selinux, 512)
 
 #define FIXED_FIELDS_ctr_created(U32, U64, I64, STR, ARR64)                    \
 	U32(pid) U64(start_time)
@@ -168,9 +168,9 @@
  * host's ids of the pod's root.
  */
 #define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
-	U32(pid)                                                               \
-	U64(start_time) U32(monitor) U64(monitor_start) U32(flags) U64(caps)   \
-	    STR(cgroup, 1024) U32(uid) U32(gid)
+	U32(pid) U64(start_time) U32(monitor) U64(monitor_start) U32(flags)    \
+	U64(caps) STR(cgroup, 1024) U32(uid) U32(gid) STR(apparmor, 256)       \
+	STR(selinux, 512)
 
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \

@@ -212,6 +212,8 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->seccomp_default = strcmp(c->text[CONF_SECCOMP], "runtime") == 0;
 	b->seccomp_directories =
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
+	b->apparmor = f->host->apparmor;
+	b->apparmor_default = boot_strdup(c->text[CONF_APPARMOR]);
 	b->bounding_caps = f->host->bounding;
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
 	b->default_cgroup_parent = boot_strdup(
@@ -249,6 +251,9 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 	boot_arg_ids(a, "-x", &f->ids[ACCOUNT_EXEC]);
 	if (f->conf->cgroup == CONF_CGROUP_SYSTEMD)
 		plan_add(a, "-S");
+	if (f->host->apparmor &&
+	    strcmp(f->conf->text[CONF_APPARMOR], CONF_APPARMOR_OWN) == 0)
+		plan_add(a, "-A");
 	TAILQ_FOREACH(r, &f->conf->runtimes, entry) {
 		plan_add(a, "-r");
 		plan_add(a, "%s=%s", r->name, r->path);

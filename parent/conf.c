@@ -26,6 +26,7 @@ static const struct {
 	[CONF_CNI_NETWORK] = { "cni network", conf_valid_name },
 	[CONF_CNI_SUBNET] = { "cni bridge subnet", conf_valid_subnet },
 	[CONF_SECCOMP] = { "seccomp default", conf_valid_seccomp },
+	[CONF_APPARMOR] = { "apparmor default", conf_valid_profile },
 };
 
 static const struct {

@@ -27,6 +27,7 @@ enum conf_text {
 	CONF_CNI_NETWORK, /* NULL: the first that is found */
 	CONF_CNI_SUBNET,
 	CONF_SECCOMP,
+	CONF_APPARMOR,
 	CONF_NTEXTS,
 };
 
@@ -64,6 +65,8 @@ enum conf_log {
 #define CONF_WORDS_MAX	    256
 #define CONF_DOWNLOADS_MAX  32
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
+
+#define CONF_APPARMOR_OWN "criod-default" /* the profile that criod loads */
 
 struct conf_word {
 	TAILQ_ENTRY(conf_word) entry;

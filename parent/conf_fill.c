@@ -23,6 +23,7 @@ static const struct {
 	{ CONF_CNI_CONF, "/etc/cni/net.d", NULL },
 	{ CONF_CNI_SUBNET, "10.88.0.0/16", NULL },
 	{ CONF_SECCOMP, "unconfined", NULL },
+	{ CONF_APPARMOR, CONF_APPARMOR_OWN, NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))

@@ -232,3 +232,12 @@ conf_valid_seccomp(const char *s)
 		   ? NULL
 		   : "is neither runtime nor unconfined";
 }
+
+const char *
+conf_valid_profile(const char *s)
+{
+	if (strlen(s) > CONF_DIR_LEN)
+		return "is too long";
+	return conf_valid_only(s, CONF_ALNUM "/._-+@") ? NULL
+						       : "is no profile's name";
+}

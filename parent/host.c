@@ -113,9 +113,20 @@ host_hugetlb(bool cgroup2)
 	       strstr(buf, "hugetlb") != NULL;
 }
 
+static bool
+host_apparmor(void)
+{
+	char buf[16];
+
+	return host_read("/sys/module/apparmor/parameters/enabled", buf,
+		   sizeof(buf), NULL) == 0 &&
+	       buf[0] == 'Y';
+}
+
 int
 host_look(struct host *h, struct cerr *err)
 {
+	h->apparmor = host_apparmor();
 	h->cgroup2 = host_is_cgroup2();
 	h->hugetlb = host_hugetlb(h->cgroup2);
 	if (host_bounding(&h->bounding, err) == -1)

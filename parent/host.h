@@ -12,6 +12,7 @@ struct conf_host;
 
 struct host {
 	bool cgroup2;	       /* pure cgroup v2 */
+	bool apparmor;	       /* is on */
 	bool hugetlb;	       /* cgroups can limit huge pages */
 	uint64_t bounding;     /* 1 << CAP_*: the most that a container gets */
 	int oom_score_adj_min; /* the lowest that this process may set */

@@ -15,6 +15,7 @@ static const struct {
 	int token;
 } lex_keywords[] = {
 	{ "argument", ARGUMENT },
+	{ "apparmor", APPARMOR },
 	{ "blocked", BLOCKED },
 	{ "bridge", BRIDGE },
 	{ "ca", CA },

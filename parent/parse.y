@@ -36,8 +36,8 @@ static void parse_listen_set(char **p, char *value);
 }
 
 %token BAD
-%token ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL DEFAULT
-%token DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
+%token APPARMOR ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL
+%token DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
 %token LOG
 %token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
 %token REGISTRY RUNTIME SECCOMP SOCKET STATE STREAM SUBNET TO TYPE
@@ -62,7 +62,7 @@ statement:
 	| include
 	| listen
 	| runtime
-	| seccomp
+	| security
 	| hooks
 	| cgroup
 	| cni
@@ -155,12 +155,13 @@ runtimeopt:
 	}
 	;
 
-seccomp:
+security:
 	SECCOMP DEFAULT STRING { parse_text(lex, CONF_SECCOMP, $3); }
 	| SECCOMP DEFAULT RUNTIME {
 		parse_check(lex, conf_set_text(lex->conf, CONF_SECCOMP,
 		    "runtime", &lex->err));
 	}
+	| APPARMOR DEFAULT STRING { parse_text(lex, CONF_APPARMOR, $3); }
 	| SECCOMP DIRECTORY STRING {
 		parse_check(lex, conf_add_word(lex->conf, CONF_SECCOMP_DIR,
 		    $3, &lex->err));

@@ -305,7 +305,7 @@ test_pod_bad(void **state)
 	    p->sec.seccomp_profile_path = pb_str("default"));
 	POD_BAD("config.linux.security_context.seccomp_profile_path",
 	    p->sec.seccomp_profile_path = pb_str("localhost/x"));
-	POD_BAD("config.linux.security_context.apparmor",
+	POD_BAD("config.linux.security_context.apparmor.localhost_ref",
 		p->sec.apparmor = &p->profile;
 		p->profile.profile_type =
 		    RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
@@ -502,7 +502,10 @@ test_ctr_bad(void **state)
 	CTR_BAD(SEC "run_as_username", c->sec.run_as_username = pb_str("a:b"));
 	CTR_BAD(SEC "run_as_group", c->sec.run_as_group = &c->pod.group);
 	CTR_BAD(SEC "apparmor_profile",
-	    c->sec.apparmor_profile = pb_str("localhost/x"));
+	    c->sec.apparmor_profile = pb_str("localhost/"));
+	CTR_BAD(SEC "apparmor_profile",
+	    c->sec.apparmor_profile = pb_str("localhost/a b"));
+	CTR_BAD(SEC "apparmor_profile", c->sec.apparmor_profile = pb_str("x"));
 	CTR_BAD(SEC "namespace_options.target_id",
 	    c->ns.pid = RUNTIME__V1__NAMESPACE_MODE__TARGET);
 	CTR_BAD(SEC "namespace_options.target_id",

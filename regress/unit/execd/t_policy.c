@@ -292,9 +292,6 @@ t_ctr(void **state)
 	assert_int_equal(ctr_check(&w), -1);
 	w.pod.host_pid = true;
 	assert_int_equal(ctr_check(&w), 0);
-	ctr_init(&w);
-	w.sc.apparmor_profile = "localhost/x";
-	assert_int_equal(ctr_check(&w), -1);
 }
 
 /* What a kubelet sends is accepted; each row spoils one thing of it. */

@@ -301,6 +301,79 @@ t_choice(void **state)
 	assert_int_equal(c.out.kind, PROFILE_UNCONFINED);
 }
 
+static const char *
+apparmor(struct choice *c, const char *old, int field, const char *ref)
+{
+	const char *name = "";
+
+	(void)choose(c, "", -1);
+	c->boot.apparmor = true;
+	c->boot.apparmor_default = "ours";
+	c->sc.apparmor_profile = old;
+	c->field.profile_type = field;
+	c->field.localhost_ref = ref;
+	if (field >= 0)
+		c->sc.apparmor = &c->field;
+	return profile_apparmor(&c->boot, &c->sc, &name, &c->err) == 0 ? name
+								       : NULL;
+}
+
+static void
+t_apparmor(void **state)
+{
+	static const struct {
+		const char *old;
+		int field;
+		const char *ref, *name;
+	} rows[] = {
+		{ "", -1, "", "ours" },
+		{ "runtime/default", -1, "", "ours" },
+		{ "unconfined", -1, "", "" },
+		{ "localhost/a", -1, "", "a" },
+		{ "localhost//usr/bin/a", -1, "", "/usr/bin/a" },
+		{ "localhost/a", 0, "", "ours" },
+		{ "localhost/a", 1, "", "" },
+		{ "localhost/a", 2, "b", "b" },
+		{ "", 2, "localhost/b", "b" },
+		{ "nonsense", -1, "", NULL },
+		{ "localhost/", -1, "", NULL },
+		{ "localhost/:ns:a", -1, "", NULL },
+		{ "localhost/a b", -1, "", NULL },
+		{ "localhost/a\n", -1, "", NULL },
+		{ "", 2, "", NULL },
+		{ "", 3, "", NULL },
+	};
+	struct choice c;
+	const char *name;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		name = apparmor(&c, rows[i].old, rows[i].field, rows[i].ref);
+		if ((name == NULL) != (rows[i].name == NULL) ||
+		    (name != NULL && strcmp(name, rows[i].name) != 0))
+			fail_msg("%zu: %s", i, name);
+	}
+	/* Privileged: only what it names itself. */
+	(void)apparmor(&c, "", 0, "");
+	c.sc.privileged = true;
+	assert_int_equal(profile_apparmor(&c.boot, &c.sc, &name, &c.err), 0);
+	assert_string_equal(name, "");
+	(void)apparmor(&c, "localhost/a", -1, "");
+	c.sc.privileged = true;
+	assert_int_equal(profile_apparmor(&c.boot, &c.sc, &name, &c.err), 0);
+	assert_string_equal(name, "a");
+	/* Without AppArmor a name is a promise that cannot be kept. */
+	c.boot.apparmor = false;
+	assert_int_equal(profile_apparmor(&c.boot, &c.sc, &name, &c.err), -1);
+	assert_int_equal(c.err.code, CERR_FAILED_PRECONDITION);
+	assert_int_equal(profile_apparmor(&c.boot, NULL, &name, &c.err), 0);
+	assert_string_equal(name, "");
+	c.boot.apparmor = true;
+	c.boot.apparmor_default = "unconfined";
+	assert_int_equal(profile_apparmor(&c.boot, NULL, &name, &c.err), 0);
+	assert_string_equal(name, "");
+}
+
 int
 main(void)
 {
@@ -310,6 +383,7 @@ main(void)
 		cmocka_unit_test(t_refused),
 		cmocka_unit_test(t_bounds),
 		cmocka_unit_test(t_choice),
+		cmocka_unit_test(t_apparmor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,11 @@ t_monitor_attach_SRCS = regress/unit/execd/t_monitor_attach.c \
 t_launch_cgroup_SRCS = regress/unit/execd/t_launch_cgroup.c \
 	execd/launch_cgroup.c
 t_launch_cgroup_LIBS = base
+TESTS += t_launch_label
+t_launch_label_SRCS = regress/unit/execd/t_launch_label.c \
+	execd/launch_label.c execd/launch_run.c execd/launch_proc.c \
+	execd/launch_util.c
+t_launch_label_LIBS = base
 t_launch_proc_SRCS = regress/unit/execd/t_launch_proc.c \
 	execd/launch_proc.c execd/launch_util.c execd/launch_verify.c \
 	execd/launch_cgroup.c

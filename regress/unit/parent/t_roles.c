@@ -17,6 +17,7 @@
 
 static struct account_ids ids[ACCOUNT_COUNT];
 static struct host host = { .cgroup2 = true,
+	.apparmor = true,
 	.bounding = 0x1ff,
 	.oom_score_adj_min = -500 };
 
@@ -136,7 +137,7 @@ test_launcher_args(void **state)
 	assert_string_equal(p->path, "/usr/libexec/criod/execlaunch");
 	assert_args(p, "execlaunch -s /run/criod -i /var/lib/criod/image "
 		       "-c /var/lib/criod/container -l /usr/libexec/criod "
-		       "-m 906:806 -x 905:805 -r crun=/usr/bin/crun "
+		       "-m 906:806 -x 905:805 -A -r crun=/usr/bin/crun "
 		       "-r runc=/usr/bin/runc -t gvisor -a -x "
 		       "-p /var/lib/kubelet/seccomp -v 2 -w 0");
 	plan_free(p);

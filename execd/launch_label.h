@@ -1,0 +1,32 @@
+#ifndef CRIOD_EXECD_LAUNCH_LABEL_H
+#define CRIOD_EXECD_LAUNCH_LABEL_H
+
+/*
+ * Labels of the security modules, AppArmor and SELinux: is there such a one,
+ * and does a process have it?
+ */
+
+#include <sys/types.h>
+
+#include "execd/launch.h"
+
+#define LABEL_MAX 512
+
+/*
+ * Looks for the labels of c, before anything is made, and puts them into r as
+ * the kernel spells them.
+ */
+int label_check(const struct fixed_ctr_create *c, struct fixed_launch_rec *r,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/* Has a container that was started them? */
+int label_verify(const struct fixed_launch_rec *r, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* Loads criod's own AppArmor profile, or logs why it cannot be. */
+void label_load_default(const struct launch *l);
+
+/* The part that takes what was read: "NAME (MODE)" a line. */
+bool label_listed(const char *profiles, const char *name);
+
+#endif
