@@ -367,7 +367,7 @@ def test_host_port(pods):
     # Through the bridge's own address, which needs no route_localnet.
     ip = pods.client.PodSandboxStatus(
         pod_sandbox_id=pod).status.network.ip
-    gw = ip.rsplit(".", 1)[0] + ".1"
+    gw = ".".join(ip.split(".")[:2]) + ".0.1"  # the embedded network's
 
     def ask():
         try:
