@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import grpc
 import pytest
@@ -211,11 +212,16 @@ TYPES = ["../outside/evil", "{base}/outside/evil", "sub/evil", "link", "",
 
 
 def test_row_42_CVE_2021_20206_plugin_type(another, scratch, cni):
-    """Nothing outside the plugin directory runs, whatever its name says."""
+    """Nothing outside the plugin directory runs, whatever its name says.
+    A delegated plugin is run by the one that delegates, which follows a link
+    that root put beside it."""
     c = another('cni configuration "%s/net.d"\ncni plugins "%s/plugins"\n'
                 'cni path "%s/outside"\n' % ((cni,) * 3))
     pods = Pods(c, scratch)
     for type, ipam in itertools.product(TYPES, (False, True)):
+        if type == "link" and ipam:
+            continue
+        time.sleep(1.1)  # what was read less than a second ago is used again
         plugin = {"type": type.format(base=cni)}
         if ipam:
             plugin = {"type": "bridge", "bridge": "cve0", "ipam": plugin}
