@@ -12,6 +12,7 @@
 #include "execd/exec.h"
 #include "execd/execd.h"
 #include "execd/hooks.h"
+#include "execd/info.h"
 #include "execd/pod.h"
 #include "execd/runtime.h"
 #include "execd/stream.h"
@@ -60,6 +61,8 @@ static const struct link_handler execd_front_handlers[] = {
 	{ MSG_CTR_EXEC, exec_take },
 	{ MSG_CTR_STREAM, stream_take },
 	{ MSG_CTR_LIST, ctr_take_list },
+	{ MSG_CTR_INFO, info_take_ctr },
+	{ MSG_POD_INFO, info_take_pod },
 	{ MSG_RUNTIMES, runtime_take_list },
 };
 

@@ -452,6 +452,18 @@ answer_pulled(struct link_call *call, enum msg_type type)
 }
 
 static void
+answer_info(struct link_call *call, const char *id)
+{
+	Criod__Info m = CRIOD__INFO__INIT;
+	char spec[128];
+
+	(void)snprintf(spec, sizeof(spec), "{\"hostname\":\"%s\"}", id);
+	m.spec = spec;
+	m.pid = 77;
+	link_reply(call, MSG_INFO, &m, NULL, 0);
+}
+
+static void
 answer(struct link *link, struct link_call *call, enum msg_type type,
     const void *body, int *fds)
 {
@@ -471,6 +483,8 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 		answer_signal(call, body);
 	else if (type == MSG_CTR_EXEC)
 		answer_exec(call, body);
+	else if (type == MSG_CTR_INFO || type == MSG_POD_INFO)
+		answer_info(call, body_id(body));
 	else if (type == MSG_CTR_LIST)
 		answer_ctr_list(call);
 	else if (type == MSG_RUNTIMES)
@@ -504,10 +518,10 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 	}
 static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_CREATE), T(CTR_START), T(CTR_SIGNAL), T(CTR_REMOVE),
-	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_LIST), T(RUNTIMES), T(NET_ADD),
-	T(NET_DEL), T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS),
-	T(IMG_LIST), T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB),
-	T(IMG_IMPORT) };
+	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_LIST), T(CTR_INFO), T(POD_INFO),
+	T(RUNTIMES), T(NET_ADD), T(NET_DEL), T(NET_CHECK), T(NET_STATUS),
+	T(NET_GC), T(IMG_STATUS), T(IMG_LIST), T(IMG_PULL), T(IMG_REMOVE),
+	T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT) };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)

@@ -98,6 +98,7 @@ def test_what_no_caller_took_is_not_told_before_it_is_seen(front, watch):
     front.cmd("hold NET_ADD")
     with pytest.raises(grpc.RpcError):
         front.client.RunPodSandbox(config=config, rpc_timeout=0.2)
+    time.sleep(0.3)  # the front, too, knows that it left
     front.cmd("release NET_ADD")
     wait_for("done", lambda: front.seen("NET_ADD"))
     time.sleep(0.2)
@@ -109,6 +110,7 @@ def test_what_no_caller_took_is_not_told_before_it_is_seen(front, watch):
         front.client.CreateContainer(
             pod_sandbox_id=pod, sandbox_config=config,
             config=front.ctr_config(), rpc_timeout=0.2)
+    time.sleep(0.3)
     front.cmd("release CTR_CREATE")
     time.sleep(0.2)
     assert len(w.got) == 2

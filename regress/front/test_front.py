@@ -1,5 +1,6 @@
 """The front's semantics: features.md's subtle behaviours, one by one."""
 
+import json
 import os
 import re
 import socket
@@ -46,6 +47,35 @@ def test_status(front):
                for h in st.runtime_handlers)
     assert st.features.supplemental_groups_policy
     assert '"cgroupDriver":"cgroupfs"' in st.info["info"]
+
+
+def test_verbose_asks_execd_and_does_without(front):
+    pod, config = front.run()
+    ctr = front.start(pod, config)
+    for call, name, who in (
+            (front.client.PodSandboxStatus, "pod_sandbox_id", pod),
+            (front.client.ContainerStatus, "container_id", ctr)):
+        r = call(**{name: who[:20], "verbose": True})
+        info = json.loads(r.info["info"])
+        assert info["runtimeSpec"] == {"hostname": who}
+        assert not call(**{name: who}).info
+        front.cmd("detach execd")
+        r = call(**{name: who, "verbose": True})
+        assert r.status.id == who
+        assert "runtimeSpec" not in json.loads(r.info["info"])
+        front.cmd("attach execd")
+
+
+def test_verbose_of_what_goes_meanwhile(front):
+    pod, config = front.run()
+    ctr = front.create(pod, config)
+    front.cmd("hold CTR_INFO")
+    ask = front.client.future("ContainerStatus", container_id=ctr,
+                              verbose=True)
+    wait_for("question", lambda: front.seen("CTR_INFO"))
+    front.client.RemoveContainer(container_id=ctr)
+    front.cmd("release CTR_INFO")
+    assert ask.exception(10).code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_status_without_peers(front):
