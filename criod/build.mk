@@ -7,11 +7,13 @@ front_SRCS = criod/main.c criod/front.c criod/methods.c criod/serve.c \
 	criod/ctr_remove.c criod/ctr_exec.c criod/ctr_log.c criod/image.c \
 	criod/list.c criod/events.c criod/node.c criod/status.c criod/stream_list.c \
 	criod/view.c criod/filter_match.c criod/forward.c criod/wait.c \
+	criod/ctr_update.c criod/pod_update.c criod/resources.c \
+	criod/metrics.c criod/stats.c criod/stats_ask.c lib/metric.c \
 	criod/op.c criod/pb.c criod/stop.c criod/signals.c \
 	$(front_CHECK_SRCS)
 front_CHECK_SRCS = criod/check_value.c criod/check_tab.c \
 	criod/check_linux.c criod/check_pod.c criod/check_ctr.c \
-	criod/check_image.c
+	criod/check_image.c criod/check_update.c
 front_LIBS = base confine fixed link proto helperboot grpc
 front_PKGS = libevent_core libprotobuf-c libnghttp2 libcap-ng
 front_CALLS = criod/front.calls

@@ -19,6 +19,11 @@ int check_run_pod(const Runtime__V1__RunPodSandboxRequest *r,
     __attribute__((warn_unused_result));
 int check_create_container(const Runtime__V1__CreateContainerRequest *r,
     struct cerr *err) __attribute__((warn_unused_result));
+int
+check_update_container(const Runtime__V1__UpdateContainerResourcesRequest *r,
+    struct cerr *err) __attribute__((warn_unused_result));
+int check_update_pod(const Runtime__V1__UpdatePodSandboxResourcesRequest *r,
+    struct cerr *err) __attribute__((warn_unused_result));
 /* A container may not ask for what its pod was not given. */
 int check_ctr_fits_pod(const Runtime__V1__ContainerConfig *config,
     const Runtime__V1__PodSandboxConfig *pod, struct cerr *err)

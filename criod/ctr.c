@@ -51,6 +51,7 @@ ctr_new(struct front *front, const char *id, struct pod *pod,
 	wait_init(&c->start_waits);
 	wait_init(&c->stop_waits);
 	wait_init(&c->remove_waits);
+	TAILQ_INIT(&c->updates);
 	TAILQ_INSERT_TAIL(&front->ctrs, c, entry);
 	front->nctrs++;
 	return c;
@@ -66,6 +67,7 @@ ctr_free_event(struct event *ev)
 void
 ctr_free(struct ctr *c)
 {
+	ctr_update_drop(c);
 	TAILQ_REMOVE(&c->front->ctrs, c, entry);
 	c->front->nctrs--;
 	if (c->signal_request != 0)

@@ -21,6 +21,9 @@ struct front;
 struct op;
 struct pod;
 
+struct ctr_update;
+TAILQ_HEAD(ctr_updates, ctr_update);
+
 /* In records: never renumber. */
 enum ctr_state {
 	CTR_NEW = 1, /* being made, or being undone */
@@ -58,6 +61,8 @@ struct ctr {
 	struct event *stop_timer;
 	uint32_t signal_request; /* in flight, or 0 */
 	bool signal_is_term;
+	struct ctr_updates updates; /* of limits; the first is under way */
+	size_t nupdates;
 };
 
 bool ctr_visible(const struct ctr *c);
@@ -92,6 +97,9 @@ void ctr_step_remove(void *ctx, struct op *op);
 void ctr_step_forget(void *ctx, struct op *op);
 /* fn, if not NULL, is called when the container is removed (or not). */
 void ctr_remove(struct ctr *c, wait_fn fn, void *arg);
+
+/* It goes: ends what waits to change its limits. */
+void ctr_update_drop(struct ctr *c);
 
 /* It ended: the first report counts and is never changed. */
 void ctr_exited(struct ctr *c, const Criod__CtrExited *e);

@@ -11,7 +11,9 @@ execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
 	execd/exec.c execd/info.c execd/mon.c execd/pod.c execd/pod_file.c \
 	execd/runtime.c execd/runtime_facts.c execd/signum.c \
-	execd/stream.c $(SPEC_SRCS)
+	execd/stream.c \
+	execd/ctr_update.c execd/spec_update.c execd/stat_parse.c execd/stats.c \
+	execd/stats_metric.c execd/stats_view.c lib/metric.c $(SPEC_SRCS)
 execd_LIBS = base confine fixed link proto helperboot json
 execd_PKGS = libevent_core libcap-ng libprotobuf-c jansson
 execd_CALLS = execd/execd.calls

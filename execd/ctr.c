@@ -8,6 +8,7 @@
 #include "execd/mon.h"
 #include "execd/runtime.h"
 #include "execd/stream.h"
+#include "execd/stats.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -100,10 +101,22 @@ ctr_free(struct ctr *c)
 	mon_close(c);
 	if (c->retry != NULL)
 		event_free(c->retry);
+	stats_free(&c->stats);
 	free(c->image);
 	free(c->log_dir);
 	free(c->log_name);
 	free(c);
+}
+
+struct ctr_ref *
+ctr_ref_new(struct ctr *c, struct link_call *call)
+{
+	struct ctr_ref *r = execd_alloc(1, sizeof(*r));
+
+	r->x = c->x;
+	memcpy(r->id, c->id, sizeof(r->id));
+	r->call = call;
+	return r;
 }
 
 int

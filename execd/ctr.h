@@ -14,6 +14,7 @@
 #define CTR_STATE_FILE	 "state"
 
 struct ctr_create;
+struct stats;
 struct event;
 
 enum ctr_state {
@@ -66,7 +67,16 @@ struct ctr {
 	unsigned int mon_tries;
 	uint32_t mon_version; /* 0: not told yet */
 	bool orphan;	      /* no monitor, and not reported yet */
+	struct stats *stats;  /* NULL before anybody asked */
 };
+
+/* What an answer of the launcher is for: the container may be gone by then. */
+struct ctr_ref {
+	struct execd *x;
+	char id[ID_SIZE];
+	struct link_call *call;
+};
+struct ctr_ref *ctr_ref_new(struct ctr *c, struct link_call *call);
 
 struct ctr *ctr_find(struct execd *x, const char *id);
 /* NULL with err: INVALID_ARGUMENT, NOT_FOUND. */
@@ -98,6 +108,9 @@ void ctr_take_signal(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_take_reopen(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_take_list(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_start_again(struct ctr *c);
+
+/* ctr_update.c */
+void ctr_take_update(void *ctx, struct link_call *call, struct link_msg *m);
 
 /* ctr_restore.c */
 void ctr_adopt(struct execd *x, const char *id);

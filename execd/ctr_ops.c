@@ -187,17 +187,11 @@ ctr_take_signal(void *ctx, struct link_call *call, struct link_msg *m)
 
 /* ---- log ---- */
 
-struct ctr_reopen {
-	struct execd *x;
-	char id[ID_SIZE];
-	struct link_call *call;
-};
-
 /* The new file exists; only now is the monitor told of it. */
 static void
 ctr_log_opened(void *arg, struct link_msg *m, const struct cerr *err)
 {
-	struct ctr_reopen *r = arg;
+	struct ctr_ref *r = arg;
 	struct ctr *c = ctr_find(r->x, r->id);
 	struct cerr own;
 
@@ -219,7 +213,6 @@ ctr_take_reopen(void *ctx, struct link_call *call, struct link_msg *m)
 	struct cerr err;
 	struct ctr *c = ctr_find_or(ctx, b->id, &err);
 	struct fixed_ctr_log body = { 0 };
-	struct ctr_reopen *r;
 
 	if (c == NULL) {
 		link_refuse(call, &err);
@@ -236,12 +229,8 @@ ctr_take_reopen(void *ctx, struct link_call *call, struct link_msg *m)
 		return;
 	}
 	memcpy(body.ctr, c->id, sizeof(body.ctr));
-	r = execd_alloc(1, sizeof(*r));
-	r->x = c->x;
-	memcpy(r->id, c->id, sizeof(r->id));
-	r->call = call;
 	(void)link_request(execd_launcher(c->x), MSG_L_CTR_LOG, &body, NULL, 0,
-	    mono_after_ms(EXECD_STEP_MS), ctr_log_opened, r);
+	    mono_after_ms(EXECD_STEP_MS), ctr_log_opened, ctr_ref_new(c, call));
 }
 
 /* ---- the list ---- */

@@ -22,6 +22,7 @@ struct hooks;
 struct pod;
 struct runtime;
 struct stream;
+struct stats_state;
 
 LIST_HEAD(ctr_list, ctr);
 LIST_HEAD(exec_list, exec);
@@ -52,6 +53,7 @@ struct execd {
 	struct runtime *runtimes;
 	size_t nruntimes;
 	struct execd_waits runtime_waits;
+	struct stats_state *stats;
 };
 
 /* Deadlines of our own requests. */

@@ -25,8 +25,9 @@
 #include "lib/confine.h"
 #include "lib/log.h"
 
-#define LAUNCH_RUN_MS  120000 /* what runs a runtime */
-#define LAUNCH_FILE_MS 30000
+#define LAUNCH_RUN_MS	120000 /* what runs a runtime */
+#define LAUNCH_FILE_MS	30000
+#define LAUNCH_STATS_MS 10000
 #define LAUNCH_REMOVE_MS                                                       \
 	600000 /* a writable layer may have a million files                    \
 		*/
@@ -65,6 +66,12 @@ static const struct launch_row launch_rows[] = {
 	{ MSG_L_CTR_LOG, launch_ctr_log, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_COMPLETE },
 	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP },
+	{ MSG_L_STATS, launch_stats, NULL, LAUNCH_STATS_MS, LAUNCH_SHORT,
+	    LAUNCH_KILL },
+	{ MSG_L_USAGE, launch_usage, NULL, LAUNCH_REMOVE_MS, LAUNCH_LONG,
+	    LAUNCH_KILL },
+	{ MSG_L_CTR_UPDATE, launch_ctr_update, NULL, LAUNCH_RUN_MS,
+	    LAUNCH_SHORT, LAUNCH_COMPLETE },
 	{ MSG_L_FEATURES, launch_features, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL },
 	{ MSG_L_PROFILE, launch_profile, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
@@ -132,6 +139,9 @@ static const struct link_handler launch_handlers[] = {
 	LAUNCH_TAKES(MSG_L_CTR_DELETE),
 	LAUNCH_TAKES(MSG_L_CTR_LOG),
 	LAUNCH_TAKES(MSG_L_EXEC),
+	LAUNCH_TAKES(MSG_L_STATS),
+	LAUNCH_TAKES(MSG_L_USAGE),
+	LAUNCH_TAKES(MSG_L_CTR_UPDATE),
 	LAUNCH_TAKES(MSG_L_FEATURES),
 	LAUNCH_TAKES(MSG_L_PROFILE),
 	LAUNCH_TAKES(MSG_L_HOST_PATH),

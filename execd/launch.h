@@ -93,6 +93,7 @@ union launch_reply {
 	struct fixed_ctr_created ctr_created;
 	struct fixed_exec_done exec_done;
 	struct fixed_features features;
+	struct fixed_usage usage;
 };
 
 struct launch_sysctl {
@@ -166,6 +167,15 @@ int launch_ctr_log(const struct launch *l, struct launch_op *op,
 int launch_log_open(const char *dir, const char *name, struct cerr *err);
 /* launch_exec.c */
 int launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err);
+/* launch_stat.c */
+int launch_stats(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+/* launch_usage.c */
+int launch_usage(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+/* launch_update.c */
+int launch_ctr_update(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
 /* launch_host.c */
 int launch_features(const struct launch *l, struct launch_op *op,
     struct cerr *err);

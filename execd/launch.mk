@@ -7,6 +7,7 @@ execlaunch_SRCS = execd/launch.c execd/launch_aside.c \
 	execd/launch_console.c execd/launch_create.c execd/launch_ctr.c \
 	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
 	execd/launch_label.c \
+	execd/launch_stat.c execd/launch_update.c execd/launch_usage.c \
 	execd/launch_log.c execd/launch_pause.c execd/launch_pod.c \
 	execd/launch_rootfs.c execd/launch_run.c execd/launch_start.c \
 	execd/launch_userns.c execd/launch_verify.c execd/rootfile.c \

@@ -65,7 +65,7 @@ cgroup_path_valid(const char *path)
 	       strcmp(path + n - 2, "/.") != 0 && strchr(path, '\n') == NULL;
 }
 
-static bool
+bool
 cgroup_has(const struct cgroup_tree *t, const char *controller)
 {
 	char word[32];

@@ -33,6 +33,9 @@ struct cgroups {
 /* From the text of /proc/self/mountinfo. */
 void cgroup_parse(struct cgroups *cg, const char *mountinfo);
 
+/* A v1 hierarchy that has the controller. */
+bool cgroup_has(const struct cgroup_tree *t, const char *controller);
+
 /* Absolute, clean, and short enough. */
 bool cgroup_path_valid(const char *path);
 

@@ -24,6 +24,7 @@ host_ask(const struct launch *l, uint32_t runtime, const char *arg, int out,
 
 	memset(&r, 0, sizeof(r));
 	r.l = l;
+	r.in = -1;
 	r.out = out;
 	r.err = -1;
 	run_add(&r, l->runtimes[runtime].path);

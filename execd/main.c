@@ -16,6 +16,7 @@
 #include "execd/pod.h"
 #include "execd/runtime.h"
 #include "execd/stream.h"
+#include "execd/stats.h"
 #include "imsg/codec.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
@@ -63,6 +64,8 @@ static const struct link_handler execd_front_handlers[] = {
 	{ MSG_CTR_LIST, ctr_take_list },
 	{ MSG_CTR_INFO, info_take_ctr },
 	{ MSG_POD_INFO, info_take_pod },
+	{ MSG_CTR_UPDATE, ctr_take_update },
+	{ MSG_STATS_GET, stats_take_get },
 	{ MSG_RUNTIMES, runtime_take_list },
 };
 
@@ -217,6 +220,7 @@ main(void)
 	LIST_INIT(&execd.execs);
 	LIST_INIT(&execd.streams);
 	json_init();
+	execd.stats = stats_new(&execd);
 	execd.helper = helper_new(&execd_def, &execd, HELPER_PARENT_FD);
 	helper_boot_run(execd.helper);
 }

@@ -14,6 +14,7 @@
 #include "execd/pod_ns.h"
 #include "execd/runtime.h"
 #include "execd/spec.h"
+#include "execd/stats.h"
 #include "imsg/fixed.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
@@ -111,6 +112,7 @@ pod_free(struct pod *p)
 	LIST_REMOVE(p, entry);
 	if (p->retry != NULL)
 		event_free(p->retry);
+	stats_free(&p->stats);
 	free(p);
 }
 

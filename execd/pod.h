@@ -11,6 +11,8 @@ enum pod_state {
 	POD_REMOVING = 2,
 };
 
+struct stats;
+
 struct pod {
 	LIST_ENTRY(pod) entry;
 	struct execd *x;
@@ -25,6 +27,7 @@ struct pod {
 	struct execd_waits removals; /* callers of POD_REMOVE */
 	bool removing;		     /* asked the launcher */
 	struct event *retry;
+	struct stats *stats; /* NULL before anybody asked */
 };
 
 struct pod *pod_find(struct execd *x, const char *id);

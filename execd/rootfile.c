@@ -24,20 +24,22 @@
 #define ROOTFILE_PATH_MAX 4096
 #define ROOTFILE_MEMORY	  (64UL * 1024 * 1024)
 #define ROOTFILE_SECONDS  5
+#define ROOTFILE_COUNT_S  300 /* a layer may have a million files */
 #define ROOTFILE_TRIES	  8
 
 /* The program's only table is the one for this work. */
 extern const struct filter filter_execlaunch;
 
 static int
-rootfile_limits(void)
+rootfile_limits(enum rootfile_work work)
 {
-	static const struct {
+	const struct {
 		__rlimit_resource_t resource;
 		rlim_t value;
 	} limits[] = {
 		{ RLIMIT_AS, ROOTFILE_MEMORY },
-		{ RLIMIT_CPU, ROOTFILE_SECONDS },
+		{ RLIMIT_CPU, work == ROOTFILE_COUNT ? ROOTFILE_COUNT_S
+						     : ROOTFILE_SECONDS },
 		{ RLIMIT_FSIZE, ROOTFILE_MAX },
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_NPROC, 0 },
@@ -62,6 +64,9 @@ rootfile_caps(enum rootfile_work work)
 	memset(data, 0, sizeof(data));
 	if (work == ROOTFILE_MAKE)
 		data[0].permitted = data[0].effective = 1U << CAP_DAC_OVERRIDE;
+	if (work == ROOTFILE_COUNT)
+		data[0].permitted = data[0].effective = 1U
+							<< CAP_DAC_READ_SEARCH;
 	return (int)syscall(SYS_capset, &head, data);
 }
 
@@ -81,6 +86,10 @@ rootfile_ids(enum rootfile_work work, uid_t uid, gid_t gid)
 			   ? 0
 			   : -1;
 	}
+	/* rootfile_caps takes what is too much. */
+	if (work == ROOTFILE_COUNT &&
+	    prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
+		return -1;
 	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
 			   -1 ||
 		       setresuid(ROOTFILE_NOBODY, ROOTFILE_NOBODY,
@@ -97,7 +106,7 @@ rootfile_enter(int rootfd, enum rootfile_work work, uid_t uid, gid_t gid,
 	if (fchdir(rootfd) == -1 || chroot(".") == -1 ||
 	    close_range(LAUNCH_JOB_FD + 1, ~0U, 0) == -1)
 		return cerr_errno(err, "enter the root file system");
-	if (rootfile_limits() == -1 || rootfile_ids(work, uid, gid) == -1 ||
+	if (rootfile_limits(work) == -1 || rootfile_ids(work, uid, gid) == -1 ||
 	    rootfile_caps(work) == -1 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1 ||
 	    filter_install(&filter_execlaunch) == -1)
@@ -134,6 +143,19 @@ rootfile_open(const char *path, int flags)
 {
 	return rootfile_open_how(path, flags,
 	    RESOLVE_IN_ROOT | RESOLVE_NO_XDEV);
+}
+
+int
+rootfile_open_dir(int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_XDEV,
+	};
+
+	/* The root's own ".." is itself: chroot(2). */
+	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 }
 
 /* Looked at before it is opened for reading: a device may act on that. */

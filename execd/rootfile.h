@@ -21,7 +21,14 @@ enum rootfile_work {
 	ROOTFILE_READ,	  /* as nobody, without capabilities */
 	ROOTFILE_MAKE,	  /* for root, with DAC_OVERRIDE alone */
 	ROOTFILE_PROFILE, /* as root, without capabilities */
+	ROOTFILE_COUNT,	  /* as nobody, with DAC_READ_SEARCH alone */
 };
+
+/*
+ * The directory name of dirfd, which may be ".." or "/"; follows no link and
+ * crosses no mount.  -1 with errno.
+ */
+int rootfile_open_dir(int dirfd, const char *name);
 
 /*
  * Makes rootfd the root, and drops what the work does not need.  uid and gid

@@ -143,7 +143,7 @@ spec_cpuset(struct spec *s, json_t *o, const char *key, const char *field,
 	return spec_set(s, o, key, json_string(value));
 }
 
-static json_t *
+json_t *
 spec_cpu(struct spec *s)
 {
 	const Runtime__V1__LinuxContainerResources *r = s->res;
@@ -167,7 +167,7 @@ spec_cpu(struct spec *s)
 	return NULL;
 }
 
-static json_t *
+json_t *
 spec_memory(struct spec *s)
 {
 	const int64_t limit = s->res->memory_limit_in_bytes;
@@ -192,7 +192,7 @@ spec_memory(struct spec *s)
 }
 
 /* "2MB", "1GB": as the kernel names its files. */
-static bool
+bool
 spec_page_size(const char *p)
 {
 	size_t digits = strspn(p, "0123456789");
@@ -227,7 +227,7 @@ spec_hugepages(struct spec *s)
 }
 
 /* Keys are file names of the container's own cgroup. */
-static bool
+bool
 spec_unified_key(const char *key)
 {
 	static const char *const controllers[] = { "cpu.", "cpuset.",

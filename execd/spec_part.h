@@ -26,6 +26,12 @@ json_t *spec_id_map(struct spec *s, const struct policy_ids *ids);
 json_t *spec_masked(struct spec *s);
 json_t *spec_readonly(struct spec *s);
 
+/* Parts of the resources, and what is checked in them. */
+json_t *spec_cpu(struct spec *s);
+json_t *spec_memory(struct spec *s);
+bool spec_page_size(const char *p);
+bool spec_unified_key(const char *key);
+
 /* A string of the client's; NULL with err if it is not UTF-8. */
 json_t *spec_string(struct spec *s, const char *field, const char *value);
 /* Takes value (NULL is passed on as failure). */

@@ -106,6 +106,18 @@
 	U32(exit_code) U32(timed_out)
 
 /*
+ * what: STAT_WANT_* of execd/stat_file.h; names: at most STAT_NAMES_MAX of
+ * STAT_NAME_SIZE bytes, one after the other.  L_STATS_ARE carries a sealed
+ * memfd, as that file describes; what is not there any more is left out.
+ */
+#define FIXED_FIELDS_stats(U32, U64, I64, STR, ARR64)                          \
+	U32(what) STR(names, 2081)
+
+/* What the writable layer takes, and its whole file system. */
+#define FIXED_FIELDS_usage(U32, U64, I64, STR, ARR64)                          \
+	U64(bytes) U64(inodes) U64(fs_bytes) U64(fs_inodes) U64(fs_free_inodes)
+
+/*
  * L_FEATURES_ARE carries a sealed memfd: what "RUNTIME --version" printed, a
  * NUL, and what "RUNTIME features" printed (nothing if it has no such
  * command).  FAIL only if the first cannot be run.  idmap: the image store
@@ -199,6 +211,8 @@
 	FIXED(runtime)                                                         \
 	FIXED(features)                                                        \
 	FIXED(profile)                                                         \
+	FIXED(stats)                                                           \
+	FIXED(usage)                                                           \
 	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \

@@ -97,6 +97,7 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
 	b->version = boot_strdup(CRIOD_VERSION);
 	b->bundle_directory = boot_path(c, CONF_STATE, "/bundle");
+	b->pod_metrics = c->pod_metrics;
 	return 0;
 }
 
@@ -216,6 +217,8 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->apparmor_default = boot_strdup(c->text[CONF_APPARMOR]);
 	b->bounding_caps = f->host->bounding;
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
+	b->stats_age_ms = c->stats_age * 1000;
+	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
 	b->default_cgroup_parent = boot_strdup(
 	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
 	return hooks_read(b, c, err);

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metric.h"
 #include "parent/conf.h"
 #include "parent/conf_valid.h"
 
 #define CONF_MODE_DEFAULT 0600
+#define CONF_STATS_AGE	  1 /* seconds */
 #define CONF_DOWNLOADS	  6
 #define CONF_ADDRESS	  "127.0.0.1"
 #define CONF_PORT_MIN	  1024 /* the parent may not bind below */
@@ -82,6 +84,8 @@ conf_new(void)
 	TAILQ_INIT(&c->registries);
 	c->log_level = LOG_LVL_INFO;
 	c->downloads = CONF_DOWNLOADS;
+	c->stats_age = CONF_STATS_AGE;
+	c->pod_metrics = METRIC_IN_ALL;
 	c->stream_address = conf_strdup(CONF_ADDRESS);
 	return c;
 }
@@ -426,6 +430,29 @@ conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
 		&c->downloads) == -1)
 		return conf_invalid(err, "downloads",
 		    "is not a number from 1 to 32", value);
+	return 0;
+}
+
+int
+conf_set_stats_age(struct conf *c, const char *value, struct cerr *err)
+{
+	if (conf_valid_number(value, 10, 0, CONF_STATS_AGE_MAX,
+		&c->stats_age) == -1)
+		return conf_invalid(err, "stats age",
+		    "is not a number from 0 to 60", value);
+	return 0;
+}
+
+int
+conf_set_metrics(struct conf *c, const char *value, bool first,
+    struct cerr *err)
+{
+	uint32_t bits = metric_group(value);
+
+	if (bits == 0 && (strcmp(value, "none") != 0 || !first))
+		return conf_invalid(err, "pod metrics",
+		    "is no group of metrics", value);
+	c->pod_metrics = first ? bits : c->pod_metrics | bits;
 	return 0;
 }
 

@@ -66,7 +66,8 @@ enum conf_log {
 #define CONF_DOWNLOADS_MAX  32
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
 
-#define CONF_APPARMOR_OWN "criod-default" /* the profile that criod loads */
+#define CONF_APPARMOR_OWN  "criod-default" /* the profile that criod loads */
+#define CONF_STATS_AGE_MAX 60
 
 struct conf_word {
 	TAILQ_ENTRY(conf_word) entry;
@@ -122,6 +123,8 @@ struct conf {
 	char *log_file; /* of CONF_LOG_FILE */
 	bool log_json;
 	unsigned int downloads;
+	unsigned int stats_age;	  /* seconds */
+	unsigned int pod_metrics; /* METRIC_IN_* of lib/metric.h */
 	char *stream_address;
 	unsigned int stream_port; /* 0: any free one */
 };
@@ -152,6 +155,11 @@ int conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
+int conf_set_stats_age(struct conf *c, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* One word of "pod metrics"; the first one begins anew. */
+int conf_set_metrics(struct conf *c, const char *value, bool first,
+    struct cerr *err) __attribute__((warn_unused_result));
 int conf_set_stream(struct conf *c, const char *address, const char *port,
     struct cerr *err) __attribute__((warn_unused_result));
 int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)

@@ -1,4 +1,5 @@
 #include "lib/log.h"
+#include "lib/metric.h"
 #include "parent/conf.h"
 
 static const char *const conf_list_names[] = {
@@ -118,6 +119,24 @@ conf_print_registry(FILE *out, const struct conf_registry *r)
 	(void)fputs("}\n", out);
 }
 
+static void
+conf_print_metrics(FILE *out, const struct conf *c)
+{
+	const char *name;
+	uint32_t bit;
+
+	(void)fputs("pod metrics", out);
+	if (c->pod_metrics == METRIC_IN_ALL || c->pod_metrics == 0) {
+		(void)fputs(c->pod_metrics == 0 ? " none\n" : " all\n", out);
+		return;
+	}
+	for (size_t i = 0; (name = metric_group_name(i, &bit)) != NULL; i++) {
+		if (c->pod_metrics & bit)
+			(void)fprintf(out, " %s", name);
+	}
+	(void)fputc('\n', out);
+}
+
 void
 conf_print(FILE *out, const struct conf *c)
 {
@@ -134,6 +153,8 @@ conf_print(FILE *out, const struct conf *c)
 	conf_print_log(out, c);
 	conf_print_runtimes(out, c);
 	(void)fprintf(out, "downloads %u\n", c->downloads);
+	(void)fprintf(out, "stats age %u\n", c->stats_age);
+	conf_print_metrics(out, c);
 	for (size_t i = 0; i < CONF_NLISTS; i++) {
 		TAILQ_FOREACH(w, &c->words[i], entry) {
 			conf_print_pair(out, conf_list_names[i], w->text);

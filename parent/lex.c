@@ -14,6 +14,7 @@ static const struct {
 	const char *word;
 	int token;
 } lex_keywords[] = {
+	{ "age", AGE },
 	{ "argument", ARGUMENT },
 	{ "apparmor", APPARMOR },
 	{ "blocked", BLOCKED },
@@ -37,6 +38,7 @@ static const struct {
 	{ "listen", LISTEN },
 	{ "log", LOG },
 	{ "manager", MANAGER },
+	{ "metrics", METRICS },
 	{ "mirror", MIRROR },
 	{ "mode", MODE },
 	{ "network", NETWORK },
@@ -45,6 +47,7 @@ static const struct {
 	{ "path", PATH },
 	{ "pinned", PINNED },
 	{ "plugins", PLUGINS },
+	{ "pod", POD },
 	{ "port", PORT },
 	{ "program", PROGRAM },
 	{ "registry", REGISTRY },
@@ -52,6 +55,7 @@ static const struct {
 	{ "seccomp", SECCOMP },
 	{ "socket", SOCKET },
 	{ "state", STATE },
+	{ "stats", STATS },
 	{ "stream", STREAM },
 	{ "subnet", SUBNET },
 	{ "to", TO },

@@ -14,6 +14,7 @@ struct parse_listen {
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "parent/conf.h"
 #include "parent/lex.h"
 
@@ -21,6 +22,8 @@ static int conf_yylex(CONF_YYSTYPE *value, struct lex *lex);
 static void conf_yyerror(struct lex *lex, const char *message);
 static void parse_check(struct lex *lex, int result);
 static void parse_text(struct lex *lex, enum conf_text which, char *value);
+static void parse_metric(struct lex *lex, char *value, bool first);
+static char *parse_word(const char *word);
 static void parse_listen_free(struct parse_listen *l);
 static void parse_listen_set(char **p, char *value);
 }
@@ -36,13 +39,14 @@ static void parse_listen_set(char **p, char *value);
 }
 
 %token BAD
-%token APPARMOR ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL
+%token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL
 %token DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
 %token LOG
-%token MANAGER MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS PORT PROGRAM
-%token REGISTRY RUNTIME SECCOMP SOCKET STATE STREAM SUBNET TO TYPE
+%token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
+%token REGISTRY RUNTIME SECCOMP SOCKET STATE STATS STREAM SUBNET TO TYPE
 %token <string> STRING
 %type <flag> default insecure json
+%type <string> metric
 %type <listen> listenopts
 
 %destructor { free($$); } <string>
@@ -71,6 +75,7 @@ statement:
 	| pinned
 	| log
 	| downloads
+	| stats
 	| stream
 	;
 
@@ -234,6 +239,25 @@ downloads:
 	}
 	;
 
+stats:
+	STATS AGE STRING {
+		parse_check(lex, conf_set_stats_age(lex->conf, $3,
+		    &lex->err));
+		free($3);
+	}
+	| POD METRICS metrics
+	;
+
+metrics:
+	metric { parse_metric(lex, $1, true); }
+	| metrics metric { parse_metric(lex, $2, false); }
+	;
+
+metric:
+	STRING
+	| NETWORK { $$ = parse_word("network"); }
+	;
+
 stream:
 	STREAM LISTEN ON STRING PORT STRING {
 		parse_check(lex, conf_set_stream(lex->conf, $4, $6,
@@ -325,6 +349,24 @@ parse_text(struct lex *lex, enum conf_text which, char *value)
 {
 	parse_check(lex, conf_set_text(lex->conf, which, value, &lex->err));
 	free(value);
+}
+
+static void
+parse_metric(struct lex *lex, char *value, bool first)
+{
+	parse_check(lex, conf_set_metrics(lex->conf, value, first, &lex->err));
+	free(value);
+}
+
+/* A keyword where a word may stand. */
+static char *
+parse_word(const char *word)
+{
+	char *p = strdup(word);
+
+	if (p == NULL)
+		fatal("strdup");
+	return p;
 }
 
 static void

@@ -27,3 +27,9 @@ t_front_store_SRCS = regress/unit/criod/t_front_store.c \
 	$(filter-out criod/main.c,$(front_SRCS))
 t_front_store_LIBS = base fixed link proto grpc
 t_front_store_PKGS = libevent_core libprotobuf-c libnghttp2
+
+TESTS += t_resources
+t_resources_SRCS = regress/unit/criod/t_resources.c criod/resources.c \
+	criod/pb.c $(B)/gen/proto/cri.pb-c.c
+t_resources_LIBS = base
+t_resources_PKGS = libprotobuf-c

@@ -52,3 +52,11 @@ t_launch_sysctl_LIBS = base
 t_launch_tree_SRCS = regress/unit/execd/t_launch_tree.c \
 	execd/launch_tree.c execd/launch_util.c
 t_launch_tree_LIBS = base
+
+TESTS += t_stat_parse t_spec_update
+t_stat_parse_SRCS = regress/unit/execd/t_stat_parse.c execd/stat_parse.c
+t_stat_parse_LIBS = base
+t_spec_update_SRCS = regress/unit/execd/t_spec_update.c \
+	execd/spec_update.c $(SPEC_SRCS) $(PB_SRCS)
+t_spec_update_LIBS = base json
+t_spec_update_PKGS = jansson libprotobuf-c
