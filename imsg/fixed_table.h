@@ -3,8 +3,8 @@
  * anything.  FIXED(NAME, FIELDS) makes struct fixed_NAME and its codec.
  * Field kinds: U32, U64, I64, STR (size with its NUL; zero-filled after it),
  * ARR64 (array of u64, count), no others.  Multi-byte values travel
- * little-endian. This file is included several times with different macros: no
- * guard.
+ * little-endian.  This file is included several times with different macros:
+ * no guard.
  */
 
 #define FIXED_FIELDS_none(U32, U64, I64, STR, ARR64) U32(zero)

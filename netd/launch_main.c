@@ -1,6 +1,7 @@
 /*
- * netlaunch: runs CNI plugins for netd.  It parses nothing but fixed-size
- * messages, and runs nothing but files of the plugin directory.
+ * netlaunch: runs CNI plugins for netd, and connects to ports of pods.  It
+ * parses nothing but fixed-size messages, and runs nothing but files of the
+ * plugin directory.
  */
 #include <sys/prctl.h>
 
@@ -21,6 +22,7 @@
 #include "lib/confine.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "netd/launch_dial.h"
 #include "netd/launch_group.h"
 #include "netd/launch_job.h"
 #include "netd/launch_plugin.h"
@@ -33,6 +35,7 @@ struct netlaunch {
 	struct launch_root root;
 	struct launch_jobs_def jobs_def;
 	struct launch_jobs *jobs;
+	struct launch_dials *dials;
 	char netns_dir[PATH_MAX];
 	int cgroup;
 };
@@ -62,10 +65,19 @@ netlaunch_take_find(void *ctx, struct link_call *call, struct link_msg *m)
 }
 
 static void
+netlaunch_take_dial(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct netlaunch *l = ctx;
+
+	launch_dial_start(l->dials, call, m);
+}
+
+static void
 netlaunch_stop(void *ctx)
 {
 	struct netlaunch *l = ctx;
 
+	launch_dials_free(l->dials);
 	launch_jobs_free(l->jobs);
 	launch_group_close(l->cgroup, l->root.state);
 }
@@ -73,6 +85,7 @@ netlaunch_stop(void *ctx)
 static const struct link_handler netlaunch_handlers[] = {
 	{ MSG_PLUGIN_RUN, netlaunch_take_run },
 	{ MSG_PLUGIN_FIND, netlaunch_take_find },
+	{ MSG_DIAL, netlaunch_take_dial },
 };
 
 static const struct link_def netlaunch_links[] = {
@@ -193,6 +206,8 @@ netlaunch_open(struct netlaunch *l)
 	if (l->jobs_def.own_netns == -1)
 		fatal("/proc/self/ns/net");
 	l->jobs = launch_jobs_new(&l->jobs_def);
+	l->dials = launch_dials_new(helper_base(l->helper), l->netns_dir,
+	    l->jobs_def.own_netns);
 }
 
 int

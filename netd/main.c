@@ -19,6 +19,7 @@
 #include "lib/log.h"
 #include "netd/conf.h"
 #include "netd/confdir.h"
+#include "netd/dial.h"
 #include "netd/embedded.h"
 #include "netd/gc.h"
 #include "netd/netd.h"
@@ -75,12 +76,19 @@ netd_take_gc(void *ctx, struct link_call *call, struct link_msg *m)
 	gc_start(n->gc, call, m->body);
 }
 
+static void
+netd_take_dial(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	dial_start(ctx, call, m->body);
+}
+
 static const struct link_handler netd_front_handlers[] = {
 	{ MSG_NET_ADD, netd_take_add },
 	{ MSG_NET_DEL, netd_take_del },
 	{ MSG_NET_CHECK, netd_take_check },
 	{ MSG_NET_STATUS, netd_take_status },
 	{ MSG_NET_GC, netd_take_gc },
+	{ MSG_NET_DIAL, netd_take_dial },
 };
 
 /* ---- parent ---- */

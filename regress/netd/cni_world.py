@@ -100,6 +100,7 @@ class Peer:
         self.sock = sock
         self.next_id = 1
         self.answers = {}
+        self.fds = {}
 
     def send(self, name, body=b"", fds=(), rid=0):
         flags, fds = 0, list(fds)
@@ -148,6 +149,7 @@ class Peer:
             name, got, body, fds = self.recv(
                 max(0, end - time.monotonic()))
             self.answers[got] = (name, body)
+            self.fds[got] = fds
         name, body = self.answers.pop(rid)
         if name == "ERROR":
             e = msg.Error.FromString(body)
@@ -350,6 +352,14 @@ class World:
         _, body = self.call("NET_CHECK",
                             msg.PodId(id=pod).SerializeToString())
         return list(msg.NetAdded.FromString(body).ips)
+
+    def dial(self, pod, port, host=False):
+        """A connected socket, as streamd gets it."""
+        rid = self.front.request("NET_DIAL", msg.NetDial(
+            pod_id=pod, port=port, host_network=host).SerializeToString())
+        self.wait(rid)
+        fd, = self.front.fds.pop(rid)
+        return socket.socket(fileno=fd)
 
     def gc(self, pods):
         self.call("NET_GC", msg.NetGc(pod_ids=pods).SerializeToString())
