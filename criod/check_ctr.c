@@ -52,17 +52,23 @@ static const struct check_string check_device_strings[] = {
 
 /* ---- mounts, devices, environment ---- */
 
-/* Kinds of mounts that criod does not make; NULL if it is none of them. */
-static const char *
-check_mount_unsupported(const Runtime__V1__Mount *m)
+/* A path of the host, or an image and a path in it. */
+static int
+check_mount_source(const Runtime__V1__Mount *m, const char *item,
+    struct cerr *err)
 {
-	if (m->image != NULL && m->image->image[0] != '\0')
-		return "image volumes are not supported";
-	if (m->n_mount_options > 0)
-		return "mount_options are not supported";
-	if (m->image_sub_path[0] != '\0')
-		return "image volumes are not supported";
-	return NULL;
+	bool image = m->image != NULL && m->image->image[0] != '\0';
+	const char *why = image ? NULL : check_value_path(m->host_path);
+
+	if (why != NULL)
+		return check_fail(err, item, "host_path", why);
+	if (image && m->host_path[0] != '\0')
+		return check_fail(err, item, "host_path", "given with image");
+	if (!image && m->image_sub_path[0] != '\0')
+		return check_fail(err, item, "image_sub_path",
+		    "given without image");
+	why = check_value_opt_relative(m->image_sub_path);
+	return why == NULL ? 0 : check_fail(err, item, "image_sub_path", why);
 }
 
 static const char *
@@ -81,18 +87,17 @@ check_mount_recursive(const Runtime__V1__Mount *m)
 static int
 check_mount(const Runtime__V1__Mount *m, size_t i, struct cerr *err)
 {
-	const char *why = check_mount_unsupported(m);
+	const char *why;
 	char item[CHECK_PATH_SIZE];
 
 	check_path_item(item, "config", "mounts", i);
-	if (why != NULL)
-		return check_fail(err, item, "", why);
+	if (m->n_mount_options > 0)
+		return check_fail(err, item, "mount_options", "not supported");
 	why = check_value_path(m->container_path);
 	if (why != NULL)
 		return check_fail(err, item, "container_path", why);
-	why = check_value_path(m->host_path);
-	if (why != NULL)
-		return check_fail(err, item, "host_path", why);
+	if (check_mount_source(m, item, err) == -1)
+		return -1;
 	why = check_mount_recursive(m);
 	if (why != NULL)
 		return check_fail(err, item, "recursive_read_only", why);

@@ -142,12 +142,29 @@ ctr_step_record(void *ctx, struct op *op)
 	op_next(op, &err);
 }
 
+/* An image has one name in a status: its id. */
+static void
+ctr_name_volumes(struct ctr *c)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < c->config->n_mounts; i++) {
+		Runtime__V1__Mount *m = c->config->mounts[i];
+
+		if (m->image != NULL && m->image->image[0] != '\0' &&
+		    next < c->made->n_volumes)
+			ctr_set_text(&m->image->image,
+			    c->made->volumes[next++]);
+	}
+}
+
 static void
 ctr_take_made(void *ctx, const void *body)
 {
 	struct ctr *c = ctx;
 
 	c->made = pb_copy(body);
+	ctr_name_volumes(c);
 }
 
 static void

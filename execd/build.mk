@@ -8,6 +8,7 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/seccomp_load.c execd/seccomp_profile.c execd/hooks.c \
 	execd/user.c
 execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
+	execd/ctr_mounts.c \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
 	execd/exec.c execd/info.c execd/mon.c execd/pod.c execd/pod_file.c \
 	execd/runtime.c execd/runtime_facts.c execd/signum.c \

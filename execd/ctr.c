@@ -103,6 +103,9 @@ ctr_free(struct ctr *c)
 		event_free(c->retry);
 	stats_free(&c->stats);
 	free(c->image);
+	for (size_t i = 0; i < c->nvolumes; i++)
+		free(c->volumes[i]);
+	free(c->volumes);
 	free(c->log_dir);
 	free(c->log_name);
 	free(c);
@@ -143,6 +146,8 @@ ctr_save(struct ctr *c, struct cerr *err)
 	rec.state = c->state;
 	rec.pod_id = c->pod;
 	rec.image_id = c->image != NULL ? c->image : empty;
+	rec.volumes = c->volumes;
+	rec.n_volumes = c->nvolumes;
 	rec.runtime = runtime;
 	rec.pid = c->pid;
 	rec.start_time = c->start_time;

@@ -46,7 +46,9 @@ struct ctr {
 	struct execd *x;
 	char id[ID_SIZE], pod[ID_SIZE];
 	enum ctr_state state;
-	char *image; /* id; NULL before the lease is there */
+	char *image;	/* id; NULL before the lease is there */
+	char **volumes; /* ids of the images it mounts */
+	size_t nvolumes;
 	uint32_t runtime;
 	uint32_t pid;
 	uint64_t start_time;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "execd/ctr.h"
+#include "execd/ctr_mounts.h"
 #include "execd/mon.h"
 #include "execd/pod.h"
 #include "execd/pod_ns.h"
@@ -23,10 +24,11 @@
  * CreateContainer, step by step:
  *
  *	1. check the request; directory and record
- *	2. at once: the image's lease, the host's devices, the mounts' sources
+ *	2. at once: leases of the images, the host's devices, the mounts'
+ *	   sources
  *	3. the root file system, and with it the image's passwd and group
  *	4. config.json
- *	5. the working directory
+ *	5. the mounts that the runtime does not make, the working directory
  *	6. the runtime's create, under a new monitor
  *	7. the link to that monitor
  *
@@ -41,6 +43,7 @@ struct ctr_create {
 	struct policy_pod pod;
 	char hostname[POLICY_HOSTNAME];
 	uint32_t target_pid;
+	struct ctr_mounts *mounts;
 	struct spec_devices *devices;
 	size_t ndevices;
 	json_t *seccomp_profile; /* the file's, if one is asked for */
@@ -59,6 +62,7 @@ ctr_create_free(struct ctr_create *k)
 	for (size_t i = 0; i < k->ndevices; i++)
 		devlist_clear(&k->devices[i].list);
 	free(k->devices);
+	ctr_mounts_free(k->mounts);
 	json_decref(k->seccomp_profile);
 	EXECD_FREE(k->request);
 	EXECD_FREE(k->image);
@@ -91,6 +95,8 @@ ctr_create_reply(struct ctr_create *k)
 	Runtime__V1__LinuxContainerUser linux;
 	CLEANUP_FREE int64_t *groups =
 	    execd_alloc(k->user.ngroups + 1, sizeof(*groups));
+	CLEANUP_FREE char **volumes =
+	    execd_alloc(k->request->config->n_mounts + 1, sizeof(*volumes));
 	CLEANUP_FREE char *log_path = NULL;
 
 	if (asprintf(&log_path, "%s%s%s", c->log_dir,
@@ -112,6 +118,8 @@ ctr_create_reply(struct ctr_create *k)
 	body.stop_signal = signum_parse(k->image->stop_signal);
 	body.pid = (int32_t)c->pid;
 	body.log_path = log_path;
+	body.volumes = volumes;
+	body.n_volumes = ctr_mounts_images(k->mounts, volumes);
 	link_reply(k->call, MSG_CTR_CREATED, &body, NULL, 0);
 }
 
@@ -184,9 +192,15 @@ ctr_create_have_cwd(void *arg, struct link_msg *m, const struct cerr *err)
 }
 
 static void
-ctr_create_cwd(struct ctr_create *k)
+ctr_create_have_made(void *arg, const struct cerr *err)
 {
+	struct ctr_create *k = arg;
 	struct fixed_rootfs_dir body = { 0 };
+
+	if (err != NULL) {
+		ctr_create_fail(k, err);
+		return;
+	}
 
 	if (strcmp(k->spec.cwd, "/") == 0) {
 		ctr_create_run(k);
@@ -237,8 +251,8 @@ ctr_create_spec_in(struct ctr_create *k)
 		.devices = k->devices,
 		.ndevices = k->ndevices,
 		.hooks = c->x->hooks,
-		.own_kernel = runtime_own_kernel(c->x, c->runtime),
 		.runtime_rro = runtime_rro(c->x, c->runtime),
+		.own_kernel = runtime_own_kernel(c->x, c->runtime),
 		.cpus = c->x->cpus,
 		.kernel = { c->x->kernel[0], c->x->kernel[1] },
 		.seccomp_profile = k->seccomp_profile,
@@ -340,7 +354,7 @@ ctr_create_have_root(void *arg, struct link_msg *m, const struct cerr *err)
 		ctr_create_fail(k, &k->err);
 		return;
 	}
-	ctr_create_cwd(k);
+	ctr_mounts_make(k->mounts, ctr_create_have_made, k);
 }
 
 static void
@@ -401,9 +415,8 @@ ctr_create_have_lease(void *arg, struct link_msg *m, const struct cerr *err)
 }
 
 static void
-ctr_create_have_path(void *arg, struct link_msg *m, const struct cerr *err)
+ctr_create_have_mounts(void *arg, const struct cerr *err)
 {
-	(void)m;
 	ctr_create_gathered(arg, err);
 }
 
@@ -494,20 +507,6 @@ ctr_create_ask_devices(struct ctr_create *k)
 	}
 }
 
-static void
-ctr_create_ask_path(struct ctr_create *k, const char *host)
-{
-	struct fixed_host_path body = { 0 };
-
-	if (policy_clean_path("mounts", host, body.path, NULL) == -1)
-		fatalx("mount source");
-	if (strcmp(body.path, "/") == 0)
-		return;
-	k->pending++;
-	(void)link_request(execd_launcher(k->ctr->x), MSG_L_HOST_PATH, &body,
-	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_path, k);
-}
-
 static int
 ctr_create_read_profile(struct ctr_create *k, struct link_msg *m,
     struct cerr *err)
@@ -567,19 +566,19 @@ ctr_create_ask_profile(struct ctr_create *k)
 static void
 ctr_create_gather(struct ctr_create *k)
 {
-	const Runtime__V1__ContainerConfig *c = k->request->config;
 	Criod__LeaseGet body;
 
 	criod__lease_get__init(&body);
 	body.container_id = k->ctr->id;
 	body.image = k->request->image;
-	k->pending = 1;
+	k->pending = 2;
 	(void)link_request(execd_imaged(k->ctr->x), MSG_LEASE_GET, &body, NULL,
 	    0, mono_after_ms(EXECD_LEASE_MS), ctr_create_have_lease, k);
 	ctr_create_ask_devices(k);
 	ctr_create_ask_profile(k);
-	for (size_t i = 0; i < c->n_mounts; i++)
-		ctr_create_ask_path(k, c->mounts[i]->host_path);
+	k->mounts = ctr_mounts_new(k->ctr, k->request->config,
+	    (k->pod.namespaces & POD_NS_USER) != 0);
+	ctr_mounts_find(k->mounts, ctr_create_have_mounts, k);
 }
 
 /* ---- 1 ---- */

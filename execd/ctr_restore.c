@@ -44,6 +44,9 @@ ctr_adopt_record(struct ctr *c, const Criod__ExecdCtr *rec)
 	(void)snprintf(c->pod, sizeof(c->pod), "%s", rec->pod_id);
 	if (rec->image_id[0] != '\0')
 		c->image = execd_strdup(rec->image_id);
+	c->volumes = execd_alloc(rec->n_volumes + 1, sizeof(*c->volumes));
+	for (size_t i = 0; i < rec->n_volumes; i++)
+		c->volumes[c->nvolumes++] = execd_strdup(rec->volumes[i]);
 	c->pid = rec->pid;
 	c->start_time = rec->start_time;
 	c->started_at = rec->started_at;
@@ -98,6 +101,17 @@ ctr_resume(struct execd *x)
 	}
 }
 
+static void
+ctr_announce_image(struct ctr *c, char *image)
+{
+	Criod__LeaseHave body;
+
+	criod__lease_have__init(&body);
+	body.container_id = c->id;
+	body.image_id = image;
+	(void)link_send(execd_imaged(c->x), MSG_LEASE_HAVE, &body, NULL, 0);
+}
+
 /* What imaged must not collect. */
 void
 ctr_announce(struct execd *x)
@@ -106,13 +120,10 @@ ctr_announce(struct execd *x)
 	Criod__LeaseHave body;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {
-		if (c->image == NULL)
-			continue;
-		criod__lease_have__init(&body);
-		body.container_id = c->id;
-		body.image_id = c->image;
-		(void)link_send(execd_imaged(x), MSG_LEASE_HAVE, &body, NULL,
-		    0);
+		if (c->image != NULL)
+			ctr_announce_image(c, c->image);
+		for (size_t i = 0; i < c->nvolumes; i++)
+			ctr_announce_image(c, c->volumes[i]);
 	}
 	/* One without a container ends the list. */
 	criod__lease_have__init(&body);

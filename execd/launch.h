@@ -147,6 +147,12 @@ int launch_rootfs_dir(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_rootfs_drop(const struct launch *l, struct launch_op *op,
     struct cerr *err);
+/* launch_mount.c */
+int launch_mount(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+/* path's mount does what MOUNT_SOURCE_* says. */
+int launch_mount_source(const char *path, uint32_t want, struct cerr *err)
+    __attribute__((warn_unused_result));
 /* launch_create.c */
 int launch_ctr_create(const struct launch *l, struct launch_op *op,
     struct cerr *err);

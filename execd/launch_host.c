@@ -112,10 +112,10 @@ launch_host_path(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "%.256s: not an absolute, clean path", h->path);
 	if (stat(h->path, &st) == 0)
-		return 0;
+		return launch_mount_source(h->path, h->propagation, err);
 	if (errno != ENOENT || launch_make_dirs(h->path) == -1)
 		return cerr_errno(err, "%.256s", h->path);
-	return 0;
+	return launch_mount_source(h->path, h->propagation, err);
 }
 
 int

@@ -348,15 +348,54 @@ policy_ctr_namespaces(const struct policy_pod *pod,
 	return 0;
 }
 
+bool
+policy_mount_image(const Runtime__V1__Mount *m)
+{
+	return m->image != NULL && m->image->image[0] != '\0';
+}
+
+bool
+policy_mount_made(const Runtime__V1__Mount *m)
+{
+	return policy_mount_image(m) || m->recursive_read_only ||
+	       m->n_uidmappings > 0;
+}
+
+/* A path of the host, or an image and a path in it. */
+static int
+policy_check_mount_source(const Runtime__V1__Mount *m, struct cerr *err)
+{
+	char rooted[POLICY_PATH_MAX + 1];
+
+	if (!policy_mount_image(m)) {
+		if (m->image_sub_path[0] != '\0')
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "mounts: image_sub_path without image");
+		return policy_check_path("mounts: host_path", m->host_path,
+		    err);
+	}
+	if (m->host_path[0] != '\0')
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "mounts: both host_path and image");
+	if (m->propagation !=
+	    RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "mounts: an image's propagation is private");
+	if (strlen(m->image->image) > POLICY_PATH_MAX ||
+	    m->image_sub_path[0] == '/' ||
+	    snprintf(rooted, sizeof(rooted), "/%s", m->image_sub_path) >=
+		POLICY_PATH_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "mounts: image or image_sub_path");
+	return policy_check_path("mounts: image_sub_path", rooted, err);
+}
+
 static int
 policy_check_mount(const struct policy_pod *pod, const Runtime__V1__Mount *m,
     struct cerr *err)
 {
 	char to[POLICY_PATH_MAX];
 
-	if (m->image != NULL && m->image->image[0] != '\0')
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "mounts: image volumes are not supported");
 	if (policy_mount_userns(pod, m, err) == -1)
 		return -1;
 	if (m->n_mount_options > 0)
@@ -364,7 +403,7 @@ policy_check_mount(const struct policy_pod *pod, const Runtime__V1__Mount *m,
 		    "mounts: mount_options are not supported");
 	if (policy_clean_path("mounts: container_path", m->container_path, to,
 		err) == -1 ||
-	    policy_check_path("mounts: host_path", m->host_path, err) == -1)
+	    policy_check_mount_source(m, err) == -1)
 		return -1;
 	if (to[1] == '\0')
 		return cerr_set(err, CERR_INVALID_ARGUMENT,

@@ -48,6 +48,10 @@ int policy_check_ctr(const struct policy_pod *pod,
     const Runtime__V1__ContainerConfig *c, struct cerr *err)
     __attribute__((warn_unused_result));
 
+/* The launcher makes it, before the runtime binds it: mount_flags.h. */
+bool policy_mount_made(const Runtime__V1__Mount *m);
+bool policy_mount_image(const Runtime__V1__Mount *m);
+
 /* policy_userns.c: the user namespace that a pod asks for. */
 int policy_pod_userns(const Runtime__V1__PodSandboxConfig *c,
     struct policy_pod *out, struct cerr *err)

@@ -78,7 +78,7 @@ runtime_answer(struct execd *x, struct link_call *call)
 		facts[i].name = x->boot->runtimes[i]->name;
 		facts[i].usable = r->state == RUNTIME_USABLE;
 		facts[i].reason = r->reason;
-		facts[i].recursive_read_only = r->facts.rro;
+		facts[i].recursive_read_only = runtime_rro(x, (uint32_t)i);
 		facts[i].user_namespaces = runtime_userns(x, (uint32_t)i);
 		list[i] = &facts[i];
 	}
@@ -207,8 +207,9 @@ runtime_userns(const struct execd *x, uint32_t number)
 	return x->runtimes[number].idmap && !runtime_own_kernel(x, number);
 }
 
+/* The launcher makes such mounts; a kernel of one's own must keep them so. */
 bool
 runtime_rro(const struct execd *x, uint32_t number)
 {
-	return x->runtimes[number].facts.rro;
+	return !runtime_own_kernel(x, number) || x->runtimes[number].facts.rro;
 }

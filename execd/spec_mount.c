@@ -158,14 +158,6 @@ spec_mount_files(struct spec *s, struct spec_mount_list *l)
 /* ---- what the client asks for ---- */
 
 static const char *
-spec_mount_readonly(struct spec *s, const Runtime__V1__Mount *m)
-{
-	if (m->recursive_read_only && s->in->runtime_rro)
-		return "rro";
-	return m->readonly ? "ro" : "rw";
-}
-
-static const char *
 spec_mount_propagation(const Runtime__V1__Mount *m)
 {
 	return m->propagation == SPEC_SHARED  ? "rshared"
@@ -195,18 +187,33 @@ spec_mount_proc_allowed(const char *to, const char *from)
 	return false;
 }
 
+/* One that the launcher makes is in the container's own directory. */
+static int
+spec_mount_source(struct spec *s, const Runtime__V1__Mount *m, size_t number,
+    char from[POLICY_PATH_MAX])
+{
+	if (!policy_mount_made(m))
+		return policy_clean_path("mounts: host_path", m->host_path,
+		    from, s->err);
+	(void)snprintf(from, POLICY_PATH_MAX, "%s/%s/m%zu",
+	    s->in->boot->rootfs_directory, s->in->id, number);
+	return 0;
+}
+
 static int
 spec_mount_request(struct spec *s, struct spec_mount_list *l,
-    const Runtime__V1__Mount *m)
+    const Runtime__V1__Mount *m, size_t number)
 {
 	const char *options[] = { "rbind", spec_mount_propagation(m),
-		spec_mount_readonly(s, m), NULL };
+		m->readonly || policy_mount_image(m) ? "ro" : "rw",
+		/* These can be locked, and must then be kept. */
+		policy_mount_image(m) ? "nosuid" : NULL, "nodev", "noexec",
+		NULL };
 	char to[POLICY_PATH_MAX], from[POLICY_PATH_MAX];
 
 	if (policy_clean_path("mounts: container_path", m->container_path, to,
 		s->err) == -1 ||
-	    policy_clean_path("mounts: host_path", m->host_path, from,
-		s->err) == -1)
+	    spec_mount_source(s, m, number, from) == -1)
 		return -1;
 	if (!spec_mount_proc_allowed(to, from))
 		return cerr_set(s->err, CERR_INVALID_ARGUMENT,
@@ -296,7 +303,7 @@ spec_mount_collect(struct spec *s, struct spec_mount_list *l)
 		return NULL;
 	ndefaults = l->n;
 	for (size_t i = 0; i < c->n_mounts; i++) {
-		if (spec_mount_request(s, l, c->mounts[i]) == -1)
+		if (spec_mount_request(s, l, c->mounts[i], i) == -1)
 			return NULL;
 	}
 	return spec_mount_merge(s, l, ndefaults);

@@ -104,12 +104,13 @@ leases_settled(const struct leases *ls)
 }
 
 static struct lease *
-lease_find(struct leases *ls, const char *container)
+lease_find(struct leases *ls, const char *container, const char *id)
 {
 	struct lease *l;
 
 	TAILQ_FOREACH(l, &ls->all, entry) {
-		if (strcmp(l->container, container) == 0)
+		if (strcmp(l->container, container) == 0 &&
+		    strcmp(l->id, id) == 0)
 			return l;
 	}
 	return NULL;
@@ -132,29 +133,28 @@ int
 lease_get(struct leases *ls, const char *container, const char *id,
     struct cerr *err)
 {
-	struct lease *l = lease_find(ls, container);
+	struct lease *l = lease_find(ls, container, id);
 
 	if (!id_valid(container) || !digest_valid(id))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "container or image id of a lease");
-	if (l == NULL) {
+	if (l == NULL)
 		lease_add(ls, container, id);
-		return 0;
-	}
-	l->told = true;
-	if (strcmp(l->id, id) == 0)
-		return 0;
-	return cerr_set(err, CERR_FAILED_PRECONDITION,
-	    "container %s already uses image %s", container, l->id);
+	else
+		l->told = true;
+	return 0;
 }
 
 void
 lease_put(struct leases *ls, const char *container)
 {
-	struct lease *l = lease_find(ls, container);
+	struct lease *l, *next;
 
-	if (l != NULL)
-		lease_free(ls, l);
+	for (l = TAILQ_FIRST(&ls->all); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, entry);
+		if (strcmp(l->container, container) == 0)
+			lease_free(ls, l);
+	}
 }
 
 void

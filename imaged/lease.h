@@ -2,8 +2,9 @@
 #define CRIOD_IMAGED_LEASE_H
 
 /*
- * Which container uses which image.  Kept in memory only: execd knows its
- * containers and tells them again when it or imaged was restarted.
+ * Which container uses which images: its own, and those of its volumes.  Kept
+ * in memory only: execd knows its containers and tells them again when it or
+ * imaged was restarted.
  */
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ bool leases_settled(const struct leases *ls);
 
 int lease_get(struct leases *ls, const char *container, const char *id,
     struct cerr *err) __attribute__((warn_unused_result));
+/* All of the container's. */
 void lease_put(struct leases *ls, const char *container);
 /* See store_lease_begin. */
 void lease_begin(struct leases *ls);

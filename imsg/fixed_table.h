@@ -63,6 +63,15 @@
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
 	STR(ctr, 65) STR(userns, 65) U32(nlayers) ARR64(layers, 128)
 
+/*
+ * flags: MOUNT_FLAG_* of execd/mount_flags.h.  path: of the host; of an image
+ * volume, below its root or empty.  userns and layers as with rootfs.
+ */
+#define FIXED_FIELDS_mount(U32, U64, I64, STR, ARR64)                          \
+	STR(ctr, 65)                                                           \
+	U32(number) U32(flags) STR(userns, 65) STR(path, 4096) U32(nlayers)    \
+	    ARR64(layers, 128)
+
 /* path is absolute and lexically clean; the launcher resolves its symbolic
  * links inside the root file system. */
 #define FIXED_FIELDS_rootfs_dir(U32, U64, I64, STR, ARR64)                     \
@@ -135,11 +144,13 @@
 
 /*
  * A path of the host.  L_HOST_PATH: the source of a bind mount; if nothing is
- * there, a directory is made (0755, with its parents).  L_DEVICES: a device
+ * there, a directory is made (0755, with its parents); propagation is
+ * MOUNT_SOURCE_* of execd/mount_flags.h.  L_DEVICES: a device
  * node, or a directory to walk; L_DEVICES_ARE carries a sealed memfd made by
  * devlist_make of execd/devlist.h.
  */
-#define FIXED_FIELDS_host_path(U32, U64, I64, STR, ARR64) STR(path, 4096)
+#define FIXED_FIELDS_host_path(U32, U64, I64, STR, ARR64)                      \
+	STR(path, 4096) U32(propagation)
 
 /*
  * With stdin (sealed memfd), stdout and stderr (pipes) of the plugin.
@@ -199,6 +210,7 @@
 	FIXED(pod)                                                             \
 	FIXED(pod_made)                                                        \
 	FIXED(rootfs)                                                          \
+	FIXED(mount)                                                           \
 	FIXED(rootfs_dir)                                                      \
 	FIXED(ctr_create)                                                      \
 	FIXED(ctr_created)                                                     \

@@ -476,8 +476,15 @@ test_ctr_bad(void **state)
 	    c->mount.host_path = pb_str("/a/../etc"));
 	CTR_BAD("config.mounts[0].recursive_read_only",
 	    c->mount.recursive_read_only = true);
-	CTR_BAD("config.mounts[0]", c->volume.image = pb_str("busybox");
+	CTR_BAD("config.mounts[0].host_path",
+		c->volume.image = pb_str("busybox");
 		c->mount.image = &c->volume);
+	CTR_BAD("config.mounts[0].image_sub_path",
+	    c->mount.image_sub_path = pb_str("a"));
+	CTR_BAD("config.mounts[0].image_sub_path",
+		c->volume.image = pb_str("busybox");
+		c->mount.image = &c->volume; c->mount.host_path = pb_str("");
+		c->mount.image_sub_path = pb_str("a/../b"));
 	CTR_BAD("config.mounts.propagation",
 	    c->mount.propagation = (Runtime__V1__MountPropagation)7);
 	CTR_BAD("config.CDI_devices", c->config.n_cdi_devices = 1);
