@@ -29,6 +29,13 @@ BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Ulinux -I. -isystem $(B)/gen \
 	-DCRIOD_SYSCONFDIR='"$(sysconfdir)"'
 ALL_CFLAGS = $(BASE_CFLAGS) $(HARDEN) $(CFLAGS)
 
+# Says what is made; make V=1 prints the commands.
+ifndef V
+.SILENT:
+MAKEFLAGS += --no-print-directory
+endif
+say = @echo '  $(1)	$@'
+
 all: programs
 
 PROGRAMS =
@@ -56,6 +63,7 @@ pkglibs = $(if $(1),$(shell pkg-config $(2) --libs $(1)))
 define sysfilter
 $(B)/gen/filter/$(1).c: lib/mkfilter.c $$($(1)_CALLS)
 	@mkdir -p $$(@D) $(B)/tool
+	$$(call say,filter)
 	$(CC) $(BASE_CFLAGS) -DCALLS_FILE='"$$($(1)_CALLS)"' -o $(B)/tool/mkfilter-$(1) lib/mkfilter.c -lseccomp
 	$(B)/tool/mkfilter-$(1) $(1) >$$@.tmp && mv $$@.tmp $$@
 endef
@@ -65,6 +73,7 @@ $(1)_ALLSRCS = $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) \
 	$$(if $$($(1)_CALLS),$(B)/gen/filter/$(1).c)
 $(B)/$$($(1)_OUT): $$(call objs,$$($(1)_ALLSRCS))
 	@mkdir -p $$(@D)
+	$$(call say,link)
 	$(CC) $(HARDEN) $(CFLAGS) $$(if $$(filter -static,$$($(1)_LDFLAGS)),-static-pie -Wl$$(comma)-z$$(comma)relro$$(comma)-z$$(comma)now,$(LDHARDEN)) $(LDFLAGS) -o $$@ $$^ \
 	    $$(call pkglibs,$$($(1)_PKGS),$$(if $$(filter -static,$$($(1)_LDFLAGS)),--static)) $$($(1)_LDADD)
 programs: $(B)/$$($(1)_OUT)
@@ -77,6 +86,7 @@ $(1)_ALLSRCS = $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) \
 	$$(if $$($(1)_CALLS),$(B)/gen/filter/$(1).c)
 $(B)/regress/$(1): $$(call objs,$$($(1)_ALLSRCS))
 	@mkdir -p $$(@D)
+	$$(call say,link)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ \
 	    $$(call pkglibs,$$($(1)_PKGS) cmocka) $$($(1)_LDADD)
 tests: $(B)/regress/$(1)
@@ -89,10 +99,12 @@ $(foreach p,$(PROGRAMS) $(TESTS),$(if $($(p)_CALLS),$(eval $(call sysfilter,$(p)
 define twin
 $(B)/obj/twin_$(1).o: regress/sandbox/twin.c
 	@mkdir -p $$(@D)
+	$$(call say,cc)
 	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) -MMD -MP -c -o $$@ $$<
 $(B)/regress/twin_$(1): $(B)/obj/twin_$(1).o $(B)/obj/lib/filter.o \
     $(B)/obj/gen/filter/$(1).o $(B)/obj/gen/filter_names.o
 	@mkdir -p $$(@D)
+	$$(call say,link)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $$@ $$^
 tests: $(B)/regress/twin_$(1)
 endef
@@ -104,6 +116,7 @@ FUZZ_CFLAGS = $(BASE_CFLAGS) -g -O1 -w \
 define fuzzer
 $(B)/fuzz/$(1): $$($(1)_SRCS) $$(call libsrcs,$$($(1)_LIBS)) | $(PROTO_H)
 	@mkdir -p $$(@D)
+	$$(call say,fuzzer)
 	$(CLANG) $(FUZZ_CFLAGS) $$(call pkgcflags,$$($(1)_PKGS)) -o $$@ \
 	    $$(filter %.c,$$^) $$(call pkglibs,$$($(1)_PKGS)) $$($(1)_LDADD)
 fuzzers: $(B)/fuzz/$(1)
@@ -122,15 +135,18 @@ $(B)/gen/filter_names.c: lib/mknames.c
 PROTO_H = $(B)/gen/proto/cri.pb-c.h $(B)/gen/proto/msg.pb-c.h
 $(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
+	$(call say,protoc)
 	protoc-c --c_out=$(B)/gen proto/$*.proto
 $(B)/gen/proto/msg.pb-c.c: proto/cri.proto
 
 # Generated code builds without -Werror.
 $(B)/obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
 	@mkdir -p $(@D)
+	$(call say,cc)
 	$(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $<
 $(B)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
+	$(call say,cc)
 	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -MMD -MP -c -o $@ $<
 
 # ---- installing ----
