@@ -42,6 +42,15 @@ cerr_from_errno(int num)
 	}
 }
 
+static void
+cerr_one_line(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+	}
+}
+
 int
 cerr_set(struct cerr *err, enum cerr_code code, const char *fmt, ...)
 {
@@ -53,6 +62,7 @@ cerr_set(struct cerr *err, enum cerr_code code, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	cerr_one_line(err->text);
 	return -1;
 }
 
@@ -72,6 +82,7 @@ cerr_errno(struct cerr *err, const char *fmt, ...)
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 	    strerror(saved));
+	cerr_one_line(err->text);
 	errno = saved;
 	return -1;
 }

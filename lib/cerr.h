@@ -43,7 +43,9 @@ struct cerr {
  * so that "return cerr_set(...)" is the whole error path.  cerr_errno adds
  * ": strerror" of errno and takes the code from it: ENOSPC, EDQUOT, EMFILE,
  * ENFILE and ENOMEM are RESOURCE_EXHAUSTED, all else INTERNAL.
- * Text longer than CERR_TEXT_MAX is cut.
+ * Text longer than CERR_TEXT_MAX is cut, and what would be more than one line
+ * or speak to a terminal (control characters) is '?': texts quote what clients
+ * and registries send.
  */
 int cerr_set(struct cerr *err, enum cerr_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
