@@ -32,7 +32,7 @@ def full(pods, scratch):
         labels=ODD, annotations=ODD, stop_signal=29,  # SIGUSR1
         image="busybox", mounts=[
             {"container_path": "/data", "host_path": volume,
-             "readonly": True, "propagation": 1}],
+             "readonly": True}],
         resources={"cpu_shares": 512, "memory_limit_in_bytes": 64 << 20,
                    "oom_score_adj": 500},
         security_context={"run_as_user": {"value": 1000},
@@ -76,8 +76,8 @@ def test_container_in_full(pods, full):
         RUNNING, 0, 0, "")
     assert 0 < st.created_at <= st.started_at
     mount, = st.mounts
-    assert (mount.container_path, mount.host_path, mount.readonly,
-            mount.propagation) == ("/data", volume, True, 1)
+    assert (mount.container_path, mount.host_path, mount.readonly) == (
+        "/data", volume, True)
     assert st.log_path == os.path.join(
         pods.logs, "%s-full_7.log" % config["metadata"]["name"])
     assert st.stop_signal == 29

@@ -38,7 +38,7 @@ def numbers(path):
 def answers(client, pod, ctrs):
     """Everything a kubelet would compare."""
     return (client.ListPodSandbox(), client.ListContainers(),
-            client.PodSandboxStatus(pod_sandbox_id=pod),
+            client.PodSandboxStatus(pod_sandbox_id=pod).status,
             [client.ContainerStatus(container_id=c) for c in ctrs],
             client.ListImages())
 
