@@ -41,7 +41,7 @@ all: programs
 PROGRAMS =
 include lib/build.mk
 include $(wildcard parent/build.mk criod/build.mk streamd/build.mk \
-	imaged/build.mk netd/build.mk execd/build.mk criodctl/build.mk)
+	imaged/build.mk netd/build.mk execd/build.mk nrid/build.mk criodctl/build.mk)
 include $(wildcard regress/build.mk contrib/build.mk)
 
 # regress/unit/FOLDER/tests.mk: TESTS += t_NAME, with t_NAME_SRCS (the test
@@ -132,12 +132,13 @@ $(B)/gen/filter_names.c: lib/mknames.c
 	$(CC) $(BASE_CFLAGS) -o $(B)/tool/mknames lib/mknames.c -lseccomp
 	$(B)/tool/mknames >$@.tmp && mv $@.tmp $@
 
-PROTO_H = $(B)/gen/proto/cri.pb-c.h $(B)/gen/proto/msg.pb-c.h
+PROTO_H = $(B)/gen/proto/cri.pb-c.h $(B)/gen/proto/msg.pb-c.h \
+	$(B)/gen/proto/nri.pb-c.h
 $(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
 	$(call say,protoc)
 	protoc-c --c_out=$(B)/gen proto/$*.proto
-$(B)/gen/proto/msg.pb-c.c: proto/cri.proto
+$(B)/gen/proto/msg.pb-c.c: proto/cri.proto proto/nri.proto
 
 # Generated code builds without -Werror.
 $(B)/obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)

@@ -1,6 +1,6 @@
 PROGRAMS += front
 front_OUT = libexec/criod/front
-front_SRCS = criod/main.c criod/front.c criod/methods.c criod/serve.c \
+front_SRCS = criod/main.c criod/front.c criod/methods.c criod/nri.c criod/nri_msg.c criod/serve.c \
 	criod/control.c criod/facts.c criod/orphan.c criod/store.c \
 	criod/pod.c criod/pod_run.c criod/pod_stop.c criod/pod_remove.c \
 	criod/ctr.c criod/ctr_create.c criod/ctr_start.c criod/ctr_stop.c \

@@ -7,6 +7,7 @@
 #include "criod/ctr.h"
 #include "criod/front.h"
 #include "criod/op.h"
+#include "criod/nri.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "imsg/link.h"
@@ -177,6 +178,7 @@ ctr_end(struct ctr *c, int32_t code, int64_t at, const char *reason,
 	ctr_save(c);
 	if (!c->starting)
 		events_ctr_stopped(c);
+	nri_ctr_tell(c, NRI__EVENT__STOP_CONTAINER);
 	c->plan.on = false;
 	if (c->stop_timer != NULL)
 		(void)evtimer_del(c->stop_timer);

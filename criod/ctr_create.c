@@ -8,6 +8,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/op.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
@@ -199,11 +200,25 @@ ctr_step_created(void *ctx, struct op *op)
 	op_next(op, &err);
 }
 
+static void
+ctr_step_nri(void *ctx, struct op *op)
+{
+	nri_ctr_may(ctx, op, NRI__EVENT__POST_CREATE_CONTAINER);
+}
+
+static void
+ctr_undo_nri(void *ctx, struct op *op)
+{
+	nri_ctr_may(ctx, op, NRI__EVENT__REMOVE_CONTAINER);
+}
+
 static const struct op_step ctr_create_steps[] = {
 	{ "image", ctr_step_image, NULL },
 	{ "record", ctr_step_record, ctr_step_forget },
+	{ "forget", NULL, ctr_undo_nri },
 	{ "container", ctr_step_create, ctr_step_remove },
 	{ "created", ctr_step_created, NULL },
+	{ "nri", ctr_step_nri, NULL },
 };
 
 static void

@@ -2,6 +2,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/op.h"
 #include "criod/pod.h"
 #include "imsg/link.h"
@@ -60,10 +61,17 @@ ctr_step_forget(void *ctx, struct op *op)
 		op_next(op, NULL);
 }
 
+static void
+ctr_step_nri(void *ctx, struct op *op)
+{
+	nri_ctr_may(ctx, op, NRI__EVENT__REMOVE_CONTAINER);
+}
+
 static const struct op_step ctr_remove_steps[] = {
 	{ "stop", ctr_step_stop, NULL },
 	{ "settle", ctr_step_settle, NULL },
 	{ "container", ctr_step_remove, NULL },
+	{ "nri", ctr_step_nri, NULL },
 	{ "record", ctr_step_forget, NULL },
 };
 

@@ -2,6 +2,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/pod.h"
 #include "imsg/link.h"
 #include "lib/log.h"
@@ -21,6 +22,7 @@ ctr_started(struct ctr *c, const Criod__CtrStarted *m)
 	ctr_set_state(c, CTR_RUNNING);
 	ctr_save(c);
 	events_ctr_started(c);
+	nri_ctr_tell(c, NRI__EVENT__POST_START_CONTAINER);
 }
 
 /*
@@ -62,6 +64,42 @@ ctr_start_reply(void *arg, struct link_msg *m, const struct cerr *err)
 	(void)wait_end(&c->start_waits, err, &resp);
 }
 
+static void
+ctr_start_now(struct ctr *c)
+{
+	Criod__CtrId m = CRIOD__CTR_ID__INIT;
+
+	m.id = c->id;
+	(void)link_request(c->front->execd, MSG_CTR_START, &m, NULL, 0,
+	    mono_after_ms(FRONT_CTR_MS), ctr_start_reply, c);
+}
+
+/* Nothing was started yet: a plugin's no is final, its absence is not. */
+static void
+ctr_start_asked(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr *c = arg;
+	struct cerr own;
+
+	(void)m;
+	if (err == NULL && c->state != CTR_CREATED) {
+		(void)cerr_set(&own, CERR_FAILED_PRECONDITION,
+		    "container %s was stopped before it started", c->id);
+		err = &own;
+	}
+	if (err == NULL) {
+		ctr_start_now(c);
+		return;
+	}
+	c->starting = false;
+	log_warn("container %s: start: %s", c->id, err->text);
+	if (err->code != CERR_UNAVAILABLE && c->state == CTR_CREATED) {
+		ctr_start_failed(c, err);
+		ctr_kill_rest(c);
+	}
+	(void)wait_end(&c->start_waits, err, NULL);
+}
+
 static int
 ctr_start_may(const struct ctr *c, struct cerr *err)
 {
@@ -82,7 +120,6 @@ ctr_handle_start(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__StartContainerRequest *r = request_;
 	struct front *front = ctx;
-	Criod__CtrId m = CRIOD__CTR_ID__INIT;
 	struct cerr err;
 	struct ctr *c = ctr_find(front, r->container_id, &err);
 
@@ -94,7 +131,6 @@ ctr_handle_start(void *ctx, struct grpc_call *call, const void *request_)
 	if (c->starting)
 		return;
 	c->starting = true;
-	m.id = c->id;
-	(void)link_request(front->execd, MSG_CTR_START, &m, NULL, 0,
-	    mono_after_ms(FRONT_CTR_MS), ctr_start_reply, c);
+	if (!nri_ctr_ask(c, NRI__EVENT__START_CONTAINER, ctr_start_asked, c))
+		ctr_start_now(c);
 }

@@ -45,7 +45,7 @@ struct front {
 	const Criod__BootFront *boot;
 	struct event_base *base;
 	struct grpc_server *grpc;
-	struct link *imaged, *netd, *execd;
+	struct link *imaged, *netd, *execd, *nrid;
 	struct store store;
 	struct events events;
 	struct pod_list pods;

@@ -6,7 +6,7 @@
 
 #include "criod/grpc_int.h"
 #include "criod/h2.h"
-#include "criod/pbcheck.h"
+#include "proto/pbcheck.h"
 #include "lib/log.h"
 
 #define GRPC_MMAP_THRESHOLD (128 * 1024)

@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 
 #include "criod/grpc.h"
-#include "criod/pballoc.h"
+#include "proto/pballoc.h"
 #include "proto/grpc_frame.h"
 
 struct event;

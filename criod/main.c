@@ -8,6 +8,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/serve.h"
 #include "imsg/codec.h"
 #include "imsg/helper.h"
@@ -44,6 +45,10 @@ static const struct link_handler front_execd_handlers[] = {
 	.self = ROLE_FRONT, .peer = (role), .lost = helper_link_lost,          \
 	.pb = &codec_pb
 
+static const struct link_handler front_nrid_handlers[] = {
+	{ MSG_NRI_EVICT, nri_handle_evict },
+};
+
 static const struct link_def front_links[] = {
 	{ FRONT_LINK(ROLE_STREAMD) },
 	{ FRONT_LINK(ROLE_IMAGED) },
@@ -52,6 +57,12 @@ static const struct link_def front_links[] = {
 	    FRONT_LINK(ROLE_EXECD),
 	    .handlers = front_execd_handlers,
 	    .nhandlers = 1,
+	},
+	{
+	    FRONT_LINK(ROLE_NRID),
+	    .handlers = front_nrid_handlers,
+	    .nhandlers =
+		sizeof(front_nrid_handlers) / sizeof(front_nrid_handlers[0]),
 	},
 };
 
@@ -80,6 +91,8 @@ front_start(void *ctx)
 	struct front *f = ctx;
 
 	f->started = true;
+	if (link_attached(f->nrid))
+		nri_attached(f);
 	if (link_attached(f->netd))
 		facts_netd_back(f);
 	if (link_attached(f->execd))
@@ -99,6 +112,8 @@ front_attached(void *ctx, enum role peer)
 		facts_execd_back(f);
 	else if (peer == ROLE_NETD)
 		facts_netd_back(f);
+	else if (peer == ROLE_NRID)
+		nri_attached(f);
 }
 
 static void
@@ -136,5 +151,6 @@ main(void)
 	front.imaged = helper_link(front.helper, ROLE_IMAGED);
 	front.netd = helper_link(front.helper, ROLE_NETD);
 	front.execd = helper_link(front.helper, ROLE_EXECD);
+	front.nrid = helper_link(front.helper, ROLE_NRID);
 	helper_boot_run(front.helper);
 }

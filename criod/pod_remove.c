@@ -2,6 +2,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/op.h"
 #include "criod/pod.h"
 #include "imsg/link.h"
@@ -83,6 +84,12 @@ pod_step_remove_ns(void *ctx, struct op *op)
 	    NULL);
 }
 
+static void
+pod_step_nri(void *ctx, struct op *op)
+{
+	nri_pod_may(ctx, op, NRI__EVENT__REMOVE_POD_SANDBOX);
+}
+
 /* While its network could not be removed, a record stays to remember that. */
 static void
 pod_step_forget(void *ctx, struct op *op)
@@ -104,6 +111,7 @@ static const struct op_step pod_remove_steps[] = {
 	{ "stop", pod_step_stop, NULL },
 	{ "containers", pod_step_remove_ctrs, NULL },
 	{ "namespaces", pod_step_remove_ns, NULL },
+	{ "nri", pod_step_nri, NULL },
 	{ "record", pod_step_forget, NULL },
 };
 

@@ -8,6 +8,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/op.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
@@ -217,6 +218,18 @@ pod_undo_net(void *ctx, struct op *op)
 }
 
 static void
+pod_step_nri(void *ctx, struct op *op)
+{
+	nri_pod_must(ctx, op, NRI__EVENT__RUN_POD_SANDBOX);
+}
+
+static void
+pod_undo_nri(void *ctx, struct op *op)
+{
+	nri_pod_may(ctx, op, NRI__EVENT__REMOVE_POD_SANDBOX);
+}
+
+static void
 pod_step_ready(void *ctx, struct op *op)
 {
 	struct pod *pod = ctx;
@@ -236,6 +249,7 @@ static const struct op_step pod_create_steps[] = {
 	{ "record", pod_step_record, pod_undo_record },
 	{ "namespaces", pod_step_create, pod_undo_create },
 	{ "network", pod_step_net, pod_undo_net },
+	{ "nri", pod_step_nri, pod_undo_nri },
 	{ "ready", pod_step_ready, NULL },
 };
 

@@ -4,6 +4,7 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/op.h"
 #include "criod/pod.h"
 #include "imsg/link.h"
@@ -58,6 +59,17 @@ pod_step_ctrs(void *ctx, struct op *op)
 			pod_stop_ctr(pod, c);
 	}
 	pod_pending_end(pod);
+}
+
+static void
+pod_step_nri(void *ctx, struct op *op)
+{
+	struct pod *pod = ctx;
+
+	if (pod->state == POD_READY)
+		nri_pod_may(pod, op, NRI__EVENT__STOP_POD_SANDBOX);
+	else
+		op_next(op, NULL);
 }
 
 /* ---- the network ---- */
@@ -199,6 +211,7 @@ pod_step_notready(void *ctx, struct op *op)
 
 static const struct op_step pod_stop_steps[] = {
 	{ "containers", pod_step_ctrs, NULL },
+	{ "nri", pod_step_nri, NULL },
 	{ "network", pod_step_net_del, NULL },
 	{ "namespaces", pod_step_ns, NULL },
 	{ "record", pod_step_notready, NULL },

@@ -10,11 +10,12 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
 	execd/ctr_mounts.c \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
-	execd/exec.c execd/info.c execd/mon.c execd/pod.c execd/pod_file.c \
+	execd/exec.c execd/info.c execd/mon.c execd/nri.c execd/nri_apply.c \
+	execd/nri_json.c execd/pod.c execd/pod_file.c \
 	execd/runtime.c execd/runtime_facts.c execd/signum.c \
 	execd/stream.c \
 	execd/ctr_update.c execd/spec_update.c execd/stat_parse.c execd/stats.c \
 	execd/stats_metric.c execd/stats_view.c lib/metric.c $(SPEC_SRCS)
-execd_LIBS = base confine fixed link proto helperboot json
+execd_LIBS = base confine fixed link proto helperboot json pbsafe
 execd_PKGS = libevent_core libcap-ng libprotobuf-c jansson
 execd_CALLS = execd/execd.calls

@@ -8,6 +8,8 @@
 #include "execd/ctr.h"
 #include "execd/ctr_mounts.h"
 #include "execd/mon.h"
+#include "execd/nri.h"
+#include "execd/nri_apply.h"
 #include "execd/pod.h"
 #include "execd/pod_ns.h"
 #include "execd/profile.h"
@@ -27,7 +29,7 @@
  *	2. at once: leases of the images, the host's devices, the mounts'
  *	   sources
  *	3. the root file system, and with it the image's passwd and group
- *	4. config.json
+ *	4. config.json, as NRI plugins want it
  *	5. the mounts that the runtime does not make, the working directory
  *	6. the runtime's create, under a new monitor
  *	7. the link to that monitor
@@ -260,18 +262,67 @@ ctr_create_spec_in(struct ctr_create *k)
 }
 
 static int
-ctr_create_config(struct ctr_create *k)
+ctr_create_save(struct ctr_create *k)
 {
-	struct spec_in in = ctr_create_spec_in(k);
 	CLEANUP_FD int dir = ctr_open_dir(k->ctr);
 
 	if (dir == -1)
 		return cerr_errno(&k->err, "open bundle %s", k->ctr->id);
-	if (spec_build(&in, &k->spec, &k->err) == -1 ||
-	    ctr_create_write(k, dir, CTR_CONFIG_FILE, k->spec.root) == -1)
+	if (ctr_create_write(k, dir, CTR_CONFIG_FILE, k->spec.root) == -1)
 		return -1;
 	return ctr_create_write(k, dir, CTR_PROCESS_FILE,
 	    json_object_get(k->spec.root, "process"));
+}
+
+static void
+ctr_create_built(struct ctr_create *k)
+{
+	if (ctr_create_save(k) == -1)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_mounts_make(k->mounts, ctr_create_have_made, k);
+}
+
+static bool
+ctr_create_privileged(const struct ctr_create *k)
+{
+	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
+
+	return l != NULL && l->security_context != NULL &&
+	       l->security_context->privileged;
+}
+
+/* Plugins had their say. */
+static void
+ctr_create_adjusted(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+	struct nri_rules rules = {
+		.boot = k->ctr->x->boot,
+		.pod = &k->pod,
+		.privileged = ctr_create_privileged(k),
+	};
+
+	if (err != NULL)
+		ctr_create_fail(k, err);
+	else if (nri_apply(&rules, m->body, &k->spec, &k->err) == -1)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_create_built(k);
+}
+
+static void
+ctr_create_config(struct ctr_create *k)
+{
+	struct spec_in in = ctr_create_spec_in(k);
+
+	if (spec_build(&in, &k->spec, &k->err) == -1)
+		ctr_create_fail(k, &k->err);
+	else if (k->ctr->x->boot->nri)
+		nri_ask(k->ctr->x, k->request, k->spec.root,
+		    ctr_create_adjusted, k);
+	else
+		ctr_create_built(k);
 }
 
 /* ---- 3 ---- */
@@ -350,11 +401,10 @@ ctr_create_have_root(void *arg, struct link_msg *m, const struct cerr *err)
 		ctr_create_fail(k, err);
 		return;
 	}
-	if (ctr_create_read_user(k, m) == -1 || ctr_create_config(k) == -1) {
+	if (ctr_create_read_user(k, m) == -1)
 		ctr_create_fail(k, &k->err);
-		return;
-	}
-	ctr_mounts_make(k->mounts, ctr_create_have_made, k);
+	else
+		ctr_create_config(k);
 }
 
 static void
@@ -477,15 +527,6 @@ ctr_create_ask_device(struct ctr_create *k, size_t i, const char *path)
 	k->pending++;
 	(void)link_request(execd_launcher(k->ctr->x), MSG_L_DEVICES, &body,
 	    NULL, 0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_devices, a);
-}
-
-static bool
-ctr_create_privileged(const struct ctr_create *k)
-{
-	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
-
-	return l != NULL && l->security_context != NULL &&
-	       l->security_context->privileged;
 }
 
 static void

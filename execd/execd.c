@@ -30,6 +30,12 @@ execd_launcher(struct execd *x)
 	return helper_link(x->helper, ROLE_EXECLAUNCH);
 }
 
+struct link *
+execd_nrid(struct execd *x)
+{
+	return helper_link(x->helper, ROLE_NRID);
+}
+
 void *
 execd_alloc(size_t n, size_t size)
 {

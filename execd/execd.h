@@ -65,6 +65,7 @@ struct execd {
 struct link *execd_front(struct execd *x);
 struct link *execd_imaged(struct execd *x);
 struct link *execd_launcher(struct execd *x);
+struct link *execd_nrid(struct execd *x);
 
 /* A deep copy of a protobuf message, owned; fatal without memory. */
 void *execd_copy(const void *message);

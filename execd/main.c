@@ -13,6 +13,7 @@
 #include "execd/execd.h"
 #include "execd/hooks.h"
 #include "execd/info.h"
+#include "execd/nri.h"
 #include "execd/pod.h"
 #include "execd/runtime.h"
 #include "execd/stream.h"
@@ -98,6 +99,12 @@ static const struct link_def execd_links[] = {
 	{
 	    .self = ROLE_EXECD,
 	    .peer = ROLE_IMAGED,
+	    .lost = helper_link_lost,
+	    .pb = &codec_pb,
+	},
+	{
+	    .self = ROLE_EXECD,
+	    .peer = ROLE_NRID,
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},
@@ -195,6 +202,8 @@ execd_attached(void *ctx, enum role peer)
 
 	if (peer == ROLE_IMAGED) {
 		ctr_announce(x);
+	} else if (peer == ROLE_NRID) {
+		nri_announce(x);
 	} else if (peer == ROLE_EXECLAUNCH) {
 		runtime_probe(x);
 		ctr_resume(x);

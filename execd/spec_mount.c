@@ -169,7 +169,7 @@ spec_mount_propagation(const Runtime__V1__Mount *m)
  * /proc must stay the kernel's own: runtimes and the checks after a start
  * read it.  Single files that show resources may be replaced.
  */
-static bool
+bool
 spec_mount_proc_allowed(const char *to, const char *from)
 {
 	static const char *const files[] = { "/proc/cpuinfo", "/proc/diskstats",

@@ -45,6 +45,11 @@ json_t *spec_array(struct spec *s);
 /* An array of constant strings, NULL at the end. */
 json_t *spec_words(struct spec *s, const char *const *words);
 
+/* Whether a client may name it so, or mount there. */
+bool spec_page_size(const char *size);
+bool spec_unified_key(const char *key);
+bool spec_mount_proc_allowed(const char *to, const char *from);
+
 /* The fs.root propagation that the mounts need; "" if none. */
 const char *spec_propagation(const struct spec *s);
 

@@ -15,7 +15,7 @@
 #include "lib/trim.h"
 
 #define HELPER_IDLE_S	    3
-#define HELPER_LINKS_MAX    4
+#define HELPER_LINKS_MAX    6
 #define HELPER_HANDLERS_MAX 16
 
 struct helper {

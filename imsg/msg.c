@@ -31,6 +31,7 @@ static const struct {
 	{ ROLE_EXECLAUNCH, "execlaunch" },
 	{ ROLE_MONITOR, "monitor" },
 	{ ROLE_CTL, "criodctl" },
+	{ ROLE_NRID, "nrid" },
 };
 
 const char *

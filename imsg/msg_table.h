@@ -43,7 +43,7 @@ MSG(BOOT, ROLE_PARENT, ROLE_HELPERS, BOOT, P(criod, boot), 4 * MSG_MIB, 0, 1, NO
 MSG(START, ROLE_PARENT, ROLE_HELPERS, BOOT, F(none), 16, 0, 0, NONE)
 MSG(READY, ROLE_HELPERS, ROLE_PARENT, ANY, F(none), 16, 0, 0, NONE)
 MSG(LINK, ROLE_PARENT, ROLE_HELPERS, ANY, F(link), 16, 1, 1, NONE)
-MSG(LISTENER, ROLE_PARENT, ROLE_FRONT | ROLE_STREAMD, ANY, P(criod, listener), 4 * MSG_KIB, 1, 1, NONE)
+MSG(LISTENER, ROLE_PARENT, ROLE_FRONT | ROLE_STREAMD | ROLE_NRID, ANY, P(criod, listener), 4 * MSG_KIB, 1, 1, NONE)
 MSG(FILE, ROLE_PARENT, ROLE_IMAGED | ROLE_NETD, ANY, P(criod, file), 4 * MSG_KIB, 1, 1, NONE)
 MSG(SCAN, ROLE_IMAGED | ROLE_NETD, ROLE_PARENT, ANY, F(scan), 16, 0, 0, SCANNED)
 MSG(SCANNED, ROLE_PARENT, ROLE_IMAGED | ROLE_NETD, ANY, F(none), 16, 0, 0, NONE)
@@ -140,6 +140,22 @@ MSG(NET_STATUS_IS, ROLE_NETD, ROLE_FRONT, RUN, P(criod, net_status), 16 * MSG_KI
 MSG(NET_GC, ROLE_FRONT, ROLE_NETD, RUN, P(criod, net_gc), 4 * MSG_MIB, 0, 0, NET_DELETED)
 MSG(NET_DIAL, ROLE_FRONT, ROLE_NETD, RUN, P(criod, net_dial), 1 * MSG_KIB, 0, 0, NET_DIALLED)
 MSG(NET_DIALLED, ROLE_NETD, ROLE_FRONT, RUN, P(criod, empty), 16, 1, 1, NONE)
+
+/* parent with nrid: a plugin that it started, and perhaps its configuration */
+MSG(NRI_PLUGIN, ROLE_PARENT, ROLE_NRID, ANY, P(criod, nri_plugin), 1 * MSG_KIB, 1, 2, NONE)
+
+/* nrid with front */
+MSG(NRI_STATE, ROLE_FRONT, ROLE_NRID, RUN, P(nri, synchronize_request), 64 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_EVENT, ROLE_FRONT, ROLE_NRID, RUN, P(criod, nri_event), 4 * MSG_MIB, 0, 0, NRI_DONE)
+MSG(NRI_DONE, ROLE_NRID, ROLE_FRONT, RUN, P(criod, nri_done), 1 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_UPDATE, ROLE_NRID, ROLE_FRONT, RUN, P(nri, container_update), 1 * MSG_MIB, 0, 0, NRI_UPDATED)
+MSG(NRI_UPDATED, ROLE_FRONT, ROLE_NRID, RUN, P(criod, empty), 16, 0, 0, NONE)
+MSG(NRI_EVICT, ROLE_NRID, ROLE_FRONT, RUN, P(nri, container_eviction), 4 * MSG_KIB, 0, 0, NONE)
+
+/* nrid with execd */
+MSG(NRI_HAVE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 4 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_CREATE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 4 * MSG_MIB, 0, 0, NRI_CREATED)
+MSG(NRI_CREATED, ROLE_NRID, ROLE_EXECD, RUN, P(nri, container_adjustment), 4 * MSG_MIB, 0, 0, NONE)
 
 /* netd with its launcher */
 MSG(PLUGIN_RUN, ROLE_NETD, ROLE_NETLAUNCH, RUN, F(plugin_run), 2 * MSG_KIB, 3, 3, PLUGIN_DONE)

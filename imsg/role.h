@@ -15,11 +15,12 @@ enum role {
 	ROLE_EXECLAUNCH = 0x100,
 	ROLE_MONITOR = 0x200,
 	ROLE_CTL = 0x400, /* criodctl, over the control socket */
+	ROLE_NRID = 0x800,
 };
 
 #define ROLE_HELPERS                                                           \
 	(ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_UNPACK | ROLE_NETD |   \
-	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH)
+	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH | ROLE_NRID)
 
 /* "imaged"; "unknown" for what is not exactly one role. */
 const char *role_name(enum role role);

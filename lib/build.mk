@@ -11,7 +11,7 @@ LIB_fixed_SRCS = imsg/codec.c imsg/fixed.c imsg/msg.c imsg/wire.c
 LIB_link_SRCS = imsg/link.c
 # protobuf bodies; needs libprotobuf-c
 LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
-	$(B)/gen/proto/msg.pb-c.c
+	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
 # giving memory back; part of helper too
 LIB_trim_SRCS = lib/trim.c
 # a helper's main(); helperboot for those that take protobuf
@@ -19,10 +19,12 @@ LIB_helper_SRCS = imsg/helper.c lib/trim.c
 LIB_helperboot_SRCS = imsg/helper.c lib/trim.c imsg/helper_boot.c
 # bounded JSON; needs jansson
 LIB_json_SRCS = lib/json.c
+# decoding protobuf of strangers
+LIB_pbsafe_SRCS = proto/pballoc.c proto/pbcheck.c
 # gRPC by HTTP/2; needs libevent_core, libnghttp2, libprotobuf-c
 LIB_grpcframe_SRCS = proto/grpc_frame.c proto/grpc_status.c
 LIB_grpc_SRCS = criod/grpc.c criod/grpc_answer.c criod/grpc_h2.c \
 	criod/grpc_local.c criod/h2.c criod/h2_conn.c criod/h2_stream.c \
-	criod/pballoc.c criod/pbcheck.c $(LIB_grpcframe_SRCS)
+	$(LIB_pbsafe_SRCS) $(LIB_grpcframe_SRCS)
 # ttrpc, without any input or output
 LIB_ttrpc_SRCS = lib/ttrpc.c lib/ttrpc_pb.c

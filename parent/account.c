@@ -14,6 +14,7 @@ static const char *const account_names[ACCOUNT_COUNT] = {
 	[ACCOUNT_NET] = "_crionet",
 	[ACCOUNT_EXEC] = "_crioexec",
 	[ACCOUNT_MON] = "_criomon",
+	[ACCOUNT_NRI] = "_crionri",
 };
 
 static int

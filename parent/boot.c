@@ -98,6 +98,8 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->version = boot_strdup(CRIOD_VERSION);
 	b->bundle_directory = boot_path(c, CONF_STATE, "/bundle");
 	b->pod_metrics = c->pod_metrics;
+	b->nri = c->nri;
+	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
 	return 0;
 }
 
@@ -215,6 +217,9 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
 	b->apparmor = f->host->apparmor;
 	b->apparmor_default = boot_strdup(c->text[CONF_APPARMOR]);
+	b->nri = c->nri;
+	b->nri_hooks = c->nri_hooks;
+	b->nri_seccomp = c->nri_seccomp;
 	b->bounding_caps = f->host->bounding;
 	b->oom_score_adj_min = f->host->oom_score_adj_min;
 	b->stats_age_ms = c->stats_age * 1000;
@@ -222,6 +227,22 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->default_cgroup_parent = boot_strdup(
 	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
 	return hooks_read(b, c, err);
+}
+
+int
+boot_nrid(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	Criod__BootNrid *b = boot_alloc(1, sizeof(*b));
+	const struct conf *c = f->conf;
+
+	(void)err;
+	criod__boot_nrid__init(b);
+	boot->nrid = b;
+	b->registration_ms = c->nri_registration_ms;
+	b->request_ms = c->nri_request_ms;
+	b->version = boot_strdup(CRIOD_VERSION);
+	b->required = boot_words(c, CONF_NRI_REQUIRED, &b->n_required);
+	return 0;
 }
 
 static void

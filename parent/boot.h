@@ -23,6 +23,9 @@ int boot_netd(struct Criod__Boot *boot, const struct plan_facts *f,
 int boot_execd(struct Criod__Boot *boot, const struct plan_facts *f,
     struct cerr *err);
 
+int boot_nrid(struct Criod__Boot *boot, const struct plan_facts *f,
+    struct cerr *err);
+
 void boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f);
 void boot_netlaunch_args(struct plan_args *a, const struct plan_facts *f);
 void boot_unpack_args(struct plan_args *a, const struct plan_facts *f);

@@ -7,11 +7,14 @@
 #include "parent/conf.h"
 #include "parent/conf_valid.h"
 
-#define CONF_MODE_DEFAULT 0600
-#define CONF_STATS_AGE	  1 /* seconds */
-#define CONF_DOWNLOADS	  6
-#define CONF_ADDRESS	  "127.0.0.1"
-#define CONF_PORT_MIN	  1024 /* the parent may not bind below */
+#define CONF_MODE_DEFAULT	 0600
+#define CONF_STATS_AGE		 1 /* seconds */
+#define CONF_DOWNLOADS		 6
+#define CONF_ADDRESS		 "127.0.0.1"
+#define CONF_PORT_MIN		 1024 /* the parent may not bind below */
+#define CONF_NRI_REGISTRATION_MS 5000
+#define CONF_NRI_REQUEST_MS	 2000
+#define CONF_NRI_MS_MAX		 60000
 
 static const struct {
 	const char *name;
@@ -29,6 +32,9 @@ static const struct {
 	[CONF_CNI_SUBNET] = { "cni bridge subnet", conf_valid_subnet },
 	[CONF_SECCOMP] = { "seccomp default", conf_valid_seccomp },
 	[CONF_APPARMOR] = { "apparmor default", conf_valid_profile },
+	[CONF_NRI_SOCKET] = { "socket", conf_valid_sockpath },
+	[CONF_NRI_PLUGINS] = { "plugins", conf_valid_dir },
+	[CONF_NRI_CONF] = { "configuration", conf_valid_dir },
 };
 
 static const struct {
@@ -42,6 +48,7 @@ static const struct {
 	    CONF_WORDS_MAX },
 	[CONF_SECCOMP_DIR] = { "seccomp directory", conf_valid_dir,
 	    CONF_PROFILES_MAX },
+	[CONF_NRI_REQUIRED] = { "require", conf_valid_name, CONF_WORDS_MAX },
 };
 
 static void *
@@ -86,6 +93,8 @@ conf_new(void)
 	c->downloads = CONF_DOWNLOADS;
 	c->stats_age = CONF_STATS_AGE;
 	c->pod_metrics = METRIC_IN_ALL;
+	c->nri_registration_ms = CONF_NRI_REGISTRATION_MS;
+	c->nri_request_ms = CONF_NRI_REQUEST_MS;
 	c->stream_address = conf_strdup(CONF_ADDRESS);
 	return c;
 }
@@ -440,6 +449,15 @@ conf_set_stats_age(struct conf *c, const char *value, struct cerr *err)
 		&c->stats_age) == -1)
 		return conf_invalid(err, "stats age",
 		    "is not a number from 0 to 60", value);
+	return 0;
+}
+
+int
+conf_set_nri_ms(unsigned int *ms, const char *value, struct cerr *err)
+{
+	if (conf_valid_number(value, 10, 10, CONF_NRI_MS_MAX, ms) == -1)
+		return conf_invalid(err, "timeout",
+		    "is not a number from 10 to 60000", value);
 	return 0;
 }
 

@@ -28,6 +28,9 @@ enum conf_text {
 	CONF_CNI_SUBNET,
 	CONF_SECCOMP,
 	CONF_APPARMOR,
+	CONF_NRI_SOCKET, /* this and the next two within nri { } */
+	CONF_NRI_PLUGINS,
+	CONF_NRI_CONF,
 	CONF_NTEXTS,
 };
 
@@ -36,6 +39,7 @@ enum conf_list {
 	CONF_HOOKS,
 	CONF_PINNED,
 	CONF_SECCOMP_DIR,
+	CONF_NRI_REQUIRED,
 	CONF_NLISTS,
 };
 
@@ -126,7 +130,10 @@ struct conf {
 	unsigned int stats_age;	  /* seconds */
 	unsigned int pod_metrics; /* METRIC_IN_* of lib/metric.h */
 	char *stream_address;
-	unsigned int stream_port; /* 0: any free one */
+	unsigned int stream_port;    /* 0: any free one */
+	bool nri;		     /* plugins are served */
+	bool nri_hooks, nri_seccomp; /* they may adjust those */
+	unsigned int nri_registration_ms, nri_request_ms;
 };
 
 /* What a host offers where the file is silent; see conf_detect. */
@@ -162,6 +169,8 @@ int conf_set_metrics(struct conf *c, const char *value, bool first,
     struct cerr *err) __attribute__((warn_unused_result));
 int conf_set_stream(struct conf *c, const char *address, const char *port,
     struct cerr *err) __attribute__((warn_unused_result));
+int conf_set_nri_ms(unsigned int *ms, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
 int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)

@@ -24,6 +24,9 @@ static const struct {
 	{ CONF_CNI_SUBNET, "10.88.0.0/16", NULL },
 	{ CONF_SECCOMP, "unconfined", NULL },
 	{ CONF_APPARMOR, CONF_APPARMOR_OWN, NULL },
+	{ CONF_NRI_SOCKET, "/run/nri/nri.sock", "/nri.sock" },
+	{ CONF_NRI_PLUGINS, "/opt/nri/plugins", NULL },
+	{ CONF_NRI_CONF, "/etc/nri/conf.d", NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))
@@ -129,7 +132,15 @@ conf_check_sockets(const struct conf *c, struct cerr *err)
 			return cerr_set(err, CERR_INVALID_ARGUMENT,
 			    "listen on and control socket are both \"%s\"",
 			    l->path);
+		if (strcmp(l->path, c->text[CONF_NRI_SOCKET]) == 0)
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "listen on and the socket of nri are both \"%s\"",
+			    l->path);
 	}
+	if (strcmp(c->text[CONF_NRI_SOCKET], c->text[CONF_CONTROL]) == 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "control socket and the socket of nri are both \"%s\"",
+		    c->text[CONF_CONTROL]);
 	return 0;
 }
 

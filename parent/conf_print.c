@@ -7,6 +7,7 @@ static const char *const conf_list_names[] = {
 	[CONF_HOOKS] = "hooks directory",
 	[CONF_PINNED] = "pinned image",
 	[CONF_SECCOMP_DIR] = "seccomp directory",
+	[CONF_NRI_REQUIRED] = "\trequire",
 };
 
 static const char *const conf_level_names[] = {
@@ -137,15 +138,55 @@ conf_print_metrics(FILE *out, const struct conf *c)
 	(void)fputc('\n', out);
 }
 
+static bool
+conf_of_nri(enum conf_text which)
+{
+	return which == CONF_NRI_SOCKET || which == CONF_NRI_PLUGINS ||
+	       which == CONF_NRI_CONF;
+}
+
+static void
+conf_print_words(FILE *out, const struct conf *c, enum conf_list which)
+{
+	const struct conf_word *w;
+
+	TAILQ_FOREACH(w, &c->words[which], entry) {
+		conf_print_pair(out, conf_list_names[which], w->text);
+		(void)fputc('\n', out);
+	}
+}
+
+static void
+conf_print_nri(FILE *out, const struct conf *c)
+{
+	if (!c->nri)
+		return;
+	(void)fputs("nri {\n", out);
+	for (enum conf_text i = 0; i < CONF_NTEXTS; i++) {
+		if (!conf_of_nri(i))
+			continue;
+		(void)fputc('\t', out);
+		conf_print_pair(out, conf_text_name(i), c->text[i]);
+		(void)fputc('\n', out);
+	}
+	(void)fprintf(out, "\ttimeout %u\n\tregistration timeout %u\n",
+	    c->nri_request_ms, c->nri_registration_ms);
+	conf_print_words(out, c, CONF_NRI_REQUIRED);
+	if (c->nri_hooks)
+		(void)fputs("\tallow hooks\n", out);
+	if (c->nri_seccomp)
+		(void)fputs("\tallow seccomp\n", out);
+	(void)fputs("}\n", out);
+}
+
 void
 conf_print(FILE *out, const struct conf *c)
 {
 	const struct conf_registry *r;
-	const struct conf_word *w;
 
 	conf_print_sockets(out, c);
 	for (enum conf_text i = 0; i < CONF_NTEXTS; i++) {
-		if (c->text[i] == NULL)
+		if (c->text[i] == NULL || conf_of_nri(i))
 			continue;
 		conf_print_pair(out, conf_text_name(i), c->text[i]);
 		(void)fputc('\n', out);
@@ -155,12 +196,11 @@ conf_print(FILE *out, const struct conf *c)
 	(void)fprintf(out, "downloads %u\n", c->downloads);
 	(void)fprintf(out, "stats age %u\n", c->stats_age);
 	conf_print_metrics(out, c);
-	for (size_t i = 0; i < CONF_NLISTS; i++) {
-		TAILQ_FOREACH(w, &c->words[i], entry) {
-			conf_print_pair(out, conf_list_names[i], w->text);
-			(void)fputc('\n', out);
-		}
+	for (enum conf_list i = 0; i < CONF_NLISTS; i++) {
+		if (i != CONF_NRI_REQUIRED)
+			conf_print_words(out, c, i);
 	}
+	conf_print_nri(out, c);
 	TAILQ_FOREACH(r, &c->registries, entry)
 		conf_print_registry(out, r);
 }

@@ -75,14 +75,13 @@ files_select_cni(const struct dirent *de)
 	return files_is_cni(de->d_name);
 }
 
-/* In the order of bytes, whatever the locale. */
-static int
+int
 files_compare(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool
+bool
 files_dir_trusted(int fd, const char *path, bool again)
 {
 	struct stat st;

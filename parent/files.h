@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct conf;
+struct dirent;
 struct link;
 
 #define FILES_KINDS	  4 /* of criod.File.Kind */
@@ -21,5 +22,10 @@ struct link;
  */
 void files_send(struct link *link, const struct conf *c, unsigned int kind,
     bool again);
+
+/* For scandir: in the order of bytes, whatever the locale. */
+int files_compare(const struct dirent **a, const struct dirent **b);
+/* Of root's, and writable by no other; logged if not, unless again. */
+bool files_dir_trusted(int fd, const char *path, bool again);
 
 #endif

@@ -16,6 +16,7 @@ static const struct {
 } lex_keywords[] = {
 	{ "age", AGE },
 	{ "argument", ARGUMENT },
+	{ "allow", ALLOW },
 	{ "apparmor", APPARMOR },
 	{ "blocked", BLOCKED },
 	{ "bridge", BRIDGE },
@@ -42,6 +43,7 @@ static const struct {
 	{ "mirror", MIRROR },
 	{ "mode", MODE },
 	{ "network", NETWORK },
+	{ "nri", NRI },
 	{ "on", ON },
 	{ "owner", OWNER },
 	{ "path", PATH },
@@ -50,7 +52,9 @@ static const struct {
 	{ "pod", POD },
 	{ "port", PORT },
 	{ "program", PROGRAM },
+	{ "registration", REGISTRATION },
 	{ "registry", REGISTRY },
+	{ "require", REQUIRE },
 	{ "runtime", RUNTIME },
 	{ "seccomp", SECCOMP },
 	{ "socket", SOCKET },
@@ -58,6 +62,7 @@ static const struct {
 	{ "stats", STATS },
 	{ "stream", STREAM },
 	{ "subnet", SUBNET },
+	{ "timeout", TIMEOUT },
 	{ "to", TO },
 	{ "type", TYPE },
 };

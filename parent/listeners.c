@@ -26,6 +26,7 @@ static const int listeners_types[] = {
 	[LISTENER_CRI] = SOCK_STREAM,
 	[LISTENER_CONTROL] = SOCK_SEQPACKET,
 	[LISTENER_STREAM] = SOCK_STREAM,
+	[LISTENER_NRI] = SOCK_STREAM,
 };
 
 static struct listener *
@@ -244,7 +245,10 @@ listeners_open(struct listeners *set, const struct conf *c,
 		.group = root,
 		.mode = 0600,
 		.path = c->text[CONF_CONTROL] };
+	struct conf_listen nri = control;
 	const struct conf_listen *l;
+
+	nri.path = c->text[CONF_NRI_SOCKET];
 
 	TAILQ_INIT(set);
 	TAILQ_FOREACH(l, &c->listens, entry) {
@@ -253,6 +257,8 @@ listeners_open(struct listeners *set, const struct conf *c,
 	}
 	if (listeners_need_path(set, old, LISTENER_CONTROL, &control, err) ==
 		-1 ||
+	    (c->nri &&
+		listeners_need_path(set, old, LISTENER_NRI, &nri, err) == -1) ||
 	    listeners_need_stream(set, c, old, err) == -1)
 		goto fail;
 	return 0;

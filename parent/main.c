@@ -23,6 +23,7 @@
 #include "parent/logdest.h"
 #include "parent/notify.h"
 #include "parent/parent.h"
+#include "parent/plugins.h"
 #include "parent/proc.h"
 #include "parent/reload.h"
 #include "parent/roles.h"
@@ -62,6 +63,7 @@ parent_stop_rest(struct parent *p)
 	for (size_t i = 1; i < p->nprocs; i++)
 		proc_stop(p->procs[i]);
 	unpacks_kill(p->unpacks, "criod stops");
+	plugins_kill(p->plugins, "criod stops");
 }
 
 static void
@@ -103,7 +105,7 @@ parent_review_stop(struct parent *p)
 		if (!proc_gone(p->procs[i]))
 			return;
 	}
-	if (unpacks_alive(p->unpacks) == 0)
+	if (unpacks_alive(p->unpacks) == 0 && plugins_alive(p->plugins) == 0)
 		(void)event_base_loopexit(p->base, NULL);
 }
 
@@ -139,7 +141,8 @@ parent_on_child(evutil_socket_t sig, short what, void *arg)
 	(void)sig;
 	(void)what;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool known = unpacks_reaped(p->unpacks, pid, status);
+		bool known = unpacks_reaped(p->unpacks, pid, status) ||
+			     plugins_reaped(p->plugins, pid, status);
 
 		for (size_t i = 0; i < p->nprocs && !known; i++)
 			known = proc_reaped(p->procs[i], pid, status);
@@ -240,6 +243,7 @@ parent_make_procs(struct parent *p)
 	if (roles_count > PARENT_PROCS_MAX)
 		fatalx("too many roles");
 	p->unpacks = unpacks_new(p, parent_plan(&roles_unpack, &facts));
+	p->plugins = plugins_new(p);
 	for (size_t i = 0; i < roles_count; i++)
 		p->procs[i] = proc_new(p, &roles_table[i],
 		    parent_plan(&roles_table[i], &facts));
@@ -270,6 +274,7 @@ parent_end(struct parent *p)
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_free(p->procs[i]);
 	unpacks_free(p->unpacks);
+	plugins_free(p->plugins);
 	for (size_t i = 0; i < PARENT_SIGNALS; i++)
 		event_free(p->signals[i]);
 	event_free(p->stop_timer);

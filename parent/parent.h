@@ -17,9 +17,10 @@ struct conf;
 struct event;
 struct event_base;
 struct proc;
+struct plugins;
 struct unpacks;
 
-#define PARENT_PROCS_MAX 8
+#define PARENT_PROCS_MAX 9
 #define PARENT_SIGNALS	 4
 
 struct parent {
@@ -34,6 +35,7 @@ struct parent {
 	struct proc *procs[PARENT_PROCS_MAX]; /* as in roles_table */
 	size_t nprocs;
 	struct unpacks *unpacks;
+	struct plugins *plugins;
 	struct event *signals[PARENT_SIGNALS];
 	struct event *stop_timer; /* the front has had its time */
 	bool linked;		  /* first start: START may be sent */

@@ -39,6 +39,7 @@ static void parse_listen_set(char **p, char *value);
 }
 
 %token BAD
+%token ALLOW NRI REGISTRATION REQUIRE TIMEOUT
 %token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL
 %token DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
 %token LOG
@@ -77,6 +78,7 @@ statement:
 	| downloads
 	| stats
 	| stream
+	| nri
 	;
 
 macro:
@@ -265,6 +267,48 @@ stream:
 		free($4);
 		free($6);
 	}
+	;
+
+nri:
+	nrihead '{' nrilines '}'
+	| nrihead '{' nrilines nriopt '}'
+	| nrihead '{' nrilines error '}' { yyerrok; }
+	;
+
+nrihead:
+	NRI { lex->conf->nri = true; }
+	;
+
+/* As registrylines. */
+nrilines:
+	%empty
+	| nrilines separator
+	| nrilines nriopt separator
+	| nrilines error separator { yyerrok; }
+	;
+
+nriopt:
+	SOCKET STRING { parse_text(lex, CONF_NRI_SOCKET, $2); }
+	| PLUGINS STRING { parse_text(lex, CONF_NRI_PLUGINS, $2); }
+	| CONFIGURATION STRING { parse_text(lex, CONF_NRI_CONF, $2); }
+	| TIMEOUT STRING {
+		parse_check(lex, conf_set_nri_ms(&lex->conf->nri_request_ms,
+		    $2, &lex->err));
+		free($2);
+	}
+	| REGISTRATION TIMEOUT STRING {
+		parse_check(lex,
+		    conf_set_nri_ms(&lex->conf->nri_registration_ms, $3,
+		    &lex->err));
+		free($3);
+	}
+	| REQUIRE STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_NRI_REQUIRED,
+		    $2, &lex->err));
+		free($2);
+	}
+	| ALLOW HOOKS { lex->conf->nri_hooks = true; }
+	| ALLOW SECCOMP { lex->conf->nri_seccomp = true; }
 	;
 
 registry:

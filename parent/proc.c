@@ -21,6 +21,7 @@
 #include "parent/files.h"
 #include "parent/metrics.h"
 #include "parent/parent.h"
+#include "parent/plugins.h"
 #include "parent/proc.h"
 #include "parent/roles.h"
 #include "parent/spawn.h"
@@ -102,6 +103,12 @@ proc_set_state(struct proc *p, enum proc_state state)
 	p->state = state;
 }
 
+static bool
+proc_wanted(const struct proc *p)
+{
+	return p->info->wanted == NULL || p->info->wanted(p->parent->conf);
+}
+
 static void
 proc_set_timer(struct proc *p, int64_t ms)
 {
@@ -147,6 +154,8 @@ proc_take_ready(void *ctx, struct link_call *call, struct link_msg *m)
 	proc_set_timer(p, 0);
 	p->tries = 0;
 	log_debug("%s[%d] is ready", proc_name(p), (int)p->pid);
+	if (p->info->role == ROLE_NRID)
+		plugins_start(p->parent->plugins, p->link);
 	parent_review(p->parent);
 }
 
@@ -432,6 +441,8 @@ proc_start(struct proc *p)
 {
 	struct cerr err;
 
+	if (!proc_wanted(p))
+		return 0;
 	p->expected = false;
 	p->tries++;
 	if (proc_spawn(p, &err) == -1) {
@@ -524,7 +535,7 @@ proc_log_end(const char *name, pid_t pid, int status, bool expected)
 static void
 proc_restart(struct proc *p)
 {
-	if (p->parent->stopping)
+	if (p->parent->stopping || !proc_wanted(p))
 		return;
 	if (!p->parent->ready && p->tries >= PROC_FIRST_TRIES) {
 		log_error("%s does not start", proc_name(p));
@@ -557,6 +568,8 @@ proc_reaped(struct proc *p, pid_t pid, int status)
 	proc_set_state(p, PROC_DOWN);
 	if (p->info->role == ROLE_IMAGED)
 		unpacks_kill(p->parent->unpacks, "imaged ended");
+	if (p->info->role == ROLE_NRID)
+		plugins_kill(p->parent->plugins, "nrid ended");
 	proc_restart(p);
 	metrics_send(p->parent, proc_name(p), p->restarts, p->violations);
 	parent_review(p->parent);
@@ -572,10 +585,15 @@ proc_reload(struct proc *p, struct plan *plan, bool must)
 
 	plan_free(p->plan);
 	p->plan = plan;
-	if (p->state == PROC_DOWN)
-		return; /* its timer starts the new one */
-	if (changed) {
-		log_info("restarting %s", proc_name(p));
+	if (p->state == PROC_DOWN) {
+		/* The timer of one that died starts the new one. */
+		if (!evtimer_pending(p->timer, NULL))
+			(void)proc_start(p);
+		return;
+	}
+	if (changed || !proc_wanted(p)) {
+		log_info("%s %s", proc_wanted(p) ? "restarting" : "ending",
+		    proc_name(p));
 		proc_stop(p);
 	} else if (p->info->role == ROLE_IMAGED)
 		proc_send_files(p);
@@ -584,7 +602,8 @@ proc_reload(struct proc *p, struct plan *plan, bool must)
 bool
 proc_running(const struct proc *p)
 {
-	return p->state == PROC_RUNNING;
+	return p->state == PROC_RUNNING ||
+	       (p->state == PROC_DOWN && !proc_wanted(p));
 }
 
 bool

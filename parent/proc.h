@@ -42,8 +42,9 @@ void proc_kill(struct proc *p, const char *why);
 /* True if pid was p's: its end is dealt with. */
 bool proc_reaped(struct proc *p, pid_t pid, int status);
 
-bool proc_running(const struct proc *p); /* READY came */
-bool proc_gone(const struct proc *p);	 /* there is no process */
+/* READY came, or the configuration does not want it. */
+bool proc_running(const struct proc *p);
+bool proc_gone(const struct proc *p); /* there is no process */
 const struct roles_info *proc_info(const struct proc *p);
 /* NULL while there is no process. */
 struct link *proc_link(struct proc *p);

@@ -1,7 +1,14 @@
 #include "proto/msg.pb-c.h"
 #include "parent/boot.h"
+#include "parent/conf.h"
 #include "parent/listeners.h"
 #include "parent/roles.h"
+
+static bool
+roles_want_nrid(const struct conf *c)
+{
+	return c->nri;
+}
 
 #define ROLES_UMASK	  077 /* nothing of a helper's is for others */
 #define ROLES_UMASK_USUAL 022 /* containers and plugins expect it */
@@ -12,7 +19,8 @@ const struct roles_info roles_table[] = {
 	    .program = "front",
 	    .account = ACCOUNT_FRONT,
 	    .root = DIRS_FRONT,
-	    .links = ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD,
+	    .links =
+		ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD | ROLE_NRID,
 	    .listeners =
 		ROLES_LISTENER(LISTENER_CRI) | ROLES_LISTENER(LISTENER_CONTROL),
 	    .umask = ROLES_UMASK,
@@ -63,7 +71,8 @@ const struct roles_info roles_table[] = {
 	    .program = "execd",
 	    .account = ACCOUNT_EXEC,
 	    .root = DIRS_BUNDLE,
-	    .links = ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_EXECLAUNCH,
+	    .links = ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_EXECLAUNCH |
+		     ROLE_NRID,
 	    .umask = ROLES_UMASK,
 	    .boot = boot_execd,
 	},
@@ -74,6 +83,17 @@ const struct roles_info roles_table[] = {
 	    .links = ROLE_EXECD,
 	    .umask = ROLES_UMASK_USUAL,
 	    .args = boot_execlaunch_args,
+	},
+	{
+	    .role = ROLE_NRID,
+	    .program = "nrid",
+	    .account = ACCOUNT_NRI,
+	    .root = DIRS_EMPTY,
+	    .links = ROLE_FRONT | ROLE_EXECD,
+	    .listeners = ROLES_LISTENER(LISTENER_NRI),
+	    .umask = ROLES_UMASK,
+	    .boot = boot_nrid,
+	    .wanted = roles_want_nrid,
 	},
 };
 

@@ -16,6 +16,7 @@
 #include "parent/dirs.h"
 
 struct Criod__Boot;
+struct conf;
 struct plan_facts;
 struct plan_args;
 
@@ -30,6 +31,8 @@ struct roles_info {
 	unsigned int links;  /* ROLE_* bits of its peers */
 	unsigned int listeners;
 	unsigned int files; /* bits of criod.File.Kind */
+	/* Whether conf wants it to run; NULL: always. */
+	bool (*wanted)(const struct conf *c);
 	/* Inherited by what launchers start, so theirs is the usual one. */
 	mode_t umask;
 	/* One of the two: arguments, or a part of BOOT. */

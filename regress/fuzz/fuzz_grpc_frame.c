@@ -2,8 +2,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "criod/pballoc.h"
-#include "criod/pbcheck.h"
+#include "proto/pballoc.h"
+#include "proto/pbcheck.h"
 #include "proto/cri.pb-c.h"
 #include "proto/grpc_frame.h"
 #include "proto/grpc_status.h"

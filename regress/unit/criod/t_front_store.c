@@ -79,9 +79,11 @@ open_dir(const struct world *w, const char *name)
 static void
 front_new(struct world *w)
 {
+	static const Criod__BootFront boot = CRIOD__BOOT_FRONT__INIT;
 	struct front *f = &w->front;
 
 	memset(f, 0, sizeof(*f));
+	f->boot = &boot;
 	TAILQ_INIT(&f->pods);
 	TAILQ_INIT(&f->ctrs);
 	LIST_INIT(&f->orphans);

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "criod/pballoc.h"
-#include "criod/pbcheck.h"
+#include "proto/pballoc.h"
+#include "proto/pbcheck.h"
 #include "proto/cri.pb-c.h"
 
 #define BYTES(s) (const uint8_t *)(s), sizeof(s) - 1

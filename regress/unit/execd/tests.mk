@@ -1,4 +1,5 @@
-PB_SRCS = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
+PB_SRCS = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
+	$(B)/gen/proto/nri.pb-c.c
 
 TESTS += t_spec t_hooks t_user t_policy t_caps t_facts
 t_facts_SRCS = regress/unit/execd/t_facts.c execd/runtime_facts.c \

@@ -11,7 +11,8 @@ t_auth_LIBS = base json
 t_auth_PKGS = jansson libcrypto
 t_registry_SRCS = regress/unit/imaged/t_registry.c imaged/registry.c \
 	imaged/ref.c imaged/digest.c imaged/url.c \
-	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c
+	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
+	$(B)/gen/proto/nri.pb-c.c
 t_registry_LIBS = base
 t_registry_PKGS = libcrypto libcurl libprotobuf-c
 include regress/unit/imaged/store.mk

@@ -7,7 +7,8 @@ t_cni_result_SRCS = regress/unit/netd/t_cni_result.c netd/result.c
 t_cni_result_LIBS = base json
 t_cni_result_PKGS = jansson
 t_cni_args_SRCS = regress/unit/netd/t_cni_args.c netd/args.c netd/quantity.c \
-	netd/plugin.c $(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/cri.pb-c.c
+	netd/plugin.c $(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/cri.pb-c.c \
+	$(B)/gen/proto/nri.pb-c.c
 t_cni_args_LIBS = base json
 t_cni_args_PKGS = jansson libprotobuf-c
 t_cni_cache_SRCS = regress/unit/netd/t_cni_cache.c netd/cache.c netd/conf.c \

@@ -4,7 +4,7 @@ t_grpc_status_LIBS = base grpcframe
 t_grpc_frame_SRCS = regress/unit/proto/t_grpc_frame.c
 t_grpc_frame_LIBS = base grpcframe
 t_grpc_decode_SRCS = regress/unit/criod/t_grpc_decode.c \
-	criod/pballoc.c criod/pbcheck.c $(B)/gen/proto/cri.pb-c.c
+	proto/pballoc.c proto/pbcheck.c $(B)/gen/proto/cri.pb-c.c
 t_grpc_decode_LIBS = base
 t_grpc_decode_PKGS = libprotobuf-c
 t_grpc_call_SRCS = regress/unit/criod/t_grpc_call.c $(B)/gen/proto/cri.pb-c.c

@@ -1,5 +1,5 @@
-#ifndef CRIOD_CRIOD_PBCHECK_H
-#define CRIOD_CRIOD_PBCHECK_H
+#ifndef CRIOD_PROTO_PBCHECK_H
+#define CRIOD_PROTO_PBCHECK_H
 
 /*
  * Looks at an encoded protobuf message before it is decoded, guided by its

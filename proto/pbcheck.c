@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "criod/pbcheck.h"
+#include "proto/pbcheck.h"
 
 enum {
 	PBCHECK_VARINT = 0,

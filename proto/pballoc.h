@@ -1,5 +1,5 @@
-#ifndef CRIOD_CRIOD_PBALLOC_H
-#define CRIOD_CRIOD_PBALLOC_H
+#ifndef CRIOD_PROTO_PBALLOC_H
+#define CRIOD_PROTO_PBALLOC_H
 
 /*
  * An allocator for one decoded protobuf message, with a budget.  Everything

@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "criod/pballoc.h"
+#include "proto/pballoc.h"
 
 #define PBALLOC_ALIGN 16U
 #define PBALLOC_FIRST 1024U	    /* first block */

@@ -1,0 +1,215 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "nrid/bytes.h"
+#include "nrid/job.h"
+#include "nrid/plugin.h"
+#include "nrid/sync.h"
+#include "nrid/update.h"
+#include "proto/pballoc.h"
+
+#define SYNC_CHUNK  (1024U * 1024) /* bytes of one message, about */
+#define SYNC_MEMORY (32U * 1024 * 1024)
+
+/* SynchronizeRequest's fields. */
+#define SYNC_PODS 1
+#define SYNC_CTRS 2
+#define SYNC_MORE 3
+
+struct sync {
+	struct plugin *plugin; /* NULL once it is done or gone */
+	struct bytes *chunks;
+	size_t nchunks, at;
+	/* The updates it asks for, at the end. */
+	struct pballoc mem;
+	Nri__SynchronizeResponse *response;
+};
+
+/* Room for one more object of len bytes. */
+static struct bytes *
+sync_room(struct sync *s, size_t len)
+{
+	struct bytes *last = &s->chunks[s->nchunks - 1];
+
+	if (last->len == 0 || last->len + BYTES_FIELD(len) <= SYNC_CHUNK)
+		return last;
+	s->chunks = realloc(s->chunks, (s->nchunks + 1) * sizeof(*s->chunks));
+	if (s->chunks == NULL)
+		fatal("realloc");
+	last = &s->chunks[s->nchunks++];
+	*last = (struct bytes){ 0 };
+	return last;
+}
+
+static void
+sync_collect(struct sync *s)
+{
+	struct known *k = &s->plugin->nrid->known;
+	const struct known_pod *pod;
+	const struct known_ctr *c;
+
+	s->chunks = nrid_alloc(1, sizeof(*s->chunks));
+	s->nchunks = 1;
+	LIST_FOREACH(pod, &k->pods, entry)
+		bytes_add_field(sync_room(s, pod->pod.len), SYNC_PODS,
+		    pod->pod.data, pod->pod.len, NULL, 0);
+	LIST_FOREACH(c, &k->ctrs, entry) {
+		if (c->front.len > 0)
+			bytes_add_field(sync_room(s,
+					    c->front.len + c->execd.len),
+			    SYNC_CTRS, c->front.data, c->front.len,
+			    c->execd.data, c->execd.len);
+	}
+	for (size_t i = 0; i + 1 < s->nchunks; i++)
+		bytes_add_number(&s->chunks[i], SYNC_MORE, 1);
+}
+
+static void
+sync_free(struct sync *s)
+{
+	for (size_t i = 0; i < s->nchunks; i++)
+		bytes_clear(&s->chunks[i]);
+	free(s->chunks);
+	pballoc_clear(&s->mem);
+	free(s);
+}
+
+static void
+sync_updated(void *arg, const size_t *failed, size_t nfailed,
+    const struct cerr *err)
+{
+	(void)failed;
+	(void)nfailed;
+	(void)err;
+	sync_free(arg);
+}
+
+/* Its synchronization is over, well or not. */
+static void
+sync_leave(struct plugin *p)
+{
+	struct nrid *n = p->nrid;
+
+	p->sync->plugin = NULL;
+	p->sync = NULL;
+	if (--n->nsyncing == 0)
+		job_release(n);
+}
+
+void
+sync_forget(struct plugin *p)
+{
+	struct sync *s = p->sync;
+
+	if (s == NULL)
+		return;
+	sync_leave(p);
+	/* Its call is still in flight, and will be ended. */
+}
+
+static void
+sync_done(struct sync *s)
+{
+	struct plugin *p = s->plugin;
+	struct nrid *n = p->nrid;
+
+	plugin_set_state(p, PLUGIN_ACTIVE);
+	log_info("NRI plugin %s is synchronized, for events 0x%x", p->name,
+	    p->events);
+	sync_leave(p);
+	update_run(n, s->response->update, s->response->n_update, sync_updated,
+	    s);
+	sync_review(n);
+}
+
+static void sync_next(struct sync *s);
+
+static const char *
+sync_take(struct sync *s, const uint8_t *payload, size_t len)
+{
+	bool more = s->at + 1 < s->nchunks;
+
+	pballoc_clear(&s->mem);
+	pballoc_init(&s->mem, SYNC_MEMORY);
+	s->response = nrid_decode(&s->mem,
+	    &nri__synchronize_response__descriptor, payload, len);
+	if (s->response == NULL)
+		return "a malformed answer to Synchronize";
+	if (more && (!s->response->more || s->response->n_update > 0))
+		return "it cannot be synchronized in parts";
+	return NULL;
+}
+
+static void
+sync_reply(void *arg, const uint8_t *payload, size_t len,
+    const struct cerr *err, bool answered)
+{
+	struct sync *s = arg;
+	const char *wrong;
+
+	(void)answered;
+	if (s->plugin == NULL) {
+		sync_free(s);
+		return;
+	}
+	wrong = err != NULL ? err->text : sync_take(s, payload, len);
+	if (wrong != NULL) {
+		struct plugin *p = s->plugin;
+
+		sync_leave(p);
+		sync_free(s);
+		plugin_drop(p, wrong);
+		return;
+	}
+	if (++s->at < s->nchunks)
+		sync_next(s);
+	else
+		sync_done(s);
+}
+
+static void
+sync_next(struct sync *s)
+{
+	const struct bytes *b = &s->chunks[s->at];
+	struct plugin *p = s->plugin;
+	struct cerr err;
+
+	if (plugin_call_bytes(p, "Synchronize", b->data, b->len, sync_reply, s,
+		&err) == 0)
+		return;
+	sync_leave(p);
+	sync_free(s);
+	plugin_drop(p, err.text);
+}
+
+static void
+sync_begin(struct plugin *p)
+{
+	struct sync *s = nrid_alloc(1, sizeof(*s));
+
+	s->plugin = p;
+	p->sync = s;
+	pballoc_init(&s->mem, SYNC_MEMORY);
+	p->nrid->nsyncing++;
+	plugin_set_state(p, PLUGIN_SYNCING);
+	sync_collect(s);
+	sync_next(s);
+}
+
+/* One at a time, when nothing is under way. */
+void
+sync_review(struct nrid *n)
+{
+	struct plugin *p;
+
+	if (!n->told_front || !n->told_execd || n->nactive > 0 ||
+	    n->nsyncing > 0)
+		return;
+	TAILQ_FOREACH(p, &n->plugins, entry) {
+		if (p->state == PLUGIN_WAITING) {
+			sync_begin(p);
+			return;
+		}
+	}
+}
