@@ -14,6 +14,7 @@
 #define NODE_NET_MS	  500 /* netd's time to say how it is */
 #define NODE_HANDLERS_MAX 65  /* "" and CONF_RUNTIMES_MAX */
 #define NODE_INFO_MAX	  512
+#define NODE_CONFIG_MAX	  (3 * 4096 + 128) /* three paths */
 
 /* ---- Version, RuntimeConfig ---- */
 
@@ -182,6 +183,21 @@ node_info(const struct front *front, char *text, size_t size)
 	    front->npods, front->nctrs);
 }
 
+/* Where things are; STATE is above its bundles. */
+static void
+node_config(const struct front *front, char *text, size_t size)
+{
+	const Criod__BootFront *boot = front->boot;
+	const char *end = strrchr(boot->bundle_directory, '/');
+	int len = end == NULL ? 0 : (int)(end - boot->bundle_directory);
+
+	(void)snprintf(text, size,
+	    "{\"stateDir\":\"%.*s\",\"imageDir\":\"%s\","
+	    "\"containerDir\":\"%s\"}",
+	    len, boot->bundle_directory, boot->image_directory,
+	    boot->container_directory);
+}
+
 static void
 node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
     const struct cerr *err)
@@ -192,11 +208,12 @@ node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
 	    RUNTIME__V1__RUNTIME_FEATURES__INIT;
 	Runtime__V1__StatusResponse__InfoEntry info =
 	    RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT;
-	Runtime__V1__StatusResponse__InfoEntry *infos[] = { &info };
+	Runtime__V1__StatusResponse__InfoEntry config = info;
+	Runtime__V1__StatusResponse__InfoEntry *infos[] = { &info, &config };
 	Runtime__V1__RuntimeCondition ready[2];
 	Runtime__V1__RuntimeCondition *conditions[] = { &ready[0], &ready[1] };
 	struct node_handlers handlers;
-	char text[NODE_INFO_MAX];
+	char text[NODE_INFO_MAX], dirs[NODE_CONFIG_MAX];
 
 	node_runtime_ready(n->front, &ready[0]);
 	node_network_ready(net, err, &ready[1]);
@@ -212,7 +229,10 @@ node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
 		node_info(n->front, text, sizeof(text));
 		info.key = pb_str("info");
 		info.value = text;
-		resp.n_info = 1;
+		node_config(n->front, dirs, sizeof(dirs));
+		config.key = pb_str("config");
+		config.value = dirs;
+		resp.n_info = 2;
 		resp.info = infos;
 	}
 	grpc_reply(n->call, &resp);

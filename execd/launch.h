@@ -139,6 +139,10 @@ int launch_pod_unmake(const struct launch *l, struct launch_op *op,
 int launch_rootfs_path(const struct launch *l, const char *ctr,
     const char *name, char path[LAUNCH_PATH_MAX], struct cerr *err)
     __attribute__((warn_unused_result));
+/* The runtime has bound what was mounted beside it: only "fs" stays, so that
+ * nothing here keeps the host from unmounting its volumes. */
+int launch_rootfs_bound(const struct launch *l, const char *ctr,
+    struct cerr *err);
 int launch_rootfs(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_rootfs_undo(const struct launch *l, struct launch_op *op,

@@ -313,6 +313,9 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 	r.monitor = (uint32_t)monitor;
 	if (create_follow(&k, &r, err) == -1)
 		return -1;
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_OCI &&
+	    launch_rootfs_bound(l, c->ctr, err) == -1)
+		return -1;
 	op->reply.ctr_created.pid = r.pid;
 	op->reply.ctr_created.start_time = r.start_time;
 	return 0;

@@ -280,8 +280,10 @@ rootfs_unmount(const struct launch *l, int dir, const char *ctr,
 	return 0;
 }
 
+/* keep: a name that stays, or "". */
 static int
-rootfs_unmount_all(const struct launch *l, const char *ctr, struct cerr *err)
+rootfs_unmount_all(const struct launch *l, const char *ctr, const char *keep,
+    struct cerr *err)
 {
 	int fd = launch_open_beneath(l->dirs[LAUNCH_DIR_ROOTFS], ctr,
 	    O_RDONLY | O_DIRECTORY);
@@ -296,7 +298,8 @@ rootfs_unmount_all(const struct launch *l, const char *ctr, struct cerr *err)
 	}
 	while (ret == 0 && (de = readdir(dir)) != NULL) {
 		if (strcmp(de->d_name, ".") != 0 &&
-		    strcmp(de->d_name, "..") != 0)
+		    strcmp(de->d_name, "..") != 0 &&
+		    strcmp(de->d_name, keep) != 0)
 			ret = rootfs_unmount(l, fd, ctr, de->d_name, err);
 	}
 	(void)closedir(dir);
@@ -307,7 +310,7 @@ static int
 rootfs_remove(const struct launch *l, const char *ctr, struct cerr *err)
 {
 	if (launch_check_id("container", ctr, err) == -1 ||
-	    rootfs_unmount_all(l, ctr, err) == -1)
+	    rootfs_unmount_all(l, ctr, "", err) == -1)
 		return -1;
 	if (unlinkat(l->dirs[LAUNCH_DIR_ROOTFS], ctr, AT_REMOVEDIR) == -1 &&
 	    errno != ENOENT)
@@ -315,6 +318,12 @@ rootfs_remove(const struct launch *l, const char *ctr, struct cerr *err)
 	if (launch_tree_remove(l->dirs[LAUNCH_DIR_CONTAINER], ctr) == -1)
 		return cerr_errno(err, "writable layer");
 	return 0;
+}
+
+int
+launch_rootfs_bound(const struct launch *l, const char *ctr, struct cerr *err)
+{
+	return rootfs_unmount_all(l, ctr, "fs", err);
 }
 
 int

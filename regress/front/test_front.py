@@ -46,7 +46,8 @@ def test_status(front):
     assert all(h.features.recursive_read_only_mounts
                for h in st.runtime_handlers)
     assert st.features.supplemental_groups_policy
-    assert '"cgroupDriver":"cgroupfs"' in st.info["info"]
+    assert json.loads(st.info["info"])["cgroupDriver"] == "cgroupfs"
+    assert json.loads(st.info["config"])["stateDir"] == "/run/criod"
 
 
 def test_verbose_asks_execd_and_does_without(front):

@@ -196,6 +196,9 @@ def test_recursive_read_only_file_and_directory(pods, scratch):
                    "readonly": True, "recursive_read_only": True}
                   for n in ("dir", "file")]
         ctr = pods.start(pod, config, ["sleep", "1000"], mounts=mounts)
+        with open("/proc/self/mountinfo") as f:
+            mine = [x.split()[4] for x in f]
+        assert not [m for m in mine if "/rootfs/%s/m" % ctr in m]
         r = pods.sh(ctr, "cat /file; echo x >/file; touch /dir/x /dir/sub/x")
         assert r.stdout == b"text" and r.exit_code != 0
         assert r.stderr.count(b"Read-only file system") == 3

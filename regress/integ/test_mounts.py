@@ -192,7 +192,8 @@ def test_volume_ids(pods, userns, source, handler):
     st = os.stat(source + "/own/made")
     assert (st.st_uid, st.st_gid) == (7, 8)
     made = os.path.join(pods.criod.path, "run/rootfs", ctr)
-    assert made + "/m0" in mounts_of(pods.criod)
+    # Bound by the runtime: nothing here keeps the volume busy.
+    assert made + "/m0" not in mounts_of(pods.criod)
     pods.clean()
     assert not os.path.exists(made)
     assert os.path.exists(source + "/own/made")
