@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "criod/ctr.h"
+#include "criod/figures.h"
 #include "criod/front.h"
 #include "criod/op.h"
 #include "criod/nri.h"
@@ -196,6 +197,8 @@ ctr_exited(struct ctr *c, const Criod__CtrExited *e)
 {
 	if (!ctr_may_end(c))
 		return;
+	if (e->oom_killed)
+		figures_oom(c->front);
 	ctr_end(c, e->unknown ? 255 : e->exit_code,
 	    e->finished_at > 0 ? e->finished_at : wall_now_ns(), ctr_reason(e),
 	    e->unknown ? "the process ended, but nobody saw how" : "");

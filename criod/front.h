@@ -17,6 +17,7 @@
 #include "proto/msg.pb-c.h"
 
 struct event_base;
+struct figures;
 struct grpc_server;
 struct helper;
 struct link;
@@ -45,7 +46,7 @@ struct front {
 	const Criod__BootFront *boot;
 	struct event_base *base;
 	struct grpc_server *grpc;
-	struct link *imaged, *netd, *execd, *nrid;
+	struct link *imaged, *netd, *execd, *nrid, *streamd;
 	struct store store;
 	struct events events;
 	struct pod_list pods;
@@ -61,7 +62,8 @@ struct front {
 	size_t nlisteners;
 	struct control control;
 	Criod__RuntimeFacts *runtimes; /* NULL until execd said */
-	size_t nexecs;		       /* ExecSync in flight */
+	struct figures *figures;
+	size_t nexecs; /* ExecSync in flight */
 };
 
 /* Code UNAVAILABLE if the peer is not there now. */

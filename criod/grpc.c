@@ -224,6 +224,12 @@ grpc_server_new(struct event_base *base, const struct grpc_method *methods,
 }
 
 void
+grpc_server_on_end(struct grpc_server *s, grpc_ended fn)
+{
+	s->ended = fn;
+}
+
+void
 grpc_server_listen(struct grpc_server *s, int fd)
 {
 	h2_server_listen(s->h2, fd);

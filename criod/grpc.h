@@ -86,6 +86,11 @@ const ProtobufCMessageDescriptor *grpc_response(const struct grpc_call *call);
  */
 struct grpc_server *grpc_server_new(struct event_base *base,
     const struct grpc_method *methods, size_t nmethods, void *ctx);
+/* A call has been answered; err is NULL for OK. */
+typedef void (*grpc_ended)(void *ctx, const struct grpc_method *method,
+    const struct cerr *err, int64_t took_ns);
+/* fn is called, with ctx, for each call that a handler was there for. */
+void grpc_server_on_end(struct grpc_server *s, grpc_ended fn);
 /* Takes a listening unix stream socket (made non-blocking). */
 void grpc_server_listen(struct grpc_server *s, int fd);
 /*

@@ -139,6 +139,16 @@ grpc_answer_local(struct grpc_call *call, const void *response,
 		    len - GRPC_FRAME_HEADER);
 }
 
+static void
+grpc_answer_ended(const struct grpc_call *call, const struct cerr *err)
+{
+	const struct grpc_server *s = call->server;
+
+	if (s->ended != NULL)
+		s->ended(s->ctx, call->method, err,
+		    mono_now().ns - call->started.ns);
+}
+
 void
 grpc_reply(struct grpc_call *call, const void *response)
 {
@@ -149,6 +159,7 @@ grpc_reply(struct grpc_call *call, const void *response)
 	    grpc_answer_message(call, response, &err) == -1)
 		grpc_answer_status(call, &err);
 	grpc_answer_status(call, NULL);
+	grpc_answer_ended(call, NULL);
 	grpc_call_free(call);
 }
 
@@ -163,6 +174,7 @@ grpc_fail(struct grpc_call *call, const struct cerr *err)
 	}
 	grpc_answer_local(call, NULL, err);
 	grpc_answer_status(call, err);
+	grpc_answer_ended(call, err);
 	grpc_call_free(call);
 }
 
@@ -194,5 +206,6 @@ void
 grpc_end(struct grpc_call *call)
 {
 	grpc_answer_status(call, NULL);
+	grpc_answer_ended(call, NULL);
 	grpc_call_free(call);
 }

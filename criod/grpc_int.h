@@ -56,6 +56,7 @@ struct grpc_server {
 	const struct grpc_method *methods;
 	size_t nmethods;
 	void *ctx;
+	grpc_ended ended; /* may be NULL */
 	TAILQ_HEAD(, grpc_call) calls;
 	size_t nwork;
 	size_t memory;

@@ -109,14 +109,3 @@ image_handle_remove(void *ctx, struct grpc_call *call, const void *request_)
 		forward_call(call, front->imaged, MSG_IMG_REMOVE, r,
 		    FRONT_CTR_MS, image_removed);
 }
-
-void
-image_handle_fs_info(void *ctx, struct grpc_call *call, const void *request_)
-{
-	Criod__Empty none = CRIOD__EMPTY__INIT;
-	struct front *front = ctx;
-
-	(void)request_;
-	forward_call(call, front->imaged, MSG_IMG_FSINFO, &none, FRONT_QUERY_MS,
-	    forward_same);
-}

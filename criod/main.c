@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "criod/facts.h"
+#include "criod/figures.h"
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
@@ -79,7 +80,9 @@ front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "BOOT: not for the front");
 	f->boot = boot->front;
+	f->figures = figures_new(f);
 	f->grpc = grpc_server_new(f->base, methods_cri, methods_cri_count, f);
+	grpc_server_on_end(f->grpc, figures_call);
 	if (store_open(&f->store, err) == -1)
 		return -1;
 	return store_load(f, err);
@@ -93,6 +96,7 @@ front_start(void *ctx)
 	f->started = true;
 	if (link_attached(f->nrid))
 		nri_attached(f);
+	figures_send(f);
 	if (link_attached(f->netd))
 		facts_netd_back(f);
 	if (link_attached(f->execd))
@@ -114,6 +118,8 @@ front_attached(void *ctx, enum role peer)
 		facts_netd_back(f);
 	else if (peer == ROLE_NRID)
 		nri_attached(f);
+	else if (peer == ROLE_STREAMD)
+		figures_send(f);
 }
 
 static void
@@ -149,6 +155,7 @@ main(void)
 	front.helper = helper_new(&front_def, &front, HELPER_PARENT_FD);
 	front.base = helper_base(front.helper);
 	front.imaged = helper_link(front.helper, ROLE_IMAGED);
+	front.streamd = helper_link(front.helper, ROLE_STREAMD);
 	front.netd = helper_link(front.helper, ROLE_NETD);
 	front.execd = helper_link(front.helper, ROLE_EXECD);
 	front.nrid = helper_link(front.helper, ROLE_NRID);

@@ -407,7 +407,7 @@ stats_call_collect(struct stats_call *k)
 		if (c == NULL)
 			continue;
 		stats_want_usage(stats_of(&c->stats));
-		if (ctr_alive(c))
+		if (ctr_alive(c) && !r->layers)
 			stats_want(k, c->stats, 'c', c->id,
 			    stats_what(r->metrics, STAT_WANT_CGROUP));
 	}

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,17 @@ boot_cgroup(const struct conf *c)
 	return c->cgroup == CONF_CGROUP_SYSTEMD ? 0 : 1;
 }
 
+/* The parent has made both by now. */
+static bool
+boot_split(const struct conf *c)
+{
+	struct stat image, container;
+
+	return stat(c->text[CONF_IMAGE], &image) == 0 &&
+	       stat(c->text[CONF_CONTAINER], &container) == 0 &&
+	       image.st_dev != container.st_dev;
+}
+
 int
 boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
@@ -100,6 +113,7 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->pod_metrics = c->pod_metrics;
 	b->nri = c->nri;
 	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
+	b->split_disk = boot_split(c);
 	return 0;
 }
 

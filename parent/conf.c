@@ -173,6 +173,7 @@ conf_free(struct conf *c)
 		free(c->text[i]);
 	free(c->log_file);
 	free(c->stream_address);
+	free(c->metrics_address);
 	free(c);
 }
 
@@ -474,22 +475,38 @@ conf_set_metrics(struct conf *c, const char *value, bool first,
 	return 0;
 }
 
-int
-conf_set_stream(struct conf *c, const char *address, const char *port,
-    struct cerr *err)
+static int
+conf_set_tcp(const char *what, const char *address, const char *port,
+    char **to_address, unsigned int *to_port, struct cerr *err)
 {
 	const char *wrong = conf_valid_address(address);
 	unsigned int n;
 
 	if (wrong != NULL)
-		return conf_invalid(err, "stream listen on", wrong, address);
+		return conf_invalid(err, what, wrong, address);
 	if (conf_valid_number(port, 10, 0, UINT16_MAX, &n) == -1 ||
 	    (n != 0 && n < CONF_PORT_MIN))
 		return conf_invalid(err, "port",
 		    "is neither 0 nor from 1024 to 65535", port);
-	conf_replace(&c->stream_address, address);
-	c->stream_port = n;
+	conf_replace(to_address, address);
+	*to_port = n;
 	return 0;
+}
+
+int
+conf_set_stream(struct conf *c, const char *address, const char *port,
+    struct cerr *err)
+{
+	return conf_set_tcp("stream listen on", address, port,
+	    &c->stream_address, &c->stream_port, err);
+}
+
+int
+conf_set_metrics_listen(struct conf *c, const char *address, const char *port,
+    struct cerr *err)
+{
+	return conf_set_tcp("metrics listen on", address, port,
+	    &c->metrics_address, &c->metrics_port, err);
 }
 
 int

@@ -134,6 +134,8 @@ struct conf {
 	bool nri;		     /* plugins are served */
 	bool nri_hooks, nri_seccomp; /* they may adjust those */
 	unsigned int nri_registration_ms, nri_request_ms;
+	char *metrics_address; /* NULL: no such page */
+	unsigned int metrics_port;
 };
 
 /* What a host offers where the file is silent; see conf_detect. */
@@ -164,6 +166,8 @@ int conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_stats_age(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
+int conf_set_metrics_listen(struct conf *c, const char *address,
+    const char *port, struct cerr *err) __attribute__((warn_unused_result));
 /* One word of "pod metrics"; the first one begins anew. */
 int conf_set_metrics(struct conf *c, const char *value, bool first,
     struct cerr *err) __attribute__((warn_unused_result));

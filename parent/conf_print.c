@@ -49,6 +49,9 @@ conf_print_sockets(FILE *out, const struct conf *c)
 	}
 	(void)fprintf(out, "stream listen on %s port %u\n", c->stream_address,
 	    c->stream_port);
+	if (c->metrics_address != NULL)
+		(void)fprintf(out, "metrics listen on %s port %u\n",
+		    c->metrics_address, c->metrics_port);
 }
 
 static void

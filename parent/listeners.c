@@ -170,18 +170,25 @@ union listeners_addr {
 	struct sockaddr_in6 in6;
 };
 
+/* What one statement asks for. */
+struct listeners_tcp {
+	enum listener_kind kind;
+	const char *statement, *address;
+	unsigned int port;
+};
+
 static socklen_t
-listeners_addr(union listeners_addr *a, const struct conf *c)
+listeners_addr(union listeners_addr *a, const struct listeners_tcp *t)
 {
 	memset(a, 0, sizeof(*a));
-	if (inet_pton(AF_INET, c->stream_address, &a->in.sin_addr) == 1) {
+	if (inet_pton(AF_INET, t->address, &a->in.sin_addr) == 1) {
 		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons((uint16_t)c->stream_port);
+		a->in.sin_port = htons((uint16_t)t->port);
 		return sizeof(a->in);
 	}
-	(void)inet_pton(AF_INET6, c->stream_address, &a->in6.sin6_addr);
+	(void)inet_pton(AF_INET6, t->address, &a->in6.sin6_addr);
 	a->in6.sin6_family = AF_INET6;
-	a->in6.sin6_port = htons((uint16_t)c->stream_port);
+	a->in6.sin6_port = htons((uint16_t)t->port);
 	return sizeof(a->in6);
 }
 
@@ -196,12 +203,12 @@ listeners_addr_name(char name[LISTENERS_NAME], const char *address,
 }
 
 static int
-listeners_open_stream(struct listeners *set, const struct conf *c,
+listeners_open_tcp(struct listeners *set, const struct listeners_tcp *t,
     const char *name, struct cerr *err)
 {
 	CLEANUP_FD int fd = -1;
 	union listeners_addr addr;
-	socklen_t len = listeners_addr(&addr, c);
+	socklen_t len = listeners_addr(&addr, t);
 	char actual[LISTENERS_NAME];
 	int on = 1;
 
@@ -213,25 +220,27 @@ listeners_open_stream(struct listeners *set, const struct conf *c,
 	    bind(fd, &addr.sa, len) == -1 ||
 	    listen(fd, LISTENERS_BACKLOG) == -1 ||
 	    getsockname(fd, &addr.sa, &len) == -1)
-		return cerr_errno(err, "stream listen on %s", name);
+		return cerr_errno(err, "%s %s", t->statement, name);
 	/* sin_port and sin6_port lie at the same place. */
-	listeners_addr_name(actual, c->stream_address, ntohs(addr.in.sin_port));
-	(void)listeners_add(set, LISTENER_STREAM, name, actual, fd);
+	listeners_addr_name(actual, t->address, ntohs(addr.in.sin_port));
+	(void)listeners_add(set, t->kind, name, actual, fd);
 	fd = -1;
 	return 0;
 }
 
 static int
-listeners_need_stream(struct listeners *set, const struct conf *c,
+listeners_need_tcp(struct listeners *set, const struct listeners_tcp *t,
     const struct listeners *old, struct cerr *err)
 {
 	char name[LISTENERS_NAME];
 	const struct listener *have;
 
-	listeners_addr_name(name, c->stream_address, c->stream_port);
-	have = listeners_find(old, LISTENER_STREAM, name);
+	if (t->address == NULL)
+		return 0;
+	listeners_addr_name(name, t->address, t->port);
+	have = listeners_find(old, t->kind, name);
 	return have != NULL ? listeners_keep(set, have, err)
-			    : listeners_open_stream(set, c, name, err);
+			    : listeners_open_tcp(set, t, name, err);
 }
 
 /* ---- sets ---- */
@@ -246,6 +255,10 @@ listeners_open(struct listeners *set, const struct conf *c,
 		.mode = 0600,
 		.path = c->text[CONF_CONTROL] };
 	struct conf_listen nri = control;
+	const struct listeners_tcp stream = { LISTENER_STREAM,
+		"stream listen on", c->stream_address, c->stream_port };
+	const struct listeners_tcp metrics = { LISTENER_METRICS,
+		"metrics listen on", c->metrics_address, c->metrics_port };
 	const struct conf_listen *l;
 
 	nri.path = c->text[CONF_NRI_SOCKET];
@@ -259,7 +272,8 @@ listeners_open(struct listeners *set, const struct conf *c,
 		-1 ||
 	    (c->nri &&
 		listeners_need_path(set, old, LISTENER_NRI, &nri, err) == -1) ||
-	    listeners_need_stream(set, c, old, err) == -1)
+	    listeners_need_tcp(set, &stream, old, err) == -1 ||
+	    listeners_need_tcp(set, &metrics, old, err) == -1)
 		goto fail;
 	return 0;
 fail:

@@ -16,6 +16,7 @@ enum listener_kind {
 	LISTENER_CRI = 0,
 	LISTENER_CONTROL = 1,
 	LISTENER_STREAM = 2,
+	LISTENER_METRICS = 3,
 	LISTENER_NRI = 4,
 };
 

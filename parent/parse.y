@@ -248,6 +248,12 @@ stats:
 		free($3);
 	}
 	| POD METRICS metrics
+	| METRICS LISTEN ON STRING PORT STRING {
+		parse_check(lex, conf_set_metrics_listen(lex->conf, $4, $6,
+		    &lex->err));
+		free($4);
+		free($6);
+	}
 	;
 
 metrics:

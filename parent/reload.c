@@ -91,7 +91,8 @@ reload_new_listeners(const struct roles_info *info, const struct listeners *old,
     const struct listeners *new)
 {
 	static const enum listener_kind kinds[] = { LISTENER_CRI,
-		LISTENER_CONTROL, LISTENER_STREAM, LISTENER_NRI };
+		LISTENER_CONTROL, LISTENER_STREAM, LISTENER_METRICS,
+		LISTENER_NRI };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if ((info->listeners & ROLES_LISTENER(kinds[i])) != 0 &&

@@ -32,7 +32,8 @@ const struct roles_info roles_table[] = {
 	    .account = ACCOUNT_STREAM,
 	    .root = DIRS_EMPTY,
 	    .links = ROLE_FRONT | ROLE_EXECD,
-	    .listeners = ROLES_LISTENER(LISTENER_STREAM),
+	    .listeners = ROLES_LISTENER(LISTENER_STREAM) |
+			 ROLES_LISTENER(LISTENER_METRICS),
 	    .umask = ROLES_UMASK,
 	    .boot = boot_streamd,
 	},

@@ -8,6 +8,7 @@
 
 #include <linux/mount.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imsg/codec.h"
@@ -25,6 +26,7 @@ struct streamd {
 	struct helper *helper;
 	struct http_server *http;
 	struct metrics metrics;
+	Criod__FrontFigures *figures; /* NULL before the front told any */
 };
 
 static struct streamd streamd;
@@ -70,6 +72,8 @@ streamd_page_metrics(void *ctx, struct evbuffer *body)
 	struct streamd *s = ctx;
 
 	metrics_page(&s->metrics, body);
+	if (s->figures != NULL)
+		metrics_front(s->figures, body);
 	return 200;
 }
 
@@ -118,15 +122,41 @@ streamd_take_metrics(void *ctx, struct link_call *call, struct link_msg *m)
 		log_warn("metrics of %s: not a role", f->role);
 }
 
+/* Kept as a copy, through its encoding. */
+static void
+streamd_take_figures(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Criod__FrontFigures *f = m->body;
+	size_t len = criod__front_figures__get_packed_size(f);
+	struct streamd *s = ctx;
+	uint8_t *buf = malloc(len + 1);
+
+	(void)call;
+	if (buf == NULL)
+		fatal("malloc");
+	(void)criod__front_figures__pack(f, buf);
+	if (s->figures != NULL)
+		criod__front_figures__free_unpacked(s->figures, NULL);
+	s->figures = criod__front_figures__unpack(NULL, len, buf);
+	free(buf);
+}
+
 static const struct link_handler streamd_handlers[] = {
 	{ MSG_LISTENER, streamd_take_listener },
 	{ MSG_METRICS, streamd_take_metrics },
+};
+
+static const struct link_handler streamd_front_handlers[] = {
+	{ MSG_FRONT_FIGURES, streamd_take_figures },
 };
 
 static const struct link_def streamd_links[] = {
 	{
 	    .self = ROLE_STREAMD,
 	    .peer = ROLE_FRONT,
+	    .handlers = streamd_front_handlers,
+	    .nhandlers = sizeof(streamd_front_handlers) /
+			 sizeof(streamd_front_handlers[0]),
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},

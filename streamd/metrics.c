@@ -7,6 +7,9 @@
 
 #include "streamd/metrics.h"
 
+#define METRICS_CRIO "container_runtime_crio_"
+#define METRICS_NS   1e9
+
 /* Lower-case letters, digits and '_': needs no escaping in a label. */
 static bool
 metrics_role_valid(const char *role)
@@ -64,4 +67,115 @@ metrics_page(const struct metrics *m, struct evbuffer *body)
 		(void)evbuffer_add_printf(body,
 		    "criod_filter_violations_total{role=\"%s\"} %" PRIu64 "\n",
 		    m->roles[i].role, m->roles[i].violations);
+}
+
+/* What a label's value may have without being escaped. */
+static bool
+metrics_plain(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return n > 0 && n < 128 && s[n] == '\0';
+}
+
+enum metrics_of { METRICS_COUNT, METRICS_ERRORS, METRICS_LAST };
+
+static const struct {
+	enum metrics_of of;
+	const char *name, *type, *help;
+} metrics_operations[] = {
+	{ METRICS_COUNT, METRICS_CRIO "operations_total", "counter",
+	    "Calls of the CRI that were answered." },
+	{ METRICS_ERRORS, METRICS_CRIO "operations_errors_total", "counter",
+	    "Calls of the CRI that were refused or failed." },
+	{ METRICS_LAST, METRICS_CRIO "operations_latency_seconds", "gauge",
+	    "How long the last call took." },
+};
+
+static void
+metrics_operation(const Criod__FrontOperation *o, enum metrics_of of,
+    const char *name, struct evbuffer *body)
+{
+	if (!metrics_plain(o->name))
+		return;
+	if (of == METRICS_LAST)
+		(void)evbuffer_add_printf(body, "%s{operation=\"%s\"} %.9f\n",
+		    name, o->name, (double)o->last_ns / METRICS_NS);
+	else
+		(void)evbuffer_add_printf(body,
+		    "%s{operation=\"%s\"} %" PRIu64 "\n", name, o->name,
+		    of == METRICS_COUNT ? o->count : o->errors);
+}
+
+static void
+metrics_latency(const Criod__FrontFigures *f, struct evbuffer *body)
+{
+	static const char name[] =
+	    METRICS_CRIO "operations_latency_seconds_total";
+
+	metrics_head(body, name, "summary", "How long calls took.");
+	for (size_t i = 0; i < f->n_operations; i++) {
+		const Criod__FrontOperation *o = f->operations[i];
+
+		if (metrics_plain(o->name))
+			(void)evbuffer_add_printf(body,
+			    "%s_sum{operation=\"%s\"} %.9f\n"
+			    "%s_count{operation=\"%s\"} %" PRIu64 "\n",
+			    name, o->name, (double)o->took_ns / METRICS_NS,
+			    name, o->name, o->count);
+	}
+}
+
+static void
+metrics_one(struct evbuffer *body, const char *name, const char *type,
+    const char *help, uint64_t value)
+{
+	metrics_head(body, name, type, help);
+	(void)evbuffer_add_printf(body, "%s %" PRIu64 "\n", name, value);
+}
+
+static void
+metrics_pulls(const Criod__FrontFigures *f, struct evbuffer *body)
+{
+	static const char failed[] = METRICS_CRIO "image_pulls_failure_total";
+
+	metrics_one(body, METRICS_CRIO "image_pulls_success_total", "counter",
+	    "Images that were pulled.", f->pulls);
+	metrics_head(body, failed, "counter",
+	    "Images that could not be pulled, by the error's code.");
+	for (size_t i = 0; i < f->n_pull_failures; i++) {
+		if (metrics_plain(f->pull_failures[i]->code))
+			(void)evbuffer_add_printf(body,
+			    "%s{error=\"%s\"} %" PRIu64 "\n", failed,
+			    f->pull_failures[i]->code,
+			    f->pull_failures[i]->count);
+	}
+}
+
+void
+metrics_front(const Criod__FrontFigures *f, struct evbuffer *body)
+{
+	for (size_t k = 0; k < 3; k++) {
+		metrics_head(body, metrics_operations[k].name,
+		    metrics_operations[k].type, metrics_operations[k].help);
+		for (size_t i = 0; i < f->n_operations; i++)
+			metrics_operation(f->operations[i],
+			    metrics_operations[k].of,
+			    metrics_operations[k].name, body);
+	}
+	metrics_latency(f, body);
+	metrics_pulls(f, body);
+	metrics_one(body, METRICS_CRIO "containers_oom_total", "counter",
+	    "Containers that were killed for want of memory.", f->oom_kills);
+	metrics_head(body, METRICS_CRIO "default_runtime", "gauge",
+	    "Always 1; the label says which runtime is the default.");
+	if (metrics_plain(f->default_runtime))
+		(void)evbuffer_add_printf(body,
+		    METRICS_CRIO "default_runtime{runtime=\"%s\"} 1\n",
+		    f->default_runtime);
+	metrics_one(body, "criod_pods", "gauge", "Pods, in any state.",
+	    f->pods);
+	metrics_one(body, "criod_containers", "gauge",
+	    "Containers, in any state.", f->containers);
 }

@@ -1,10 +1,13 @@
 #ifndef CRIOD_STREAMD_METRICS_H
 #define CRIOD_STREAMD_METRICS_H
 
-/* Figures that the parent tells, and their page (Prometheus text format). */
+/* Figures that the parent and the front tell, and their page (Prometheus text
+ * format). */
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "proto/msg.pb-c.h"
 
 struct evbuffer;
 
@@ -26,5 +29,7 @@ struct metrics {
 int metrics_set(struct metrics *m, const char *role, uint64_t restarts,
     uint64_t violations) __attribute__((warn_unused_result));
 void metrics_page(const struct metrics *m, struct evbuffer *body);
+/* What the front has told; the names are those of CRI-O's metrics. */
+void metrics_front(const Criod__FrontFigures *f, struct evbuffer *body);
 
 #endif

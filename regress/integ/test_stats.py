@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 
 import grpc
 import pytest
 
-from conftest_integ import NODE, POD, wait_for
+from conftest_integ import Criod, NODE, POD, Pods, wait_for
 
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 MIB = 1 << 20
@@ -469,3 +470,111 @@ def test_update_unified(pods):
     assert files(cg) == before
     assert cg.read("", "memory.high") == "max\n"
     assert dict(limits(pods, ctr).unified) == {"memory.low": str(MIB)}
+
+
+@pytest.fixture(scope="module")
+def split(scratch, registry):
+    """A criod whose writable layers have a file system of their own."""
+    path = os.path.join(scratch, "split")
+    layers = os.path.join(scratch, "split-layers")
+    os.makedirs(layers)
+    subprocess.run(["mount", "-t", "tmpfs", "layers", layers], check=True)
+    conf = """
+container directory "%s"
+metrics listen on 127.0.0.1 port 9537
+pod metrics cpu network
+stats age 5
+""" % os.path.join(layers, "container")
+    c = Criod(path, conf=conf, args=["-m"]).start()
+    try:
+        c.client.PullImage(image={"image": "busybox"})
+        yield c
+    finally:
+        c.stop()
+        subprocess.run(["umount", "-l", layers], check=True)
+
+
+@pytest.fixture
+def split_pods(split, scratch):
+    p = Pods(split, scratch)
+    yield p
+    p.clean()
+
+
+def test_image_fs_split(split_pods, pods):
+    pod, config = split_pods.run()
+    ctr = split_pods.start(pod, config, [
+        "sh", "-c", "dd if=/dev/zero of=/big bs=1M count=3; echo up; "
+        "exec sleep 3600"])
+    wait_for("writing", lambda: "up" in split_pods.text(ctr))
+    r = split_pods.client.ImageFsInfo()
+    assert len(r.image_filesystems) == len(r.container_filesystems) == 1
+    image, layers = r.image_filesystems[0], r.container_filesystems[0]
+    assert image.fs_id.mountpoint != layers.fs_id.mountpoint
+    assert layers.fs_id.mountpoint.endswith("/split-layers/container")
+    near(layers.used_bytes.value, 3 * MIB, MIB)
+    assert layers.inodes_used.value >= 2
+    assert image.used_bytes.value > 0
+    # On one file system the two are one.
+    r = pods.client.ImageFsInfo()
+    assert r.image_filesystems[0].fs_id == r.container_filesystems[0].fs_id
+
+
+def test_chosen_metrics(split_pods):
+    pod, config = split_pods.run()
+    split_pods.start(pod, config, ["sleep", "3600"])
+    c = split_pods.client
+    names = {d.name for d in c.ListMetricDescriptors().descriptors}
+    assert len(names) == 1 + 6 + 8
+    row = c.ListPodSandboxMetrics().pod_metrics[0]
+    got = {m.name for m in row.metrics} | \
+        {m.name for x in row.container_metrics for m in x.metrics}
+    assert "container_network_receive_bytes_total" in got
+    assert "container_cpu_usage_seconds_total" in got
+    assert got <= names
+
+
+def test_stats_age(split_pods, pods):
+    """Numbers are read again when they are old enough, and not before."""
+    pod, config = split_pods.run()
+    ctr = split_pods.start(pod, config, ["sleep", "3600"])
+    one = stats(split_pods, ctr).cpu.timestamp
+    time.sleep(1.2)
+    assert stats(split_pods, ctr).cpu.timestamp == one
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "3600"])
+    one = stats(pods, ctr).cpu.timestamp
+    time.sleep(1.2)
+    assert stats(pods, ctr).cpu.timestamp > one
+
+
+def test_prometheus(split_pods):
+    c = split_pods.client
+    url = "http://127.0.0.1:9537"
+    for _ in range(3):
+        c.Version()
+    with pytest.raises(grpc.RpcError):
+        c.StopPodSandbox(pod_sandbox_id="")
+    with pytest.raises(grpc.RpcError) as e:
+        c.PullImage(image={"image": "nosuch"})
+    code = e.value.code().name
+
+    def page():
+        with urllib.request.urlopen(url + "/metrics") as r:
+            return dict(line.rsplit(" ", 1) for line in
+                        r.read().decode().splitlines() if line[0] != "#")
+    p = "container_runtime_crio_"
+    wait_for("figures", lambda: p + 'image_pulls_failure_total'
+             '{error="%s"}' % code in page())
+    got = page()
+    assert int(got[p + 'operations_total{operation="Version"}']) >= 3
+    assert int(got[p + 'operations_errors_total'
+                       '{operation="StopPodSandbox"}']) == 1
+    assert float(got[p + 'operations_latency_seconds_total_sum'
+                         '{operation="PullImage"}']) > 0
+    assert int(got[p + "image_pulls_success_total"]) >= 1
+    assert int(got[p + "containers_oom_total"]) == 0
+    assert got[p + 'default_runtime{runtime="crun"}'] == "1"
+    assert int(got['criod_helper_restarts_total{role="front"}']) == 0
+    with urllib.request.urlopen(url + "/healthz") as r:
+        assert r.read() == b"ok\n"

@@ -1483,6 +1483,177 @@ def monitor_memory():
         c.delete()
 
 
+# ---- numbers and limits ----
+
+def numbers(names, what=1):
+    """{(item, file): bytes} of L_STATS."""
+    _, fds = L.call('L_STATS', what=what, names=''.join(names))
+    with os.fdopen(fds[0], 'rb') as f:
+        data = f.read()
+    out, at = {}, 0
+    while at < len(data):
+        item, name, size = struct.unpack_from('<III', data, at)
+        out[item, name] = data[at + 12:at + 12 + size]
+        at += 12 + size
+    assert at == len(data)
+    return out
+
+
+@test
+def stats_read():
+    c = Container(L, ['sleep', '1000'], runtime=R, memory=64 << 20).create()
+    c.start()
+    other = new_id()
+    got = numbers(['c' + c.id, 'c' + other, '@' + other], 7)
+    # What is not there is left out; the others are there all the same.
+    assert {k[0] for k in got} == {0}, got.keys()
+    when, = struct.unpack_from('<Q', got[0, 0])
+    assert abs(when / 1e9 - time.time()) < 10
+    assert struct.unpack('<Q', got[0, 1]) == (1,)
+    assert any(v == b'%d\n' % (64 << 20) for v in got.values())
+    _, sockets, limit = struct.unpack('<QQQ', got[0, 2])
+    assert sockets == 0 and limit > 0
+    c.delete()
+
+
+@test
+def stats_refused():
+    ok = 'c' + new_id()
+    for what, names in ((0, ok), (8, ok), (1, ''), (1, ok[:-1]), (1, ok + 'c'),
+                        (1, 'x' + ok[1:]), (1, 'c' + '/' * 64),
+                        (1, 'c' + '../' * 21 + '.'),
+                        (1, ok + '@' + 'g' * 64)):
+        refused(3, L.call, 'L_STATS', what=what, names=names)
+    refused(3, L.call, 'L_USAGE', ctr='../' + new_id()[3:])
+
+
+@test
+def usage_hostile():
+    """A layer that a container filled with what is hard to count."""
+    c = Container(L, ['sleep', '1000'], runtime=R)
+    c.rootfs()
+    upper = '%s/%s/upper' % (G.container, c.id)
+    before, _ = L.call('L_USAGE', ctr=c.id)
+    os.mkdir(upper + '/closed', 0)
+    sparse_fd = os.open(upper + '/closed/sparse', os.O_CREAT | os.O_WRONLY)
+    os.ftruncate(sparse_fd, 1 << 40)
+    os.write(sparse_fd, b'x' * 8192)
+    os.close(sparse_fd)
+    os.link(upper + '/closed/sparse', upper + '/again')
+    os.symlink('/', upper + '/root')
+    os.symlink('..', upper + '/closed/up')
+    os.mkfifo(upper + '/fifo')
+    os.mknod(upper + '/socket', 0o140600)
+    fd = os.open(upper, os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir('deep', dir_fd=fd)
+        to = os.open('deep', os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = to
+    os.close(fd)
+    got, _ = L.call('L_USAGE', ctr=c.id)
+    assert got['inodes'] - before['inodes'] == 2006, (got, before)
+    assert 8192 <= got['bytes'] - before['bytes'] < 64 << 20
+    assert got['fs_bytes'] > got['bytes']
+    # Directories that move while they are counted.
+    stop = threading.Event()
+
+    def move():
+        while not stop.is_set():
+            os.rename(upper + '/closed', upper + '/deep/closed')
+            os.rename(upper + '/deep/closed', upper + '/closed')
+    t = threading.Thread(target=move)
+    t.start()
+    try:
+        for _ in range(20):
+            try:
+                got, _ = L.call('L_USAGE', ctr=c.id)
+                assert got['inodes'] < before['inodes'] + 5000
+            except wire.Failure as e:
+                assert e.code == 10, e.text
+    finally:
+        stop.set()
+        t.join()
+    refused(13, L.call, 'L_USAGE', ctr=new_id())
+    c.delete()
+
+
+def limits(c):
+    """What the kernel has for the container."""
+    out = {}
+    for top in subprocess.run(
+            ['find', '/sys/fs/cgroup', '-type', 'd', '-path', '*' + c.cgroup],
+            stdout=subprocess.PIPE, text=True).stdout.split():
+        for name in os.listdir(top):
+            if re.search('limit_in_bytes|[.]max$|quota|shares|weight$|cpus$',
+                         name):
+                with open(top + '/' + name) as f:
+                    out[name] = f.read()
+    return out
+
+
+def update(c, resources, entries=(), **kw):
+    fds = [wire.memfd(resources), wire.memfd(b''.join(
+        n.ljust(96, b'\0') + v.ljust(928, b'\0') for n, v in entries))]
+    try:
+        L.execd.call('L_CTR_UPDATE', fds, ctr=kw.get('ctr', c.id),
+               runtime=c.runtime)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+@test
+def update_whole_or_not():
+    c = Container(L, ['sleep', '1000'], runtime=R, memory=64 << 20).create()
+    update(c, b'{"cpu":{"shares":300}}')
+    before = limits(c)
+    key = b'memory.high' if os.path.exists(
+        '/sys/fs/cgroup/cgroup.controllers') else b'memory.soft_limit_in_bytes'
+    good = b'{"memory":{"limit":33554432,"swap":33554432},"cpu":{"shares":99}}'
+    for entries in ([(b'cgroup.procs', b'0')], [(b'../cgroup.procs', b'0')],
+                    [(b'memory.max/../cgroup.kill', b'1')],
+                    [(b'cgroup.kill', b'1')], [(b'notify_on_release', b'1')],
+                    [(b'memory.force_empty', b'1')], [(b'x' * 96, b'1')],
+                    [(key, b'1' * 928)],
+                    [(key, b'16777216'), (b'cpuset.cpus', b'nonsense')]):
+        try:
+            update(c, good, entries)
+        except wire.Failure:
+            pass
+        else:
+            raise AssertionError(entries)
+        assert limits(c) == before, entries
+        assert alive(c.pid)
+    for text in (b'{', b'[]', b'{"cpu":{"cpus":"4095"},"memory":'
+                 b'{"limit":16777216,"swap":16777216}}'):
+        try:
+            update(c, text)
+        except wire.Failure:
+            assert limits(c) == before, text
+    update(c, good, [(key, b'16777216')])
+    after = limits(c)
+    assert before != after
+    refused(5, update, c, good, ctr=new_id())
+    refused(3, update, c, good, ctr='a' * 63 + '/')
+    # Neither a pipe nor a file that can change.
+    r, w = os.pipe()
+    loose = os.memfd_create('loose')
+    os.write(loose, b'\0' * 1024)
+    empty = wire.memfd(b'')
+    for fds in ((r, empty), (empty, r), (empty, loose)):
+        try:
+            L.execd.call('L_CTR_UPDATE', fds, ctr=c.id, runtime=c.runtime)
+        except wire.Failure:
+            pass
+        else:
+            raise AssertionError(fds)
+    for fd in (r, w, loose, empty):
+        os.close(fd)
+    assert limits(c) == after
+    c.delete()
+
+
 def checked(fn):
     """Runs one; then no file, mount or cgroup may be left."""
     before = files()
