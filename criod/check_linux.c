@@ -190,13 +190,17 @@ check_namespaces(const Runtime__V1__NamespaceOption *o, bool pod,
 #define CHECK_RES(field)                                                       \
 	CHECK_FIELD(Runtime__V1__LinuxContainerResources, field)
 
+/* Microseconds: the kernel's bounds of CFS bandwidth, sched(7). */
+#define CHECK_CPU_LEAST 1000
+#define CHECK_QUOTA_MAX ((INT64_C(1) << 44) - 1)
+
 static const struct check_number check_resource_numbers[] = {
-	{ CHECK_RES(cpu_period), 0, 1000000 },
-	{ CHECK_RES(cpu_quota), -1, INT64_MAX },
-	{ CHECK_RES(cpu_shares), 0, INT64_MAX },
-	{ CHECK_RES(memory_limit_in_bytes), -1, INT64_MAX },
-	{ CHECK_RES(memory_swap_limit_in_bytes), -1, INT64_MAX },
-	{ CHECK_RES(oom_score_adj), -1000, 1000 },
+	{ CHECK_RES(cpu_period), 0, 1000000, CHECK_CPU_LEAST },
+	{ CHECK_RES(cpu_quota), -1, CHECK_QUOTA_MAX, CHECK_CPU_LEAST },
+	{ CHECK_RES(cpu_shares), 0, INT64_MAX, 0 },
+	{ CHECK_RES(memory_limit_in_bytes), -1, INT64_MAX, 0 },
+	{ CHECK_RES(memory_swap_limit_in_bytes), -1, INT64_MAX, 0 },
+	{ CHECK_RES(oom_score_adj), -1000, 1000, 0 },
 };
 
 static const struct check_string check_resource_strings[] = {

@@ -95,7 +95,8 @@ check_numbers(const void *m, const char *path, const struct check_number *rows,
 		int64_t v;
 
 		memcpy(&v, check_at(m, rows[i].offset), sizeof(v));
-		if (v < rows[i].min || v > rows[i].max)
+		if (v < rows[i].min || v > rows[i].max ||
+		    (v > 0 && v < rows[i].least))
 			return check_fail(err, path, rows[i].name,
 			    "out of range");
 	}

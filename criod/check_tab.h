@@ -35,6 +35,7 @@ struct check_number {
 	const char *name;
 	size_t offset; /* of an int64_t */
 	int64_t min, max;
+	int64_t least; /* of what is above 0 */
 };
 
 /* "path.name: why", INVALID_ARGUMENT; -1. */

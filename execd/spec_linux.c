@@ -143,6 +143,18 @@ spec_cpuset(struct spec *s, json_t *o, const char *key, const char *field,
 	return spec_set(s, o, key, json_string(value));
 }
 
+/*
+ * crun 1.8 writes -1 as a large number, which cgroup v1 refuses.  No limit is
+ * what a new cgroup has; spec_update_files writes it to an old one.
+ */
+static int64_t
+spec_quota(const struct spec *s)
+{
+	return s->res->cpu_quota < 0 && !s->in->boot->cgroup2
+		   ? 0
+		   : s->res->cpu_quota;
+}
+
 json_t *
 spec_cpu(struct spec *s)
 {
@@ -155,7 +167,7 @@ spec_cpu(struct spec *s)
 		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
 		    "resources: negative cpu_shares or cpu_period");
 	} else if (spec_set_int(s, o, "shares", r->cpu_shares) == 0 &&
-		   spec_set_int(s, o, "quota", r->cpu_quota) == 0 &&
+		   spec_set_int(s, o, "quota", spec_quota(s)) == 0 &&
 		   spec_set_int(s, o, "period", r->cpu_period) == 0 &&
 		   spec_cpuset(s, o, "cpus", "cpuset_cpus", r->cpuset_cpus) ==
 		       0 &&

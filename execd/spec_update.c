@@ -84,6 +84,10 @@ spec_update_files(const Criod__BootExecd *boot,
     struct update_file list[UPDATE_FILES_MAX], size_t *n, struct cerr *err)
 {
 	*n = 0;
+	/* See spec_cpu. */
+	if (res->cpu_quota < 0 && !boot->cgroup2 &&
+	    spec_update_add(list, n, "cpu.cfs_quota_us", "-1", err) == -1)
+		return -1;
 	if (res->n_unified > 0 && !boot->cgroup2)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "resources.unified: this host has no cgroup v2");

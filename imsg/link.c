@@ -156,6 +156,66 @@ link_request_timer(evutil_socket_t fd, short what, void *arg)
 	link_request_end(r, NULL, &err);
 }
 
+/* What link_enqueue says in errno, for who asked. */
+static const struct link_failure {
+	int error;
+	enum cerr_code code;
+	const char *why;
+} link_failures[] = {
+	{ ENOTCONN, CERR_UNAVAILABLE, "is not running" },
+	{ ENOBUFS, CERR_RESOURCE_EXHAUSTED, "has too many messages waiting" },
+	{ EMSGSIZE, CERR_RESOURCE_EXHAUSTED, "does not take so long a request" },
+	{ 0, CERR_RESOURCE_EXHAUSTED, "cannot be asked" },
+};
+
+/* The peer would take a longer message for a breach. */
+static int
+link_pack(struct link *link, struct link_out *o, enum msg_type type,
+    const void *body)
+{
+	if (codec_pack(link->def->pb, type, body, &o->m.data, &o->m.len) ==
+	    -1) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (o->m.len > msg_info(type)->max) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+link_enqueue(struct link *link, enum msg_type type, uint32_t id,
+    const void *body, const int *fds, size_t nfds)
+{
+	struct link_out *o;
+
+	if (link->fd == -1 || link->nout >= LINK_QUEUE_MAX) {
+		link_close_fds(fds, nfds);
+		errno = link->fd == -1 ? ENOTCONN : ENOBUFS;
+		return -1;
+	}
+	o = link_alloc(sizeof(*o));
+	o->m.type = type;
+	o->m.id = id;
+	o->m.nfds = nfds;
+	if (nfds > 0)
+		memcpy(o->m.fds, fds, nfds * sizeof(int));
+	if (link_pack(link, o, type, body) == -1) {
+		int error = errno;
+
+		wire_clear(&o->m);
+		free(o);
+		errno = error;
+		return -1;
+	}
+	TAILQ_INSERT_TAIL(&link->out, o, entry);
+	link->nout++;
+	(void)event_add(link->wr, NULL);
+	return 0;
+}
+
 static void
 link_request_fail(struct link_request *r, enum cerr_code code, const char *why)
 {
@@ -167,32 +227,14 @@ link_request_fail(struct link_request *r, enum cerr_code code, const char *why)
 	(void)evtimer_add(r->timer, &now);
 }
 
-static int
-link_enqueue(struct link *link, enum msg_type type, uint32_t id,
-    const void *body, const int *fds, size_t nfds)
+static void
+link_request_unsent(struct link_request *r, int error)
 {
-	struct link_out *o;
+	const struct link_failure *f = link_failures;
 
-	if (link->fd == -1 || link->nout >= LINK_QUEUE_MAX) {
-		link_close_fds(fds, nfds);
-		return -1;
-	}
-	o = link_alloc(sizeof(*o));
-	o->m.type = type;
-	o->m.id = id;
-	o->m.nfds = nfds;
-	if (nfds > 0)
-		memcpy(o->m.fds, fds, nfds * sizeof(int));
-	if (codec_pack(link->def->pb, type, body, &o->m.data, &o->m.len) ==
-	    -1) {
-		wire_clear(&o->m);
-		free(o);
-		return -1;
-	}
-	TAILQ_INSERT_TAIL(&link->out, o, entry);
-	link->nout++;
-	(void)event_add(link->wr, NULL);
-	return 0;
+	while (f->error != 0 && f->error != error)
+		f++;
+	link_request_fail(r, f->code, f->why);
 }
 
 int
@@ -209,7 +251,6 @@ link_request(struct link *link, enum msg_type type, const void *body,
 {
 	struct link_request *r = link_alloc(sizeof(*r));
 	struct timeval tv;
-	bool attached = link->fd != -1;
 
 	if (++link->next_id == 0)
 		link->next_id = 1;
@@ -223,10 +264,7 @@ link_request(struct link *link, enum msg_type type, const void *body,
 		fatalx("evtimer_new");
 	TAILQ_INSERT_TAIL(&link->requests, r, entry);
 	if (link_enqueue(link, type, r->id, body, fds, nfds) == -1) {
-		link_request_fail(r,
-		    attached ? CERR_RESOURCE_EXHAUSTED : CERR_UNAVAILABLE,
-		    attached ? "has too many messages waiting"
-			     : "is not running");
+		link_request_unsent(r, errno);
 	} else if (mono_is_set(deadline)) {
 		tv = mono_timeval(deadline);
 		(void)evtimer_add(r->timer, &tv);
@@ -298,16 +336,32 @@ link_call_free(struct link_call *call)
 	free(call);
 }
 
+static void
+link_reply_too_long(struct link_call *call, enum msg_type type)
+{
+	struct cerr err;
+
+	(void)cerr_set(&err, CERR_RESOURCE_EXHAUSTED,
+	    "the answer %s would be longer than %zu bytes", msg_info(type)->name,
+	    msg_info(type)->max);
+	link_refuse(call, &err);
+}
+
 void
 link_reply(struct link_call *call, enum msg_type type, const void *body,
     const int *fds, size_t nfds)
 {
-	if (call->link == NULL)
+	if (call->link == NULL) {
 		link_close_fds(fds, nfds);
-	else if (link_enqueue(call->link, type, call->id, body, fds, nfds) ==
-		 -1)
+	} else if (link_enqueue(call->link, type, call->id, body, fds, nfds) ==
+		   -1) {
+		if (errno == EMSGSIZE) {
+			link_reply_too_long(call, type);
+			return;
+		}
 		log_warn("reply %s to %s lost", msg_info(type)->name,
 		    role_name(call->link->def->peer));
+	}
 	link_call_free(call);
 }
 

@@ -41,6 +41,19 @@ def test_pods(clean, pods):  # noqa: F811
     assert pods.client.Version(version="v1").runtime_name == "criod"
 
 
+def test_longer_than_a_helper_takes(pods):
+    """Refused before a helper would take it for a breach of the protocol."""
+    helpers = pods.criod.helpers()
+    raw = badinput.Raw(pods.client, "ImageService", "ListImages",
+                       "ListImagesResponse")
+    for field in "image_ref", "runtime_handler":
+        code, text = raw(cri.pb.ListImagesRequest(filter={"image": {
+            field: "x" * (1 << 20)}}).SerializeToString())
+        assert code == C.RESOURCE_EXHAUSTED
+        badinput.check_error(field, code, text)
+    assert pods.criod.helpers() == helpers
+
+
 def test_containers(clean, pods):  # noqa: F811
     pod, config = pods.run(network=NODE)
     ctr = badinput.ctr_config()

@@ -384,6 +384,13 @@ def test_update(pods, handler, started):
     before = files(cg)
     update(pods, ctr)
     assert files(cg) == before
+    update(pods, ctr, cpu_quota=-1)
+    assert limits(pods, ctr).cpu_quota == -1
+    if V2:
+        assert cg.read("", "cpu.max") == "max 100000\n"
+    else:
+        assert cg.number("cpu/cpu.cfs_quota_us", "") == -1
+    before = files(cg)
     # The first parts of what fails are undone.
     refused(pods, ctr, grpc.StatusCode.INTERNAL, cpu_quota=70000,
             memory_limit_in_bytes=48 * MIB, cpuset_cpus="4095")
@@ -412,7 +419,9 @@ def test_update_refused(pods):
     refused(pods, ctr, grpc.StatusCode.FAILED_PRECONDITION, cpu_shares=100)
     ctr = pods.start(pod, config, ["sleep", "3600"], name="two")
     bad = grpc.StatusCode.INVALID_ARGUMENT
-    refused(pods, ctr, bad, cpu_quota=-2)
+    for quota in -2, 999, 1 << 44:
+        refused(pods, ctr, bad, cpu_quota=quota)
+    refused(pods, ctr, bad, cpu_period=999)
     refused(pods, ctr, bad, memory_limit_in_bytes=1000)
     refused(pods, ctr, bad, cpuset_cpus="0;1")
     refused(pods, ctr, bad, memory_limit_in_bytes=2 * MIB,

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -254,6 +255,28 @@ answer_of_the_wrong_type(void **state)
 }
 
 static void
+too_long_is_not_sent(void **state)
+{
+	size_t max = msg_info(MSG_NET_ADD)->max;
+	Criod__NetPod pod = CRIOD__NET_POD__INIT;
+	char *name = calloc(1, max + 1);
+
+	(void)state;
+	assert_non_null(name);
+	memset(name, 'x', max);
+	pod.name = name;
+	(void)link_request(fx.front, MSG_NET_ADD, &pod, NULL, 0, mono_none(),
+	    replied, NULL);
+	run_ms(20);
+	free(name);
+	assert_int_equal(fx.err.code, CERR_RESOURCE_EXHAUSTED);
+	assert_true(link_attached(fx.front));
+	(void)ask("good", mono_none());
+	run_ms(20);
+	assert_string_equal(fx.ip, "10.0.0.1");
+}
+
+static void
 reattach_works(void **state)
 {
 	int pair[2];
@@ -280,6 +303,7 @@ main(void)
 		T(lost_peer_is_unavailable),
 		T(breach_cuts_off),
 		T(answer_of_the_wrong_type),
+		T(too_long_is_not_sent),
 		T(reattach_works),
 	};
 
