@@ -164,7 +164,8 @@ static const struct link_failure {
 } link_failures[] = {
 	{ ENOTCONN, CERR_UNAVAILABLE, "is not running" },
 	{ ENOBUFS, CERR_RESOURCE_EXHAUSTED, "has too many messages waiting" },
-	{ EMSGSIZE, CERR_RESOURCE_EXHAUSTED, "does not take so long a request" },
+	{ EMSGSIZE, CERR_RESOURCE_EXHAUSTED,
+	    "does not take so long a request" },
 	{ 0, CERR_RESOURCE_EXHAUSTED, "cannot be asked" },
 };
 
@@ -342,8 +343,8 @@ link_reply_too_long(struct link_call *call, enum msg_type type)
 	struct cerr err;
 
 	(void)cerr_set(&err, CERR_RESOURCE_EXHAUSTED,
-	    "the answer %s would be longer than %zu bytes", msg_info(type)->name,
-	    msg_info(type)->max);
+	    "the answer %s would be longer than %zu bytes",
+	    msg_info(type)->name, msg_info(type)->max);
 	link_refuse(call, &err);
 }
 

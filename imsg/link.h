@@ -84,7 +84,8 @@ void link_set_state(struct link *link, enum msg_state state);
 /*
  * One-way.  Takes the descriptors whatever happens; borrows body.  -1 if
  * detached (errno ENOTCONN), the queue is full (LINK_QUEUE_MAX messages,
- * ENOBUFS) or the message longer than its type allows (EMSGSIZE): it is dropped.
+ * ENOBUFS) or the message longer than its type allows (EMSGSIZE): it is
+ * dropped.
  */
 int link_send(struct link *link, enum msg_type type, const void *body,
     const int *fds, size_t nfds);

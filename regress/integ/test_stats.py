@@ -390,7 +390,7 @@ def test_update(pods, handler, started):
         assert cg.read("", "cpu.max") == "max 100000\n"
     else:
         assert cg.number("cpu/cpu.cfs_quota_us", "") == -1
-    before = files(cg)
+    before, got = files(cg), limits(pods, ctr)
     # The first parts of what fails are undone.
     refused(pods, ctr, grpc.StatusCode.INTERNAL, cpu_quota=70000,
             memory_limit_in_bytes=48 * MIB, cpuset_cpus="4095")
