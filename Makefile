@@ -133,7 +133,7 @@ $(B)/gen/filter_names.c: lib/mknames.c
 	$(B)/tool/mknames >$@.tmp && mv $@.tmp $@
 
 PROTO_H = $(B)/gen/proto/cri.pb-c.h $(B)/gen/proto/msg.pb-c.h \
-	$(B)/gen/proto/nri.pb-c.h
+	$(B)/gen/proto/nri.pb-c.h $(B)/gen/proto/task.pb-c.h
 $(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
 	$(call say,protoc)

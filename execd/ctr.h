@@ -11,6 +11,7 @@
 
 #define CTR_CONFIG_FILE	 "config.json"
 #define CTR_PROCESS_FILE "process.json" /* its process, for execs */
+#define CTR_SANDBOX_FILE "sandbox.json" /* its pod's, for a shim */
 #define CTR_STATE_FILE	 "state"
 
 struct ctr_create;

@@ -253,12 +253,31 @@ ctr_create_spec_in(struct ctr_create *k)
 		.devices = k->devices,
 		.ndevices = k->ndevices,
 		.hooks = c->x->hooks,
-		.runtime_rro = runtime_rro(c->x, c->runtime),
+		.shim = runtime_is_shim(c->x, c->runtime),
 		.own_kernel = runtime_own_kernel(c->x, c->runtime),
+		.runtime_rro = runtime_rro(c->x, c->runtime),
 		.cpus = c->x->cpus,
 		.kernel = { c->x->kernel[0], c->x->kernel[1] },
 		.seccomp_profile = k->seccomp_profile,
 	};
+}
+
+/* For the first container of a pod; the others' is not looked at. */
+static int
+ctr_create_sandbox(struct ctr_create *k, int dir)
+{
+	struct spec_in in = ctr_create_spec_in(k);
+	json_t *sandbox;
+	int ret;
+
+	if (!in.shim)
+		return 0;
+	sandbox = spec_sandbox(&in, &k->err);
+	if (sandbox == NULL)
+		return -1;
+	ret = ctr_create_write(k, dir, CTR_SANDBOX_FILE, sandbox);
+	json_decref(sandbox);
+	return ret;
 }
 
 static int
@@ -270,8 +289,10 @@ ctr_create_save(struct ctr_create *k)
 		return cerr_errno(&k->err, "open bundle %s", k->ctr->id);
 	if (ctr_create_write(k, dir, CTR_CONFIG_FILE, k->spec.root) == -1)
 		return -1;
-	return ctr_create_write(k, dir, CTR_PROCESS_FILE,
-	    json_object_get(k->spec.root, "process"));
+	if (ctr_create_write(k, dir, CTR_PROCESS_FILE,
+		json_object_get(k->spec.root, "process")) == -1)
+		return -1;
+	return ctr_create_sandbox(k, dir);
 }
 
 static void

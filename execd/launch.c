@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,6 +223,7 @@ launch_arg_runtime(struct launch *l, char *arg)
 	if (strchr(arg, '/') != NULL || arg[0] == '.')
 		fatalx("%s: not a runtime's name", arg);
 	l->runtimes[l->nruntimes].name = arg;
+	l->runtimes[l->nruntimes].program = path;
 	l->runtimes[l->nruntimes++].path = path;
 }
 
@@ -231,6 +234,7 @@ launch_arg_type(struct launch *l, const char *arg)
 	static const char *const types[] = {
 		[LAUNCH_RUNTIME_OCI] = "oci",
 		[LAUNCH_RUNTIME_GVISOR] = "gvisor",
+		[LAUNCH_RUNTIME_VM] = "vm",
 	};
 	size_t n = sizeof(types) / sizeof(types[0]), i = 0;
 
@@ -300,6 +304,42 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		fatalx("bad argument");
 }
 
+static const char *__attribute__((format(printf, 1, 2)))
+launch_text(const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) == -1)
+		fatal("vasprintf");
+	va_end(ap);
+	return text;
+}
+
+/* What runs in a shim's place, and what it is told. */
+static void
+launch_shim(const struct launch *l, struct launch_runtime *r)
+{
+	const char *words[] = {
+		"--shim",
+		r->program,
+		"--ids",
+		launch_text("%u:%u", l->mon_uid, l->mon_gid),
+		"--empty",
+		launch_text("%s/empty", l->state),
+		"--pause",
+		launch_text("%s/pause", l->libexec),
+	};
+
+	r->path = launch_text("%s/shimrun", l->libexec);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (r->narguments == LAUNCH_ARGUMENTS_MAX)
+			fatalx("%s: too many arguments", r->name);
+		r->arguments[r->narguments++] = words[i];
+	}
+}
+
 static void
 launch_args(struct launch *l, int argc, char **argv)
 {
@@ -315,6 +355,10 @@ launch_args(struct launch *l, int argc, char **argv)
 	    log[1] < LOG_FMT_TEXT || log[1] > LOG_FMT_JSON)
 		fatalx("bad -v or -w");
 	log_configure((enum log_level)log[0], (enum log_format)log[1]);
+	for (size_t i = 0; i < l->nruntimes; i++) {
+		if (l->runtimes[i].type == LAUNCH_RUNTIME_VM)
+			launch_shim(l, &l->runtimes[i]);
+	}
 }
 
 /* All that it has, less than all where the daemon itself has less. */

@@ -23,7 +23,7 @@
 #include "lib/cerr.h"
 
 #define LAUNCH_RUNTIMES_MAX  64
-#define LAUNCH_ARGUMENTS_MAX 16 /* of one runtime */
+#define LAUNCH_ARGUMENTS_MAX 24 /* of one runtime, ours included */
 #define LAUNCH_PROFILES_MAX  16 /* directories of seccomp profiles */
 #define LAUNCH_PATH_MAX	     4096
 #define LAUNCH_JOB_FD	     3 /* where a job answers */
@@ -49,16 +49,19 @@ enum launch_dir {
 };
 
 /*
+ * VM: a containerd shim, which execd/shim.h's program stands before.
  * GVISOR: runsc.  Its containers' processes are not processes of the host:
  * what the launcher finds in /proc is the sandbox.
  */
 enum launch_runtime_type {
 	LAUNCH_RUNTIME_OCI = 0,
 	LAUNCH_RUNTIME_GVISOR,
+	LAUNCH_RUNTIME_VM,
 };
 
 struct launch_runtime {
 	const char *name, *path;
+	const char *program; /* that the administrator named */
 	enum launch_runtime_type type;
 	/* What the administrator wants before its command. */
 	const char *arguments[LAUNCH_ARGUMENTS_MAX];

@@ -1,6 +1,6 @@
 # The launcher, the monitor it starts for each container, and pause.
 # Included from execd/build.mk.
-PROGRAMS += execlaunch monitor pause
+PROGRAMS += execlaunch monitor pause shimrun
 
 execlaunch_OUT = libexec/criod/execlaunch
 execlaunch_SRCS = execd/launch.c execd/launch_aside.c \
@@ -38,3 +38,13 @@ pause_SRCS = execd/pause.c execd/monitor_drop.c lib/filter.c \
 	$(B)/gen/filter_names.c
 pause_LDFLAGS = -static
 pause_CALLS = execd/pause.calls
+
+# What runs where a handler of type vm is asked for; see execd/shim.h.
+shimrun_OUT = libexec/criod/shimrun
+shimrun_SRCS = execd/shimrun.c execd/shim_apart.c execd/shim_call.c \
+	execd/shim_proxy.c execd/shim_pump.c execd/shim_root.c \
+	execd/shim_task.c execd/monitor_drop.c lib/filter.c \
+	$(B)/gen/filter_names.c $(B)/gen/proto/task.pb-c.c
+shimrun_LIBS = base ttrpc
+shimrun_PKGS = libprotobuf-c
+shimrun_CALLS = execd/shimrun.calls

@@ -29,7 +29,10 @@
 #define CREATE_EXE_FD	 16 /* above those that run_settle fills */
 #define CREATE_FILES_MAX (ID_SIZE + 8)
 
-_Static_assert(LAUNCH_ARGUMENTS_MAX == MONITOR_MORE_MAX, "arguments");
+#define CREATE_SHIM_ARGS 4 /* more for a shim */
+
+_Static_assert(LAUNCH_ARGUMENTS_MAX + CREATE_SHIM_ARGS == MONITOR_MORE_MAX,
+    "arguments");
 
 /* All that the monitor is told; the strings live as long as its start. */
 struct create {
@@ -39,7 +42,8 @@ struct create {
 	char bundle_path[LAUNCH_PATH_MAX], root[LAUNCH_PATH_MAX],
 	    pidfile[LAUNCH_PATH_MAX], oom[CGROUP_PATH_MAX + 128];
 	char numbers[5][CREATE_NUMBER];
-	char *argv[MONITOR_ARG_COUNT + LAUNCH_ARGUMENTS_MAX + 1];
+	char rootfs[LAUNCH_PATH_MAX]; /* for a shim */
+	char *argv[MONITOR_ARG_COUNT + MONITOR_MORE_MAX + 1];
 };
 
 static int
@@ -97,11 +101,14 @@ create_said(const struct launch *l, const char *ctr, struct cerr *err)
 static int
 create_paths(struct create *k, struct cerr *err)
 {
-	char name[CREATE_FILES_MAX];
+	char name[CREATE_FILES_MAX], base[CREATE_FILES_MAX];
 	const struct launch *l = k->l;
 
 	(void)snprintf(name, sizeof(name), "%s.pid", k->c->ctr);
-	if (launch_state_path(l, k->bundle_path, LAUNCH_PATH_MAX, "bundle",
+	(void)snprintf(base, sizeof(base), "%s/fs", k->c->ctr);
+	if (launch_state_path(l, k->rootfs, LAUNCH_PATH_MAX, "rootfs", base) ==
+		NULL ||
+	    launch_state_path(l, k->bundle_path, LAUNCH_PATH_MAX, "bundle",
 		k->c->ctr) == NULL ||
 	    launch_state_path(l, k->root, LAUNCH_PATH_MAX, "runtime",
 		l->runtimes[k->c->runtime].name) == NULL ||
@@ -117,6 +124,17 @@ static void
 create_arg(struct create *k, size_t arg, const char *value)
 {
 	memcpy(&k->argv[arg], &value, sizeof(value));
+}
+
+static void
+create_shim_args(struct create *k, size_t at)
+{
+	const char *words[CREATE_SHIM_ARGS] = { "--pod", k->c->pod, "--rootfs",
+		k->rootfs };
+
+	for (size_t i = 0; i < CREATE_SHIM_ARGS; i++)
+		create_arg(k, at + i, words[i]);
+	k->argv[at + CREATE_SHIM_ARGS] = NULL;
 }
 
 static void
@@ -146,6 +164,8 @@ create_argv(struct create *k)
 	for (size_t i = 0; i < own->narguments; i++)
 		create_arg(k, MONITOR_ARG_COUNT + i, own->arguments[i]);
 	k->argv[MONITOR_ARG_COUNT + own->narguments] = NULL;
+	if (own->type == LAUNCH_RUNTIME_VM)
+		create_shim_args(k, MONITOR_ARG_COUNT + own->narguments);
 }
 
 static int
@@ -170,6 +190,7 @@ create_open(struct create *k, struct cerr *err)
 static void
 create_exec(struct create *k, int report)
 {
+	struct cerr err;
 	int null = run_null(k->l);
 	int exe = fcntl(k->l->exe_monitor, F_DUPFD_CLOEXEC, CREATE_EXE_FD);
 	int fds[MONITOR_FD_LAST + 1] = { null, null,
@@ -179,6 +200,11 @@ create_exec(struct create *k, int report)
 		[MONITOR_FD_SCRATCH] = k->l->dirs[LAUNCH_DIR_SCRATCH],
 		[MONITOR_FD_STDERR] = k->said };
 
+	/* A shim that is started stays where the monitor was. */
+	if (k->l->runtimes[k->c->runtime].type == LAUNCH_RUNTIME_VM &&
+	    cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, 0, false,
+		&err) == -1)
+		_exit(1);
 	if (chdir("/") == 0) {
 		run_settle(fds, sizeof(fds) / sizeof(fds[0]));
 		(void)execveat(exe, "", k->argv, run_environ(), AT_EMPTY_PATH);

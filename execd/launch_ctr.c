@@ -60,6 +60,38 @@ launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 }
 
 /*
+ * Its process here is not the container.  One that a shim cannot kill is
+ * given up: its cgroup is killed, and so is what stands for it.
+ */
+static int
+ctr_signal_shim(const struct launch *l, const struct fixed_ctr_signal *c,
+    const struct fixed_launch_rec *rec, int pidfd, struct cerr *err)
+{
+	char root[LAUNCH_PATH_MAX], number[12];
+	struct run r;
+	int code;
+
+	if (pidfd == -1)
+		return 0;
+	if (run_begin(&r, l, c->runtime, root, sizeof(root), err) == -1)
+		return -1;
+	(void)snprintf(number, sizeof(number), "%u", c->signal);
+	run_add(&r, "kill");
+	run_add(&r, c->ctr);
+	run_add(&r, number);
+	code = run_wait(&r, err);
+	if (code == 0 || proc_wait(pidfd, 0))
+		return 0;
+	if (c->signal != (uint32_t)SIGKILL)
+		return code == -1 ? -1 : run_failed(&r, "signal", code, err);
+	log_warn("container %s: %s", c->ctr, r.text);
+	cgroup_kill(&l->cgroups, rec->cgroup);
+	return proc_signal(pidfd, SIGKILL) == -1 && errno != ESRCH
+		   ? cerr_errno(err, "signal %u", c->signal)
+		   : 0;
+}
+
+/*
  * A container that is not running takes any signal but 0, which asks whether
  * it runs: NOT_FOUND.  SIGKILL reaches all that is in its cgroup.
  */
@@ -72,7 +104,7 @@ launch_ctr_signal(const struct launch *l, struct launch_op *op,
 	CLEANUP_FD int pidfd = -1;
 	int sig = (int)c->signal;
 
-	if (launch_check_id("container", c->ctr, err) == -1)
+	if (ctr_check(l, c->ctr, c->runtime, err) == -1)
 		return -1;
 	if (c->signal > (uint32_t)SIGRTMAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT, "%u is no signal",
@@ -83,6 +115,8 @@ launch_ctr_signal(const struct launch *l, struct launch_op *op,
 	if (pidfd == -1 && sig == 0)
 		return cerr_set(err, CERR_NOT_FOUND,
 		    "container %s is not running", c->ctr);
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_VM && sig != 0)
+		return ctr_signal_shim(l, c, &r, pidfd, err);
 	if (pidfd != -1 && proc_signal(pidfd, sig) == -1 && errno != ESRCH)
 		return cerr_errno(err, "signal %d", sig);
 	if (sig == SIGKILL)

@@ -326,15 +326,17 @@ exec_kill_inner(struct exec *x)
 	struct cerr err;
 	struct run r;
 
-	if (x->inner_pid[0] == '\0' ||
+	bool shim = x->l->runtimes[x->e->runtime].type == LAUNCH_RUNTIME_VM;
+
+	if ((!shim && x->inner_pid[0] == '\0') ||
 	    run_begin(&r, x->l, x->e->runtime, x->root, sizeof(x->root),
 		&err) == -1)
 		return;
 	run_add(&r, "kill");
-	run_add(&r, "--pid");
-	run_add(&r, x->inner_pid);
+	run_add(&r, shim ? "--exec" : "--pid");
+	run_add(&r, shim ? x->e->exec : x->inner_pid);
 	run_add(&r, x->e->ctr);
-	run_add(&r, "KILL");
+	run_add(&r, "9");
 	if (run_wait(&r, &err) != 0)
 		log_warn("container %s: exec: kill: %s", x->e->ctr, r.text);
 }
@@ -351,7 +353,7 @@ exec_kill(struct exec *x)
 	struct exec_tree *t = calloc(1, sizeof(*t));
 	size_t before = 0, now = 0;
 
-	if (exec_sandboxed(x))
+	if (x->l->runtimes[x->e->runtime].type != LAUNCH_RUNTIME_OCI)
 		exec_kill_inner(x);
 	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
 		now = exec_tree_signal(x, t, SIGSTOP);

@@ -27,7 +27,7 @@ host_ask(const struct launch *l, uint32_t runtime, const char *arg, int out,
 	r.in = -1;
 	r.out = out;
 	r.err = -1;
-	run_add(&r, l->runtimes[runtime].path);
+	run_add(&r, l->runtimes[runtime].program);
 	run_add(&r, arg);
 	return run_wait(&r, err);
 }
@@ -53,25 +53,27 @@ int
 launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_runtime *f = op->body;
+	bool shim;
 	off_t end;
 	int fd, code;
 
 	if (run_runtime_check(l, f->runtime, err) == -1)
 		return -1;
+	shim = l->runtimes[f->runtime].type == LAUNCH_RUNTIME_VM;
 	fd = memfd_create("features", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd == -1)
 		return cerr_errno(err, "runtime");
-	code = host_ask(l, f->runtime, "--version", fd, err);
+	code = host_ask(l, f->runtime, shim ? "-v" : "--version", fd, err);
 	if (code != 0)
 		return code == -1 ? -1
 				  : cerr_set(err, CERR_FAILED_PRECONDITION,
 					"runtime %s cannot be run",
-					l->runtimes[f->runtime].path);
+					l->runtimes[f->runtime].program);
 	end = lseek(fd, 0, SEEK_CUR) + 1;
 	if (fdio_write_all(fd, "", 1) == -1)
 		return cerr_errno(err, "runtime");
 	/* A runtime without this command says so in its own words. */
-	if (host_ask(l, f->runtime, "features", fd, err) != 0 &&
+	if (!shim && host_ask(l, f->runtime, "features", fd, err) != 0 &&
 	    ftruncate(fd, end) == -1)
 		return cerr_errno(err, "runtime");
 	op->out[0] = fd;

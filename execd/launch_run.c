@@ -52,7 +52,7 @@ run_runtime_check(const struct launch *l, uint32_t runtime, struct cerr *err)
 	if (runtime >= l->nruntimes)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "runtime %u is not configured", runtime);
-	path = l->runtimes[runtime].path;
+	path = l->runtimes[runtime].program;
 	if (stat(path, &st) == -1)
 		return cerr_errno(err, "runtime %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_uid != 0 ||

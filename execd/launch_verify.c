@@ -114,12 +114,31 @@ verify_namespaces(const struct launch *l, const struct fixed_ctr_create *c,
 	return 0;
 }
 
+/* A process of ours that holds nothing. */
+static int
+verify_confined(const struct launch *l, pid_t pid, const char *what,
+    struct cerr *err)
+{
+	struct proc_status s;
+
+	if (proc_status_read(pid, &s) == -1)
+		return cerr_set(err, CERR_INTERNAL, "%s is gone", what);
+	if (!verify_same(s.uid, l->mon_uid) ||
+	    !verify_same(s.gid, l->mon_gid) ||
+	    (s.inh | s.prm | s.eff | s.bnd | s.amb) != 0 || s.nnp != 1 ||
+	    s.seccomp != 2)
+		return cerr_set(err, CERR_INTERNAL, "%s is not confined", what);
+	return 0;
+}
+
 int
 verify_created(const struct launch *l, const struct fixed_ctr_create *c,
     pid_t pid, struct cerr *err)
 {
 	struct proc_status s;
 
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_VM)
+		return verify_confined(l, pid, "the container's proxy", err);
 	if (proc_status_read(pid, &s) == -1)
 		return cerr_set(err, CERR_INTERNAL,
 		    "the container's process is gone");
@@ -186,15 +205,5 @@ verify_started(const struct launch *l, uint32_t runtime,
 int
 verify_monitor(const struct launch *l, pid_t pid, struct cerr *err)
 {
-	struct proc_status s;
-
-	if (proc_status_read(pid, &s) == -1)
-		return cerr_set(err, CERR_INTERNAL, "the monitor is gone");
-	if (!verify_same(s.uid, l->mon_uid) ||
-	    !verify_same(s.gid, l->mon_gid) ||
-	    (s.inh | s.prm | s.eff | s.bnd | s.amb) != 0 || s.nnp != 1 ||
-	    s.seccomp != 2)
-		return cerr_set(err, CERR_INTERNAL,
-		    "the monitor is not confined");
-	return 0;
+	return verify_confined(l, pid, "the monitor", err);
 }

@@ -50,7 +50,7 @@ enum monitor_arg {
 	MONITOR_ARG_COUNT, /* those for the runtime follow, MONITOR_MORE_MAX */
 };
 
-#define MONITOR_MORE_MAX 16
+#define MONITOR_MORE_MAX 28
 
 /*
  * What goes over MONITOR_FD_REPORT, one byte and then text:

@@ -3,7 +3,8 @@
  * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
  * /dev/null, 3 is its root to be, an empty directory, 4 a socket on which it
  * says that it is ready and hears that it is wanted; argv[1] and argv[2] are
- * the ids to become.
+ * the ids to become.  Without arguments it is a shim's sandbox, where the shim
+ * has given it what it may have.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -32,6 +33,25 @@ pause_run(const sigset_t *mask)
 	}
 }
 
+static void
+pause_mask(sigset_t *mask)
+{
+	(void)sigemptyset(mask);
+	(void)sigaddset(mask, SIGCHLD);
+	(void)sigaddset(mask, SIGTERM);
+	(void)sigaddset(mask, SIGINT);
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+static void
+pause_alone(void)
+{
+	sigset_t mask;
+
+	pause_mask(&mask);
+	pause_run(&mask);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -43,17 +63,15 @@ main(int argc, char **argv)
 	sigset_t mask;
 	char go;
 
+	if (argc == 1)
+		pause_alone();
 	if (argc != 3 || close_range(PAUSE_FD_READY + 1, ~0U, 0) == -1)
 		return 2;
 	(void)prctl(PR_SET_NAME, "pause");
 	d.uid = (uid_t)strtoul(argv[1], NULL, 10);
 	d.gid = (gid_t)strtoul(argv[2], NULL, 10);
 	/* Blocked before anyone knows the pid, so that none is lost. */
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGCHLD);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	pause_mask(&mask);
 	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1 ||
 	    read(PAUSE_FD_READY, &go, 1) != 1)
 		return 1;

@@ -195,6 +195,12 @@ runtime_name(const struct execd *x, uint32_t number)
 }
 
 bool
+runtime_is_shim(const struct execd *x, uint32_t number)
+{
+	return x->boot->runtimes[number]->type == CRIOD__BOOT_RUNTIME__TYPE__VM;
+}
+
+bool
 runtime_own_kernel(const struct execd *x, uint32_t number)
 {
 	return x->boot->runtimes[number]->type !=

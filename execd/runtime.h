@@ -15,6 +15,8 @@ void runtime_take_list(void *ctx, struct link_call *call, struct link_msg *m);
 int runtime_find(struct execd *x, const char *name, uint32_t *number,
     struct cerr *err) __attribute__((warn_unused_result));
 const char *runtime_name(const struct execd *x, uint32_t number);
+/* It is a shim, and config.json is for that. */
+bool runtime_is_shim(const struct execd *x, uint32_t number);
 /* Its containers run on a kernel of their own, not on the host's. */
 bool runtime_own_kernel(const struct execd *x, uint32_t number);
 /* Pods with user namespaces work with it. */

@@ -91,7 +91,8 @@ spec_root(struct spec *s)
 	    s->in->boot->rootfs_directory, s->in->id);
 	if (readonly)
 		s->out->flags |= CTR_FLAG_READONLY;
-	return json_pack("{s:s, s:b}", "path", path, "readonly", readonly);
+	return json_pack("{s:s, s:b}", "path", s->in->shim ? "rootfs" : path,
+	    "readonly", readonly);
 }
 
 /*
@@ -158,8 +159,8 @@ spec_cgroup_dir(const Criod__BootExecd *boot, const char *asked,
 }
 
 /* Sets linux.cgroupsPath, and out->cgroup to what it comes to. */
-static json_t *
-spec_cgroup(struct spec *s)
+json_t *
+spec_cgroup(struct spec *s, const char *id)
 {
 	const Runtime__V1__LinuxPodSandboxConfig *l = s->in->pod_config->linux;
 	bool systemd = spec_systemd(s->in->boot);
@@ -173,9 +174,9 @@ spec_cgroup(struct spec *s)
 		return NULL;
 	len = strlen(s->out->cgroup);
 	(void)snprintf(s->out->cgroup + len, sizeof(s->out->cgroup) - len,
-	    systemd ? "/criod-%s.scope" : "/criod-%s", s->in->id);
+	    systemd ? "/criod-%s.scope" : "/criod-%s", id);
 	(void)snprintf(path, sizeof(path),
-	    systemd ? "%s:criod:%s" : "%s/criod-%s", parent, s->in->id);
+	    systemd ? "%s:criod:%s" : "%s/criod-%s", parent, id);
 	return spec_string(s, "cgroup_parent", path);
 }
 
@@ -212,7 +213,7 @@ spec_linux(struct spec *s)
 
 	if (l == NULL)
 		return NULL;
-	if (spec_set(s, l, "cgroupsPath", spec_cgroup(s)) == -1 ||
+	if (spec_set(s, l, "cgroupsPath", spec_cgroup(s, s->in->id)) == -1 ||
 	    spec_set(s, l, "namespaces", spec_namespaces(s)) == -1 ||
 	    spec_set(s, l, "resources", spec_resources(s)) == -1 ||
 	    spec_set(s, l, "devices", spec_devices(s)) == -1 ||
@@ -322,7 +323,8 @@ spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
 	    spec_set(&s, out->root, "root", spec_root(&s)) == -1 ||
 	    spec_set(&s, out->root, "mounts", spec_mounts(&s)) == -1 ||
 	    spec_set(&s, out->root, "linux", spec_linux(&s)) == -1 ||
-	    spec_set_hostname(&s) == -1 || spec_set_hooks(&s) == -1) {
+	    spec_set_hostname(&s) == -1 || spec_set_hooks(&s) == -1 ||
+	    (in->shim && spec_set_annotations(&s) == -1)) {
 		spec_clear(out);
 		return -1;
 	}

@@ -43,6 +43,7 @@ struct spec_in {
 	const struct spec_devices *devices;
 	size_t ndevices;
 	const struct hooks *hooks; /* NULL: none */
+	bool shim;	   /* it goes to a shim, which mounts the root */
 	bool own_kernel;   /* the runtime's containers do not use the host's */
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */
@@ -64,6 +65,9 @@ struct spec_out {
 int spec_build(const struct spec_in *in, struct spec_out *out, struct cerr *err)
     __attribute__((warn_unused_result));
 void spec_clear(struct spec_out *out);
+
+/* config.json of a pod's sandbox, for shims; NULL with err. */
+json_t *spec_sandbox(const struct spec_in *in, struct cerr *err);
 
 /* The cgroup, from the root of its hierarchy, that cgroup_parent names. */
 int spec_cgroup_dir(const Criod__BootExecd *boot, const char *asked,

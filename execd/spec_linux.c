@@ -18,8 +18,7 @@ spec_pid_mode(const struct spec *s)
 		   : RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
-/* path NULL: a new one. */
-static int
+int
 spec_namespace(struct spec *s, json_t *list, const char *type, const char *path)
 {
 	json_t *o = path != NULL
@@ -29,7 +28,7 @@ spec_namespace(struct spec *s, json_t *list, const char *type, const char *path)
 	return spec_add(s, list, o);
 }
 
-static int
+int
 spec_namespace_pod(struct spec *s, json_t *list, const char *type,
     const char *name)
 {

@@ -49,6 +49,16 @@ json_t *spec_words(struct spec *s, const char *const *words);
 bool spec_page_size(const char *size);
 bool spec_unified_key(const char *key);
 bool spec_mount_proc_allowed(const char *to, const char *from);
+/* path NULL: a new one. */
+int spec_namespace(struct spec *s, json_t *list, const char *type,
+    const char *path) __attribute__((warn_unused_result));
+/* The pod's, as it is pinned. */
+int spec_namespace_pod(struct spec *s, json_t *list, const char *type,
+    const char *name) __attribute__((warn_unused_result));
+/* linux.cgroupsPath of id; out->cgroup is what it comes to. */
+json_t *spec_cgroup(struct spec *s, const char *id);
+/* What a shim reads. */
+int spec_set_annotations(struct spec *s) __attribute__((warn_unused_result));
 
 /* The fs.root propagation that the mounts need; "" if none. */
 const char *spec_propagation(const struct spec *s);

@@ -339,6 +339,7 @@ conf_runtime_argument(struct conf_runtime *r, const char *value,
 static const char *const conf_runtime_types[] = {
 	[CONF_RUNTIME_OCI] = "oci",
 	[CONF_RUNTIME_GVISOR] = "gvisor",
+	[CONF_RUNTIME_VM] = "vm",
 };
 
 #define CONF_NRUNTIME_TYPES                                                    \
@@ -359,7 +360,7 @@ conf_runtime_type(struct conf_runtime *r, const char *value, struct cerr *err)
 			return 0;
 		}
 	}
-	return conf_invalid(err, "type", "is neither oci nor gvisor", value);
+	return conf_invalid(err, "type", "is none of oci, gvisor, vm", value);
 }
 
 struct conf_registry *

@@ -53,6 +53,7 @@ enum conf_cgroup {
 enum conf_runtime_type {
 	CONF_RUNTIME_OCI = 0,
 	CONF_RUNTIME_GVISOR,
+	CONF_RUNTIME_VM,
 };
 
 enum conf_log {

@@ -26,15 +26,23 @@ runtime runsc path "%s" {
 	argument "--network=host"
 }
 """ % RUNSC
+SHIM = "/usr/bin/containerd-shim-runc-v2"
+VM = """
+runtime shim path "%s" {
+	type vm
+}
+""" % SHIM
 NAMES = [n for n, path in (("crun", "/usr/bin/crun"),
-                           ("runc", "/usr/sbin/runc"), ("runsc", RUNSC))
+                           ("runc", "/usr/sbin/runc"), ("runsc", RUNSC),
+                           ("shim", SHIM))
          if os.path.exists(path)]
 
 
 @pytest.fixture(scope="module")
 def many(scratch, registry):
     """A criod with all handlers; its directory outlives a stop."""
-    conf = CONF + (GVISOR if "runsc" in NAMES else "")
+    conf = CONF + (GVISOR if "runsc" in NAMES else "") + \
+        (VM if "shim" in NAMES else "")
     c = Criod(os.path.join(scratch, "many"), conf, args=["-m"]).start()
     c.client.PullImage(image={"image": "busybox"})
     yield c

@@ -592,6 +592,32 @@ t_exec(void **state)
 	spec_clear(&w.out);
 }
 
+/* What a shim gets: its own root, and the pod it belongs to. */
+static void
+t_shim(void **state)
+{
+	struct world w;
+	json_t *sandbox;
+	char path[256];
+
+	(void)state;
+	world_init(&w);
+	w.in.own_kernel = w.in.shim = true;
+	golden(&w, "shim");
+	sandbox = spec_sandbox(&w.in, &w.err);
+	assert_non_null(sandbox);
+	(void)snprintf(path, sizeof(path),
+	    "regress/unit/execd/golden/"
+	    "sandbox.json");
+	if (getenv("CRIOD_GOLDEN") != NULL)
+		assert_int_equal(json_dump_file(sandbox, path, JSON_INDENT(1)),
+		    0);
+	w.out.root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	assert_true(json_equal(sandbox, w.out.root));
+	json_decref(sandbox);
+	spec_clear(&w.out);
+}
+
 static void
 t_own_kernel(void **state)
 {
@@ -655,6 +681,7 @@ main(void)
 		cmocka_unit_test(t_seccomp_rows),
 		cmocka_unit_test(t_exec),
 		cmocka_unit_test(t_own_kernel),
+		cmocka_unit_test(t_shim),
 		cmocka_unit_test(t_exec_tty),
 	};
 
