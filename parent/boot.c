@@ -120,10 +120,14 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 int
 boot_streamd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
-	(void)f;
+	const struct conf *c = f->conf;
+
 	(void)err;
 	boot->streamd = boot_alloc(1, sizeof(*boot->streamd));
 	criod__boot_streamd__init(boot->streamd);
+	boot->streamd->tls = c->stream_tls[CONF_TLS_CERT] != NULL;
+	boot->streamd->client_ca = c->stream_tls[CONF_TLS_CA] != NULL;
+	boot->streamd->idle = c->stream_idle;
 	return 0;
 }
 

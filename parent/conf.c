@@ -11,6 +11,7 @@
 #define CONF_STATS_AGE		 1 /* seconds */
 #define CONF_DOWNLOADS		 6
 #define CONF_ADDRESS		 "127.0.0.1"
+#define CONF_STREAM_IDLE	 (4 * 60 * 60)
 #define CONF_PORT_MIN		 1024 /* the parent may not bind below */
 #define CONF_NRI_REGISTRATION_MS 5000
 #define CONF_NRI_REQUEST_MS	 2000
@@ -96,6 +97,7 @@ conf_new(void)
 	c->nri_registration_ms = CONF_NRI_REGISTRATION_MS;
 	c->nri_request_ms = CONF_NRI_REQUEST_MS;
 	c->stream_address = conf_strdup(CONF_ADDRESS);
+	c->stream_idle = CONF_STREAM_IDLE;
 	return c;
 }
 
@@ -174,6 +176,8 @@ conf_free(struct conf *c)
 	free(c->log_file);
 	free(c->stream_address);
 	free(c->metrics_address);
+	for (size_t i = 0; i < CONF_NTLS; i++)
+		free(c->stream_tls[i]);
 	free(c);
 }
 
@@ -496,10 +500,36 @@ conf_set_tcp(const char *what, const char *address, const char *port,
 
 int
 conf_set_stream(struct conf *c, const char *address, const char *port,
-    struct cerr *err)
+    const char *cert, const char *key, const char *ca, struct cerr *err)
 {
-	return conf_set_tcp("stream listen on", address, port,
-	    &c->stream_address, &c->stream_port, err);
+	static const char *const names[] = { "certificate", "key", "ca" };
+	const char *files[CONF_NTLS] = { cert, key, ca };
+	const char *wrong;
+
+	for (size_t i = 0; i < CONF_NTLS; i++) {
+		wrong = files[i] == NULL ? NULL : conf_valid_path(files[i]);
+		if (wrong != NULL)
+			return conf_invalid(err, names[i], wrong, files[i]);
+	}
+	if (conf_set_tcp("stream listen on", address, port, &c->stream_address,
+		&c->stream_port, err) == -1)
+		return -1;
+	for (size_t i = 0; i < CONF_NTLS; i++) {
+		free(c->stream_tls[i]);
+		c->stream_tls[i] =
+		    files[i] == NULL ? NULL : conf_strdup(files[i]);
+	}
+	return 0;
+}
+
+int
+conf_set_stream_idle(struct conf *c, const char *value, struct cerr *err)
+{
+	if (conf_valid_number(value, 10, 1, CONF_STREAM_IDLE_MAX,
+		&c->stream_idle) == -1)
+		return conf_invalid(err, "stream idle timeout",
+		    "is not a number of seconds from 1 to 604800", value);
+	return 0;
 }
 
 int

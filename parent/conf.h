@@ -62,6 +62,14 @@ enum conf_log {
 	CONF_LOG_FILE,
 };
 
+/* Files that TLS of the stream listener needs. */
+enum conf_tls {
+	CONF_TLS_CERT,
+	CONF_TLS_KEY,
+	CONF_TLS_CA, /* may be NULL when the others are not */
+	CONF_NTLS,
+};
+
 #define CONF_LISTENS_MAX    16
 #define CONF_RUNTIMES_MAX   64
 #define CONF_ARGUMENTS_MAX  16 /* of one runtime */
@@ -71,8 +79,9 @@ enum conf_log {
 #define CONF_DOWNLOADS_MAX  32
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
 
-#define CONF_APPARMOR_OWN  "criod-default" /* the profile that criod loads */
-#define CONF_STATS_AGE_MAX 60
+#define CONF_APPARMOR_OWN    "criod-default" /* the profile that criod loads */
+#define CONF_STATS_AGE_MAX   60
+#define CONF_STREAM_IDLE_MAX 604800 /* a week */
 
 struct conf_word {
 	TAILQ_ENTRY(conf_word) entry;
@@ -137,6 +146,8 @@ struct conf {
 	unsigned int nri_registration_ms, nri_request_ms;
 	char *metrics_address; /* NULL: no such page */
 	unsigned int metrics_port;
+	char *stream_tls[CONF_NTLS]; /* NULL: no TLS */
+	unsigned int stream_idle;    /* seconds */
 };
 
 /* What a host offers where the file is silent; see conf_detect. */
@@ -172,8 +183,12 @@ int conf_set_metrics_listen(struct conf *c, const char *address,
 /* One word of "pod metrics"; the first one begins anew. */
 int conf_set_metrics(struct conf *c, const char *value, bool first,
     struct cerr *err) __attribute__((warn_unused_result));
+/* cert and key: both or none; ca only with them. */
 int conf_set_stream(struct conf *c, const char *address, const char *port,
-    struct cerr *err) __attribute__((warn_unused_result));
+    const char *cert, const char *key, const char *ca, struct cerr *err)
+    __attribute__((warn_unused_result));
+int conf_set_stream_idle(struct conf *c, const char *value, struct cerr *err)
+    __attribute__((warn_unused_result));
 int conf_set_nri_ms(unsigned int *ms, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)

@@ -47,8 +47,21 @@ conf_print_sockets(FILE *out, const struct conf *c)
 		conf_print_pair(out, " group", l->group);
 		(void)fprintf(out, " mode %04o\n", (unsigned int)l->mode);
 	}
-	(void)fprintf(out, "stream listen on %s port %u\n", c->stream_address,
+}
+
+static void
+conf_print_stream(FILE *out, const struct conf *c)
+{
+	static const char *const names[] = { " tls certificate", " key",
+		" ca" };
+
+	(void)fprintf(out, "stream listen on %s port %u", c->stream_address,
 	    c->stream_port);
+	for (size_t i = 0; i < CONF_NTLS; i++) {
+		if (c->stream_tls[i] != NULL)
+			conf_print_pair(out, names[i], c->stream_tls[i]);
+	}
+	(void)fprintf(out, "\nstream idle timeout %u\n", c->stream_idle);
 	if (c->metrics_address != NULL)
 		(void)fprintf(out, "metrics listen on %s port %u\n",
 		    c->metrics_address, c->metrics_port);
@@ -188,6 +201,7 @@ conf_print(FILE *out, const struct conf *c)
 	const struct conf_registry *r;
 
 	conf_print_sockets(out, c);
+	conf_print_stream(out, c);
 	for (enum conf_text i = 0; i < CONF_NTEXTS; i++) {
 		if (c->text[i] == NULL || conf_of_nri(i))
 			continue;

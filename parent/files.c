@@ -133,12 +133,32 @@ files_send_cni(struct link *link, const char *path, bool again)
 	free(list);
 }
 
+/* Keys are only root's to read: streamd gets them open. */
+static void
+files_send_tls(struct link *link, const struct conf *c, unsigned int kind)
+{
+	const char *path = c->stream_tls[kind - CRIOD__FILE__KIND__STREAM_CERT +
+					 CONF_TLS_CERT];
+	struct cerr err;
+	int fd;
+
+	if (path == NULL)
+		return;
+	fd = conf_file_open(AT_FDCWD, path, &err);
+	if (fd == -1)
+		log_error("stream listen on: %s", err.text);
+	else
+		files_send_one(link, kind, strrchr(path, '/') + 1, fd);
+}
+
 void
 files_send(struct link *link, const struct conf *c, unsigned int kind,
     bool again)
 {
 	if (kind == CRIOD__FILE__KIND__CNI_CONF)
 		files_send_cni(link, c->text[CONF_CNI_CONF], again);
+	else if (kind >= CRIOD__FILE__KIND__STREAM_CERT)
+		files_send_tls(link, c, kind);
 	else
 		files_send_host(link, kind);
 }

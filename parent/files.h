@@ -12,7 +12,7 @@ struct conf;
 struct dirent;
 struct link;
 
-#define FILES_KINDS	  4 /* of criod.File.Kind */
+#define FILES_KINDS	  7 /* of criod.File.Kind */
 #define FILES_CNI_MAX	  64
 #define FILES_WAITING_MAX 192 /* descriptors that a helper leaves unread */
 

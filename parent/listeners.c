@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -202,6 +203,28 @@ listeners_addr_name(char name[LISTENERS_NAME], const char *address,
 	    address, six ? "]" : "", port);
 }
 
+/*
+ * For the connections, which inherit it: keystrokes are not held back, and a
+ * client that vanished is noticed.
+ */
+static int
+listeners_set_stream(int fd)
+{
+	static const int options[][3] = { { SOL_SOCKET, SO_REUSEADDR, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 20 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 6 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 } };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (setsockopt(fd, options[i][0], options[i][1], &options[i][2],
+			sizeof(int)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 listeners_open_tcp(struct listeners *set, const struct listeners_tcp *t,
     const char *name, struct cerr *err)
@@ -210,14 +233,12 @@ listeners_open_tcp(struct listeners *set, const struct listeners_tcp *t,
 	union listeners_addr addr;
 	socklen_t len = listeners_addr(&addr, t);
 	char actual[LISTENERS_NAME];
-	int on = 1;
 
 	fd = socket(addr.sa.sa_family,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return cerr_errno(err, "socket");
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    bind(fd, &addr.sa, len) == -1 ||
+	if (listeners_set_stream(fd) == -1 || bind(fd, &addr.sa, len) == -1 ||
 	    listen(fd, LISTENERS_BACKLOG) == -1 ||
 	    getsockname(fd, &addr.sa, &len) == -1)
 		return cerr_errno(err, "%s %s", t->statement, name);

@@ -8,6 +8,10 @@ struct lex;
 struct parse_listen {
 	char *owner, *group, *mode;
 };
+
+struct parse_tls {
+	char *cert, *key, *ca;
+};
 }
 
 %code {
@@ -26,6 +30,7 @@ static void parse_metric(struct lex *lex, char *value, bool first);
 static char *parse_word(const char *word);
 static void parse_listen_free(struct parse_listen *l);
 static void parse_listen_set(char **p, char *value);
+static void parse_tls_free(struct parse_tls *t);
 }
 
 %define api.pure full
@@ -36,22 +41,27 @@ static void parse_listen_set(char **p, char *value);
 	char *string;
 	bool flag;
 	struct parse_listen listen;
+	struct parse_tls tls;
 }
 
 %token BAD
-%token ALLOW NRI REGISTRATION REQUIRE TIMEOUT
-%token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CGROUP CNI CONFIGURATION CONTAINER CONTROL
-%token DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS IMAGE INCLUDE INSECURE JSON LEVEL LISTEN
-%token LOG
+%token ALLOW NRI REGISTRATION REQUIRE
+%token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CERTIFICATE CGROUP CNI
+%token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
+%token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
-%token REGISTRY RUNTIME SECCOMP SOCKET STATE STATS STREAM SUBNET TO TYPE
+%token REGISTRY RUNTIME SECCOMP SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
+%token TYPE
 %token <string> STRING
 %type <flag> default insecure json
 %type <string> metric
 %type <listen> listenopts
+%type <tls> tls
+%type <string> ca
 
 %destructor { free($$); } <string>
 %destructor { parse_listen_free(&$$); } <listen>
+%destructor { parse_tls_free(&$$); } <tls>
 
 %%
 
@@ -267,12 +277,32 @@ metric:
 	;
 
 stream:
-	STREAM LISTEN ON STRING PORT STRING {
-		parse_check(lex, conf_set_stream(lex->conf, $4, $6,
-		    &lex->err));
+	STREAM LISTEN ON STRING PORT STRING tls {
+		parse_check(lex, conf_set_stream(lex->conf, $4, $6, $7.cert,
+		    $7.key, $7.ca, &lex->err));
 		free($4);
 		free($6);
+		parse_tls_free(&$7);
 	}
+	| STREAM IDLE TIMEOUT STRING {
+		parse_check(lex, conf_set_stream_idle(lex->conf, $4,
+		    &lex->err));
+		free($4);
+	}
+	;
+
+tls:
+	%empty { memset(&$$, 0, sizeof($$)); }
+	| TLS CERTIFICATE STRING KEY STRING ca {
+		$$.cert = $3;
+		$$.key = $5;
+		$$.ca = $6;
+	}
+	;
+
+ca:
+	%empty { $$ = NULL; }
+	| CA STRING { $$ = $2; }
 	;
 
 nri:
@@ -432,6 +462,14 @@ parse_listen_set(char **p, char *value)
 {
 	free(*p);
 	*p = value;
+}
+
+static void
+parse_tls_free(struct parse_tls *t)
+{
+	free(t->cert);
+	free(t->key);
+	free(t->ca);
 }
 
 int

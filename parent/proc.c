@@ -595,7 +595,8 @@ proc_reload(struct proc *p, struct plan *plan, bool must)
 		log_info("%s %s", proc_wanted(p) ? "restarting" : "ending",
 		    proc_name(p));
 		proc_stop(p);
-	} else if (p->info->role == ROLE_IMAGED)
+	} else if (p->info->role == ROLE_IMAGED ||
+		   p->info->role == ROLE_STREAMD)
 		proc_send_files(p);
 }
 

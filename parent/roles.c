@@ -34,6 +34,9 @@ const struct roles_info roles_table[] = {
 	    .links = ROLE_FRONT | ROLE_EXECD,
 	    .listeners = ROLES_LISTENER(LISTENER_STREAM) |
 			 ROLES_LISTENER(LISTENER_METRICS),
+	    .files = ROLES_FILE(CRIOD__FILE__KIND__STREAM_CERT) |
+		     ROLES_FILE(CRIOD__FILE__KIND__STREAM_KEY) |
+		     ROLES_FILE(CRIOD__FILE__KIND__STREAM_CA),
 	    .umask = ROLES_UMASK,
 	    .boot = boot_streamd,
 	},

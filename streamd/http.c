@@ -4,7 +4,6 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,28 +12,27 @@
 #include "lib/log.h"
 #include "streamd/http.h"
 #include "streamd/http1.h"
+#include "streamd/sock.h"
+#include "streamd/tls.h"
 
 #define HTTP_ACCEPT_BURST 16
-#define HTTP_LINGER_BYTES (64 * 1024)
 
 enum http_state {
-	HTTP_READING,	/* a request, or waiting for one */
-	HTTP_WRITING,	/* its answer */
-	HTTP_LINGERING, /* both done; the client shall see the answer */
+	HTTP_READING, /* a request, or waiting for one */
+	HTTP_WRITING, /* its answer */
+	HTTP_ENDING,  /* both done; the client shall see the answer */
 };
 
 struct http_conn {
 	TAILQ_ENTRY(http_conn) entry;
 	struct http_server *server;
 	unsigned int listener;
-	int fd;
 	enum http_state state;
-	bool last; /* close after this answer */
-	struct event *rd, *wr, *timer;
-	struct evbuffer *out;
-	size_t dropped; /* bytes read while lingering */
-	size_t len;
-	char buf[HTTP1_HEAD_MAX];
+	bool last;   /* close after this answer */
+	bool begins; /* some of a request is there */
+	struct sock *sock;
+	struct event *timer;
+	char head[HTTP1_HEAD_MAX]; /* of the request at hand */
 };
 
 struct http_listen {
@@ -48,7 +46,11 @@ struct http_server {
 	struct event_base *base;
 	const struct http_route *routes;
 	size_t nroutes;
+	const struct http_upgrade *upgrades;
+	size_t nupgrades;
 	void *ctx;
+	bool wants_tls;
+	struct tls *tls;
 	TAILQ_HEAD(, http_conn) conns; /* the longest idle first */
 	size_t nconns;
 	TAILQ_HEAD(, http_listen) listens;
@@ -62,10 +64,12 @@ struct http_status {
 static const struct http_status http_statuses[] = {
 	{ 200, "OK" },
 	{ 400, "Bad Request" },
+	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },
 	{ 413, "Content Too Large" },
+	{ 426, "Upgrade Required" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 503, "Service Unavailable" },
@@ -95,24 +99,20 @@ http_reason(int code)
 }
 
 static void
-http_event_free(struct event *ev)
+http_conn_drop(struct http_conn *c)
 {
-	if (ev != NULL)
-		event_free(ev);
+	TAILQ_REMOVE(&c->server->conns, c, entry);
+	c->server->nconns--;
+	if (c->timer != NULL)
+		event_free(c->timer);
+	free(c);
 }
 
 static void
 http_conn_free(struct http_conn *c)
 {
-	TAILQ_REMOVE(&c->server->conns, c, entry);
-	c->server->nconns--;
-	http_event_free(c->rd);
-	http_event_free(c->wr);
-	http_event_free(c->timer);
-	if (c->out != NULL)
-		evbuffer_free(c->out);
-	(void)close(c->fd);
-	free(c);
+	sock_free(c->sock);
+	http_conn_drop(c);
 }
 
 static void
@@ -125,56 +125,105 @@ http_conn_expect(struct http_conn *c, time_t seconds)
 
 static void
 http_conn_answer(struct http_conn *c, int code, const char *type,
-    struct evbuffer *body, bool last)
+    const char *fields, struct evbuffer *body)
 {
-	c->last = last;
-	c->state = HTTP_WRITING;
-	(void)evbuffer_add_printf(c->out,
+	struct evbuffer *out = evbuffer_new();
+	size_t len;
+
+	if (out == NULL) {
+		c->last = true;
+		return;
+	}
+	(void)evbuffer_add_printf(out,
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "%sCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+	    "%s%sCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 	    "Connection: %s\r\n\r\n",
 	    code, http_reason(code), type, evbuffer_get_length(body),
-	    code == 405 ? "Allow: GET\r\n" : "", last ? "close" : "keep-alive");
-	(void)evbuffer_add_buffer(c->out, body);
-	http_conn_expect(c, HTTP_WRITE_TIME);
+	    code == 405 ? "Allow: GET\r\n" : "", fields,
+	    c->last ? "close" : "keep-alive");
+	(void)evbuffer_add_buffer(out, body);
+	len = evbuffer_get_length(out);
+	sock_send(c->sock, evbuffer_pullup(out, (ssize_t)len), len);
+	evbuffer_free(out);
 }
 
 static void
-http_conn_refuse(struct http_conn *c, int code, bool last)
+http_conn_reply(struct http_conn *c, int code, const char *text,
+    const char *fields)
 {
 	struct evbuffer *body = evbuffer_new();
 
 	if (body == NULL) {
 		c->last = true;
-		c->state = HTTP_WRITING;
 		return;
 	}
-	(void)evbuffer_add_printf(body, "%s\n", http_reason(code));
-	http_conn_answer(c, code, "text/plain; charset=utf-8", body, last);
+	(void)evbuffer_add_printf(body, "%s\n", text);
+	http_conn_answer(c, code, "text/plain; charset=utf-8", fields, body);
 	evbuffer_free(body);
 }
 
 static void
-http_conn_page(struct http_conn *c, const struct http_route *route, bool last)
+http_conn_refuse(struct http_conn *c, int code)
+{
+	c->last = true;
+	http_conn_reply(c, code, http_reason(code), "");
+}
+
+static void
+http_conn_page(struct http_conn *c, const struct http_route *route)
 {
 	struct evbuffer *body = evbuffer_new();
 	int code;
 
 	if (body == NULL) {
-		http_conn_refuse(c, 503, true);
+		http_conn_refuse(c, 503);
 		return;
 	}
 	code = route->page(c->server->ctx, body);
-	http_conn_answer(c, code, route->type, body, last);
+	http_conn_answer(c, code, route->type, "", body);
 	evbuffer_free(body);
 }
 
-static void
+static const struct http_upgrade *
+http_server_upgrade(const struct http_server *s, const struct http1_request *r)
+{
+	for (size_t i = 0; i < s->nupgrades; i++) {
+		size_t n = strlen(s->upgrades[i].prefix);
+
+		if (r->path.len > n &&
+		    memcmp(r->path.p, s->upgrades[i].prefix, n) == 0)
+			return &s->upgrades[i];
+	}
+	return NULL;
+}
+
+/* True if the connection is another's now, and c gone. */
+static bool
+http_conn_upgrade(struct http_conn *c, const struct http_upgrade *u,
+    const struct http1_request *r)
+{
+	struct http_refusal no = { .code = 500, .text = "failed" };
+
+	if (u->take(c->server->ctx, u, r, c->sock, &no) == 0) {
+		http_conn_drop(c);
+		return true;
+	}
+	c->last = true;
+	http_conn_reply(c, no.code, no.text,
+	    no.fields == NULL ? "" : no.fields);
+	return false;
+}
+
+static bool
 http_conn_route(struct http_conn *c, const struct http1_request *r)
 {
 	const struct http_server *s = c->server;
-	bool last = !http1_keep_alive(r), known = false;
+	const struct http_upgrade *u = http_server_upgrade(s, r);
+	bool known = false;
 
+	c->last = !http1_keep_alive(r);
+	if (u != NULL && c->listener == HTTP_STREAM)
+		return http_conn_upgrade(c, u, r);
 	for (size_t i = 0; i < s->nroutes; i++) {
 		const struct http_route *route = &s->routes[i];
 
@@ -184,115 +233,103 @@ http_conn_route(struct http_conn *c, const struct http1_request *r)
 		known = true;
 		if (!http1_slice_is(r->method, route->method))
 			continue;
-		http_conn_page(c, route, last);
-		return;
-	}
-	http_conn_refuse(c, known ? 405 : 404, last);
-}
-
-static void
-http_conn_linger(struct http_conn *c)
-{
-	if (shutdown(c->fd, SHUT_WR) == -1) {
-		http_conn_free(c);
-		return;
-	}
-	c->state = HTTP_LINGERING;
-	http_conn_expect(c, HTTP_LINGER_TIME);
-	(void)event_add(c->rd, NULL);
-}
-
-/* True when all is out; false: later, or c is gone. */
-static bool
-http_conn_write(struct http_conn *c)
-{
-	while (evbuffer_get_length(c->out) > 0) {
-		if (evbuffer_write(c->out, c->fd) > 0)
-			continue;
-		if (errno != EAGAIN && errno != EINTR) {
-			http_conn_free(c);
-			return false;
-		}
-		(void)event_del(c->rd);
-		(void)event_add(c->wr, NULL);
+		http_conn_page(c, route);
 		return false;
 	}
-	return true;
+	http_conn_reply(c, known ? 405 : 404, http_reason(known ? 405 : 404),
+	    "");
+	return false;
 }
 
-/* Serves what is in the buffer, one request after the other. */
-static void
-http_conn_serve(struct http_conn *c)
+static enum http1_result
+http_conn_parse(struct http_conn *c, struct http1_request *r)
 {
-	struct http1_request r;
-	enum http1_result res;
+	struct evbuffer *in = sock_in(c->sock);
+	ssize_t n = evbuffer_copyout(in, c->head, sizeof(c->head));
+	enum http1_result res = http1_parse(c->head, n < 0 ? 0 : (size_t)n, r);
 
-	for (;;) {
-		if (c->state == HTTP_WRITING) {
-			if (!http_conn_write(c))
-				return;
-			if (c->last) {
-				http_conn_linger(c);
-				return;
-			}
-			c->state = HTTP_READING;
-			http_conn_expect(c,
-			    c->len > 0 ? HTTP_HEAD_TIME : HTTP_IDLE_TIME);
-		}
-		res = http1_parse(c->buf, c->len, &r);
-		if (res == HTTP1_MORE)
-			break;
-		if (res == HTTP1_OK)
-			http_conn_route(c, &r);
-		else
-			http_conn_refuse(c, http_refusals[res], true);
-		if (res == HTTP1_OK) {
-			c->len -= r.len;
-			memmove(c->buf, c->buf + r.len, c->len);
-		}
+	if (res == HTTP1_OK) {
+		(void)evbuffer_drain(in, r->len);
+		sock_took(c->sock);
 	}
-	(void)event_add(c->rd, NULL);
+	return res;
 }
 
+/* Some of a request is there, or nothing. */
 static void
-http_conn_on_read(evutil_socket_t fd, short what, void *arg)
+http_conn_wait(struct http_conn *c)
 {
-	struct http_conn *c = arg;
-	bool first = c->len == 0;
-	ssize_t n;
+	bool some = evbuffer_get_length(sock_in(c->sock)) > 0;
 
-	(void)what;
-	if (c->state == HTTP_LINGERING)
-		c->len = 0;
-	n = read(fd, c->buf + c->len, sizeof(c->buf) - c->len);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	if (sock_ended(c->sock)) {
 		http_conn_free(c);
 		return;
 	}
-	if (c->state == HTTP_LINGERING) {
-		c->dropped += (size_t)n;
-		if (c->dropped > HTTP_LINGER_BYTES)
-			http_conn_free(c);
+	if (some && !c->begins)
+		http_conn_expect(c, HTTP_HEAD_TIME);
+	c->begins = some;
+}
+
+/* Takes one request; the next has to wait until its answer is out. */
+static void
+http_conn_take(struct http_conn *c)
+{
+	struct http1_request r;
+	enum http1_result res = http_conn_parse(c, &r);
+
+	if (res == HTTP1_MORE) {
+		http_conn_wait(c);
 		return;
 	}
-	if (first)
-		http_conn_expect(c, HTTP_HEAD_TIME);
-	c->len += (size_t)n;
-	/* In the order of their last sign of life. */
-	TAILQ_REMOVE(&c->server->conns, c, entry);
-	TAILQ_INSERT_TAIL(&c->server->conns, c, entry);
-	http_conn_serve(c);
+	c->begins = false;
+	if (res == HTTP1_OK && http_conn_route(c, &r))
+		return;
+	if (res != HTTP1_OK)
+		http_conn_refuse(c, http_refusals[res]);
+	c->state = c->last ? HTTP_ENDING : HTTP_WRITING;
+	if (c->last)
+		sock_finish(c->sock);
+	else
+		http_conn_expect(c, HTTP_WRITE_TIME);
 }
 
 static void
-http_conn_on_write(evutil_socket_t fd, short what, void *arg)
+http_conn_on_input(void *arg)
 {
-	(void)fd;
-	(void)what;
-	http_conn_serve(arg);
+	struct http_conn *c = arg;
+	struct http_server *s = c->server;
+
+	/* In the order of their last sign of life. */
+	TAILQ_REMOVE(&s->conns, c, entry);
+	TAILQ_INSERT_TAIL(&s->conns, c, entry);
+	if (c->state == HTTP_READING)
+		http_conn_take(c);
 }
+
+/* An answer went out, or some of it. */
+static void
+http_conn_on_output(void *arg)
+{
+	struct http_conn *c = arg;
+
+	if (c->state != HTTP_WRITING || sock_waiting(c->sock) > 0)
+		return;
+	c->state = HTTP_READING;
+	http_conn_expect(c, HTTP_IDLE_TIME);
+	http_conn_on_input(c);
+}
+
+static void
+http_conn_on_gone(void *arg)
+{
+	http_conn_free(arg);
+}
+
+static const struct sock_def http_conn_def = {
+	.input = http_conn_on_input,
+	.output = http_conn_on_output,
+	.gone = http_conn_on_gone,
+};
 
 static void
 http_conn_on_time(evutil_socket_t fd, short what, void *arg)
@@ -301,12 +338,15 @@ http_conn_on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (c->state != HTTP_READING || c->len == 0) {
+	if (c->state == HTTP_ENDING)
+		return; /* the socket has its own time */
+	if (c->state != HTTP_READING || !c->begins) {
 		http_conn_free(c);
 		return;
 	}
-	http_conn_refuse(c, 408, true);
-	http_conn_serve(c);
+	http_conn_refuse(c, 408);
+	c->state = HTTP_ENDING;
+	sock_finish(c->sock);
 }
 
 /*
@@ -329,41 +369,45 @@ http_server_room(struct http_server *s)
 	return false;
 }
 
-static int
-http_conn_events(struct http_conn *c)
+static struct http_conn *
+http_conn_new(struct http_server *s, int fd, unsigned int listener)
 {
-	struct event_base *base = c->server->base;
+	struct http_conn *c = calloc(1, sizeof(*c));
 
-	c->rd =
-	    event_new(base, c->fd, EV_READ | EV_PERSIST, http_conn_on_read, c);
-	c->wr = event_new(base, c->fd, EV_WRITE, http_conn_on_write, c);
-	c->timer = evtimer_new(base, http_conn_on_time, c);
-	c->out = evbuffer_new();
-	if (c->rd == NULL || c->wr == NULL || c->timer == NULL ||
-	    c->out == NULL)
-		return -1;
-	http_conn_expect(c, HTTP_HEAD_TIME);
-	return event_add(c->rd, NULL);
+	if (c == NULL) {
+		(void)close(fd);
+		return NULL;
+	}
+	c->server = s;
+	c->listener = listener;
+	TAILQ_INSERT_TAIL(&s->conns, c, entry);
+	s->nconns++;
+	c->sock =
+	    sock_new(s->base, fd, listener == HTTP_STREAM ? s->tls : NULL);
+	c->timer = evtimer_new(s->base, http_conn_on_time, c);
+	if (c->sock == NULL || c->timer == NULL) {
+		http_conn_free(c);
+		return NULL;
+	}
+	return c;
 }
 
 static void
 http_server_take(struct http_server *s, int fd, unsigned int listener)
 {
-	struct http_conn *c = NULL;
+	struct http_conn *c;
 
-	if (http_server_room(s))
-		c = calloc(1, sizeof(*c));
-	if (c == NULL) {
+	bool unsafe = listener == HTTP_STREAM && s->wants_tls && s->tls == NULL;
+
+	if (unsafe || !http_server_room(s)) {
 		(void)close(fd);
 		return;
 	}
-	c->server = s;
-	c->fd = fd;
-	c->listener = listener;
-	TAILQ_INSERT_TAIL(&s->conns, c, entry);
-	s->nconns++;
-	if (http_conn_events(c) == -1)
-		http_conn_free(c);
+	c = http_conn_new(s, fd, listener);
+	if (c == NULL)
+		return;
+	sock_set(c->sock, &http_conn_def, c);
+	http_conn_expect(c, HTTP_HEAD_TIME);
 }
 
 static void
@@ -396,6 +440,22 @@ http_server_new(struct event_base *base, const struct http_route *routes,
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->listens);
 	return s;
+}
+
+void
+http_server_upgrades(struct http_server *s, const struct http_upgrade *upgrades,
+    size_t nupgrades)
+{
+	s->upgrades = upgrades;
+	s->nupgrades = nupgrades;
+}
+
+void
+http_server_tls(struct http_server *s, struct tls *tls)
+{
+	s->wants_tls = true;
+	tls_free(s->tls);
+	s->tls = tls;
 }
 
 int

@@ -1,150 +1,18 @@
 """streamd under its real confinement; the test plays the parent."""
 
-import array
 import os
-import pwd
 import re
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("CRIOD_BUILD", os.path.join(TOP, "build"))
-FRONT = 2	# enum role
+from rig import BUILD, TYPES, Streamd, wait_for
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-
-
-def types():
-    with open(os.path.join(TOP, "imsg/msg_table.h")) as f:
-        names = re.findall(r"^MSG\((\w+)", f.read(), re.M)
-    return {n: i + 1 for i, n in enumerate(names)}
-
-
-TYPES = types()
-
-
-@pytest.fixture(scope="module")
-def pb(tmp_path_factory):
-    out = str(tmp_path_factory.mktemp("stubs"))
-    subprocess.run(["protoc", "--python_out=" + out, "-I" + TOP,
-                    "proto/cri.proto", "proto/msg.proto"], check=True,
-                   cwd=TOP)
-    sys.path.insert(0, out)
-    from proto import msg_pb2
-    return msg_pb2
-
-
-class Streamd:
-    def __init__(self, pb, root):
-        self.pb = pb
-        self.sock, theirs = socket.socketpair(socket.AF_UNIX,
-                                              socket.SOCK_SEQPACKET)
-        self.log = tempfile.TemporaryFile()
-        self.proc = subprocess.Popen(
-            [os.path.join(BUILD, "libexec/criod/streamd")],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self.log, env={}, pass_fds=(3,),
-            preexec_fn=lambda: os.dup2(theirs.fileno(), 3))
-        theirs.close()
-        user = pwd.getpwnam("nobody")
-        fd = os.open(root, os.O_PATH)
-        self.send("BOOT", pb.Boot(log_level=3, uid=user.pw_uid,
-                                  gid=user.pw_gid), [fd])
-        os.close(fd)
-        self.kinds = {}
-        self.front = None
-
-    def send(self, name, body, fds=()):
-        body = body if isinstance(body, bytes) else body.SerializeToString()
-        head = struct.pack("<HHIHHI", TYPES[name], 0, 0, len(fds), 0,
-                           len(body))
-        anc = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
-                array.array("i", fds))] if fds else []
-        self.sock.sendmsg([head + body], anc)
-
-    def listen(self, kind, family=socket.AF_INET):
-        s = socket.socket(family, socket.SOCK_STREAM)
-        s.bind(("127.0.0.1", 0))
-        s.listen(64)
-        self.kinds[kind] = s.getsockname()
-        self.send("LISTENER", self.pb.Listener(
-            kind=self.pb.Listener.Kind.Value(kind), name="test"),
-            [s.fileno()])
-        s.close()
-
-    def start(self):
-        self.send("START", struct.pack("<I", 0))
-        self.sock.settimeout(10)
-        try:
-            head = self.sock.recv(65536)
-        except ConnectionResetError:
-            head = b""
-        assert head, self.text()
-        assert struct.unpack("<H", head[:2])[0] == TYPES["READY"]
-
-    def link_front(self):
-        ours, theirs = socket.socketpair(socket.AF_UNIX,
-                                         socket.SOCK_SEQPACKET)
-        self.send("LINK", struct.pack("<I", FRONT), [theirs.fileno()])
-        theirs.close()
-        self.front = ours
-
-    def status(self, key):
-        with open("/proc/%d/status" % self.proc.pid) as f:
-            return re.search(r"^%s:\s*(.*)$" % key, f.read(), re.M).group(1)
-
-    def text(self):
-        self.log.seek(0)
-        return self.log.read().decode()
-
-    def http(self, data, kind="METRICS", whole=True):
-        s = socket.create_connection(self.kinds[kind], 10)
-        s.settimeout(30)
-        s.sendall(data)
-        if not whole:
-            return s
-        out = b""
-        while True:
-            piece = s.recv(65536)
-            if not piece:
-                s.close()
-                return out
-            out += piece
-
-    def get(self, path, kind="METRICS", method="GET"):
-        got = self.http(("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                         "\r\n" % (method, path)).encode(), kind)
-        head, _, body = got.partition(b"\r\n\r\n")
-        assert b"Content-Length: %d\r\n" % len(body) in head + b"\r\n"
-        return int(head.split()[1]), body.decode(), head.decode()
-
-
-@pytest.fixture
-def streamd(pb):
-    with tempfile.TemporaryDirectory(prefix="criod-streamd.") as root:
-        os.chmod(root, 0o755)
-        s = Streamd(pb, root)
-        s.listen("METRICS")
-        s.listen("STREAM")
-        s.start()
-        yield s
-        assert s.proc.poll() is None, "streamd died: " + s.text()
-        s.send("STOP", struct.pack("<I", 0))
-        assert s.proc.wait(10) == 0, s.text()
-
-
-def wait_for(fn, seconds=10):
-    end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_confined(streamd):
