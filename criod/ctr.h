@@ -18,6 +18,8 @@
 
 struct event;
 struct front;
+struct link_call;
+struct link_msg;
 struct op;
 struct pod;
 
@@ -100,6 +102,9 @@ void ctr_remove(struct ctr *c, wait_fn fn, void *arg);
 
 /* It goes: ends what waits to change its limits. */
 void ctr_update_drop(struct ctr *c);
+
+/* nrid's NRI_UPDATE. */
+void ctr_nri_update(void *ctx, struct link_call *call, struct link_msg *m);
 
 /* It ended: the first report counts and is never changed. */
 void ctr_exited(struct ctr *c, const Criod__CtrExited *e);

@@ -6,6 +6,8 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
+#include "criod/nri_msg.h"
 #include "criod/pb.h"
 #include "criod/resources.h"
 #include "imsg/link.h"
@@ -17,7 +19,8 @@ struct ctr_update {
 	TAILQ_ENTRY(ctr_update) entry;
 	struct front *front;
 	char id[ID_SIZE];
-	struct grpc_call *call; /* NULL: the client left */
+	struct grpc_call *call;	  /* NULL: the client left, or a plugin asks */
+	struct link_call *plugin; /* nrid's, or NULL */
 	Runtime__V1__LinuxContainerResources *change, *merged;
 	bool sent;
 };
@@ -37,6 +40,7 @@ ctr_update_end(struct ctr_update *u, const struct cerr *err)
 {
 	Runtime__V1__UpdateContainerResourcesResponse resp =
 	    RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
+	Criod__Empty none = CRIOD__EMPTY__INIT;
 
 	if (u->call != NULL) {
 		grpc_on_cancel(u->call, NULL, NULL);
@@ -45,6 +49,10 @@ ctr_update_end(struct ctr_update *u, const struct cerr *err)
 		else
 			grpc_reply(u->call, &resp);
 	}
+	if (u->plugin != NULL && err != NULL)
+		link_refuse(u->plugin, err);
+	else if (u->plugin != NULL)
+		link_reply(u->plugin, MSG_NRI_UPDATED, &none, NULL, 0);
 	ctr_update_free(u);
 }
 
@@ -87,8 +95,11 @@ ctr_update_done(void *arg, struct link_msg *m, const struct cerr *err)
 	}
 	TAILQ_REMOVE(&c->updates, u, entry);
 	c->nupdates--;
-	if (err == NULL)
+	if (err == NULL) {
 		ctr_update_keep(c, u);
+		if (u->plugin == NULL)
+			nri_ctr_tell(c, NRI__EVENT__POST_UPDATE_CONTAINER);
+	}
 	ctr_update_end(u, err);
 	ctr_update_next(c);
 }
@@ -118,6 +129,59 @@ ctr_update_send(struct ctr *c, struct ctr_update *u)
 	    mono_after_ms(FRONT_CTR_MS), ctr_update_done, u);
 }
 
+/* Plugins made something else of it. */
+static int
+ctr_update_adjust(struct ctr_update *u, const Nri__LinuxResources *r,
+    struct cerr *err)
+{
+	Runtime__V1__UpdateContainerResourcesRequest check =
+	    RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_REQUEST__INIT;
+
+	if (r == NULL)
+		return 0;
+	check.linux = nri_msg_change(r, err);
+	if (check.linux == NULL)
+		return -1;
+	check.linux->oom_score_adj = u->change->oom_score_adj;
+	pb_free(u->change);
+	u->change = check.linux;
+	return check_update_container(&check, err);
+}
+
+/* The answer of the plugins; it is as if it had been sent. */
+static void
+ctr_update_asked(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct ctr_update *u = arg;
+	struct ctr *c = ctr_by_id(u->front, u->id);
+	const Criod__NriDone *done = err == NULL ? m->body : NULL;
+	struct cerr why;
+
+	if (c == NULL) {
+		(void)cerr_set(&why, CERR_NOT_FOUND, "container %s: removed",
+		    u->id);
+		ctr_update_end(u, &why);
+		return;
+	}
+	if (done != NULL &&
+	    (ctr_update_adjust(u, done->resources, &why) == -1 ||
+		ctr_update_may(c, &why) == -1))
+		err = &why;
+	if (err != NULL)
+		ctr_update_done(u, NULL, err);
+	else
+		ctr_update_send(c, u);
+}
+
+static void
+ctr_update_begin(struct ctr *c, struct ctr_update *u)
+{
+	u->sent = true;
+	if (u->plugin != NULL ||
+	    !nri_ctr_update(c, u->change, ctr_update_asked, u))
+		ctr_update_send(c, u);
+}
+
 static void
 ctr_update_next(struct ctr *c)
 {
@@ -125,8 +189,9 @@ ctr_update_next(struct ctr *c)
 	struct cerr err = { 0 };
 
 	while ((u = TAILQ_FIRST(&c->updates)) != NULL && !u->sent) {
-		if (u->call != NULL && ctr_update_may(c, &err) == 0) {
-			ctr_update_send(c, u);
+		if ((u->call != NULL || u->plugin != NULL) &&
+		    ctr_update_may(c, &err) == 0) {
+			ctr_update_begin(c, u);
 			return;
 		}
 		TAILQ_REMOVE(&c->updates, u, entry);
@@ -164,6 +229,44 @@ ctr_update_check(const struct ctr *c,
 	    "too many updates of container %s at once", c->id);
 }
 
+/* Takes change. */
+static struct ctr_update *
+ctr_update_new(struct ctr *c, Runtime__V1__LinuxContainerResources *change)
+{
+	struct ctr_update *u = pb_calloc(1, sizeof(*u));
+
+	u->front = c->front;
+	u->change = change;
+	memcpy(u->id, c->id, sizeof(u->id));
+	TAILQ_INSERT_TAIL(&c->updates, u, entry);
+	c->nupdates++;
+	return u;
+}
+
+/* A plugin wants it. */
+void
+ctr_nri_update(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Nri__ContainerUpdate *r = m->body;
+	Runtime__V1__UpdateContainerResourcesRequest check =
+	    RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_REQUEST__INIT;
+	struct cerr err;
+	struct ctr *c = ctr_find(ctx, r->container_id, &err);
+
+	if (c != NULL && r->linux != NULL && r->linux->resources != NULL)
+		check.linux = nri_msg_change(r->linux->resources, &err);
+	else if (c != NULL)
+		(void)cerr_set(&err, CERR_INVALID_ARGUMENT,
+		    "NRI update of nothing");
+	if (check.linux == NULL || ctr_update_check(c, &check, &err) == -1) {
+		pb_free(check.linux);
+		link_refuse(call, &err);
+		return;
+	}
+	ctr_update_new(c, check.linux)->plugin = call;
+	ctr_update_next(c);
+}
+
 void
 ctr_handle_update(void *ctx, struct grpc_call *call, const void *request_)
 {
@@ -179,13 +282,8 @@ ctr_handle_update(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_fail(call, &err);
 		return;
 	}
-	u = pb_calloc(1, sizeof(*u));
-	u->front = front;
+	u = ctr_update_new(c, pb_copy(r->linux == NULL ? &none : r->linux));
 	u->call = call;
-	u->change = pb_copy(r->linux == NULL ? &none : r->linux);
-	memcpy(u->id, c->id, sizeof(u->id));
-	TAILQ_INSERT_TAIL(&c->updates, u, entry);
-	c->nupdates++;
 	grpc_on_cancel(call, ctr_update_left, u);
 	ctr_update_next(c);
 }

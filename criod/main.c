@@ -4,6 +4,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 
+#include "criod/ctr.h"
 #include "criod/facts.h"
 #include "criod/figures.h"
 #include "criod/front.h"
@@ -47,6 +48,7 @@ static const struct link_handler front_execd_handlers[] = {
 	.pb = &codec_pb
 
 static const struct link_handler front_nrid_handlers[] = {
+	{ MSG_NRI_UPDATE, ctr_nri_update },
 	{ MSG_NRI_EVICT, nri_handle_evict },
 };
 

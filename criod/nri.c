@@ -106,6 +106,58 @@ nri_ctr_tell(struct ctr *c, Nri__Event event)
 	(void)nri_ctr_ask(c, event, nri_told, NULL);
 }
 
+bool
+nri_ctr_update(struct ctr *c,
+    const Runtime__V1__LinuxContainerResources *change, link_reply_fn fn,
+    void *arg)
+{
+	struct nri_resources_msg r;
+	struct nri_pod_msg p;
+	struct nri_ctr_msg m;
+	Criod__NriEvent e;
+
+	if (!c->front->boot->nri || c->pod == NULL)
+		return false;
+	nri_event(&e, &p, &m, c->pod, c, NRI__EVENT__UPDATE_CONTAINER);
+	e.resources = nri_msg_resources(&r, change);
+	(void)link_request(c->front->nrid, MSG_NRI_EVENT, &e, NULL, 0,
+	    mono_after_ms(NRI_EVENT_MS), fn, arg);
+	return true;
+}
+
+bool
+nri_pod_update(struct pod *pod,
+    const Runtime__V1__LinuxContainerResources *overhead,
+    const Runtime__V1__LinuxContainerResources *resources, link_reply_fn fn,
+    void *arg)
+{
+	struct nri_resources_msg o, r;
+	struct nri_pod_msg p;
+	Criod__NriEvent e;
+
+	if (!pod->front->boot->nri)
+		return false;
+	nri_event(&e, &p, NULL, pod, NULL, NRI__EVENT__UPDATE_POD_SANDBOX);
+	e.overhead = nri_msg_resources(&o, overhead);
+	e.resources = nri_msg_resources(&r, resources);
+	(void)link_request(pod->front->nrid, MSG_NRI_EVENT, &e, NULL, 0,
+	    mono_after_ms(NRI_EVENT_MS), fn, arg);
+	return true;
+}
+
+void
+nri_pod_tell(struct pod *pod, Nri__Event event)
+{
+	struct nri_pod_msg p;
+	Criod__NriEvent e;
+
+	if (!pod->front->boot->nri)
+		return;
+	nri_event(&e, &p, NULL, pod, NULL, event);
+	(void)link_request(pod->front->nrid, MSG_NRI_EVENT, &e, NULL, 0,
+	    mono_after_ms(NRI_EVENT_MS), nri_told, NULL);
+}
+
 /* ---- the whole state ---- */
 
 /* What fits into one message. */

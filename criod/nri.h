@@ -9,6 +9,7 @@
  */
 
 #include "imsg/link.h"
+#include "proto/cri.pb-c.h"
 #include "proto/nri.pb-c.h"
 
 struct ctr;
@@ -25,6 +26,16 @@ void nri_ctr_may(struct ctr *c, struct op *op, Nri__Event event);
 bool nri_ctr_ask(struct ctr *c, Nri__Event event, link_reply_fn fn, void *arg);
 /* Nobody waits for the end. */
 void nri_ctr_tell(struct ctr *c, Nri__Event event);
+
+/* A change of limits, before it is made; fn as nri_ctr_ask's. */
+bool nri_ctr_update(struct ctr *c,
+    const Runtime__V1__LinuxContainerResources *change, link_reply_fn fn,
+    void *arg);
+bool nri_pod_update(struct pod *pod,
+    const Runtime__V1__LinuxContainerResources *overhead,
+    const Runtime__V1__LinuxContainerResources *resources, link_reply_fn fn,
+    void *arg);
+void nri_pod_tell(struct pod *pod, Nri__Event event);
 
 /* nrid is there, or back: all that there is. */
 void nri_attached(struct front *front);

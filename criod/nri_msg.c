@@ -50,6 +50,64 @@ nri_msg_resources(struct nri_resources_msg *m,
 	return &m->res;
 }
 
+static bool
+nri_unknown(const Nri__LinuxResources *r)
+{
+	const Nri__LinuxMemory *m = r->memory;
+	const Nri__LinuxCPU *c = r->cpu;
+
+	return r->pids != NULL || r->n_devices > 0 ||
+	       r->blockio_class != NULL || r->rdt_class != NULL ||
+	       (m != NULL &&
+		   (m->reservation != NULL || m->kernel != NULL ||
+		       m->kernel_tcp != NULL || m->swappiness != NULL ||
+		       m->disable_oom_killer != NULL ||
+		       m->use_hierarchy != NULL)) ||
+	       (c != NULL &&
+		   (c->realtime_runtime != NULL || c->realtime_period != NULL));
+}
+
+static int64_t
+nri_unsigned(const Nri__OptionalUInt64 *o)
+{
+	return o == NULL || o->value > INT64_MAX ? 0 : (int64_t)o->value;
+}
+
+Runtime__V1__LinuxContainerResources *
+nri_msg_change(const Nri__LinuxResources *r, struct cerr *err)
+{
+	Runtime__V1__LinuxContainerResources c =
+	    RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
+
+	if (nri_unknown(r)) {
+		(void)cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "NRI update: only what the CRI's resources have can be "
+		    "changed");
+		return NULL;
+	}
+	if (r->memory != NULL) {
+		if (r->memory->limit != NULL)
+			c.memory_limit_in_bytes = r->memory->limit->value;
+		if (r->memory->swap != NULL)
+			c.memory_swap_limit_in_bytes = r->memory->swap->value;
+	}
+	if (r->cpu != NULL) {
+		if (r->cpu->quota != NULL)
+			c.cpu_quota = r->cpu->quota->value;
+		c.cpu_shares = nri_unsigned(r->cpu->shares);
+		c.cpu_period = nri_unsigned(r->cpu->period);
+		c.cpuset_cpus = r->cpu->cpus;
+		c.cpuset_mems = r->cpu->mems;
+	}
+	c.n_hugepage_limits = r->n_hugepage_limits;
+	c.hugepage_limits =
+	    PB_MAP(Runtime__V1__HugepageLimit, r->hugepage_limits);
+	c.n_unified = r->n_unified;
+	c.unified = PB_MAP(Runtime__V1__LinuxContainerResources__UnifiedEntry,
+	    r->unified);
+	return pb_copy(&c);
+}
+
 /* The namespaces that are the pod's own, and where they are pinned. */
 static void
 nri_namespaces(struct nri_pod_msg *m, const struct pod *pod)

@@ -3,6 +3,7 @@
 
 /* Pods and containers as NRI's messages: they point into what they are of. */
 
+#include "lib/cerr.h"
 #include "proto/cri.pb-c.h"
 #include "proto/nri.pb-c.h"
 
@@ -36,6 +37,12 @@ struct nri_ctr_msg {
 /* NULL for NULL. */
 Nri__LinuxResources *nri_msg_resources(struct nri_resources_msg *m,
     const Runtime__V1__LinuxContainerResources *r);
+/*
+ * The other way: owned by the caller (pb_free).  NULL with err if r has what
+ * the CRI's resources do not.
+ */
+Runtime__V1__LinuxContainerResources *
+nri_msg_change(const Nri__LinuxResources *r, struct cerr *err);
 void nri_msg_pod(struct nri_pod_msg *m, const struct pod *pod);
 /* What the front knows of it; nrid has the rest. */
 void nri_msg_ctr(struct nri_ctr_msg *m, const struct ctr *c);

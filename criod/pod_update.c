@@ -1,7 +1,11 @@
+#include <stdlib.h>
+#include <string.h>
+
 #include "criod/check.h"
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/nri.h"
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "criod/resources.h"
@@ -31,6 +35,43 @@ pod_update_linux(struct pod *pod)
 	return pod->config->linux;
 }
 
+struct pod_update {
+	struct front *front;
+	char id[ID_SIZE];
+	struct wait_list waits; /* the one call, if its client is there */
+};
+
+/* Plugins were asked. */
+static void
+pod_update_asked(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	Runtime__V1__UpdatePodSandboxResourcesResponse resp =
+	    RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
+	struct pod_update *u = arg;
+	struct pod *pod = pod_by_id(u->front, u->id);
+
+	(void)m;
+	(void)wait_end(&u->waits, err, &resp);
+	if (err == NULL && pod != NULL)
+		nri_pod_tell(pod, NRI__EVENT__POST_UPDATE_POD_SANDBOX);
+	free(u);
+}
+
+static void
+pod_update_tell(struct pod *pod, struct grpc_call *call,
+    const Runtime__V1__UpdatePodSandboxResourcesRequest *r)
+{
+	struct pod_update *u = pb_calloc(1, sizeof(*u));
+
+	u->front = pod->front;
+	memcpy(u->id, pod->id, sizeof(u->id));
+	wait_init(&u->waits);
+	wait_add_call(&u->waits, call);
+	if (!nri_pod_update(pod, r->overhead, r->resources, pod_update_asked,
+		u))
+		pod_update_asked(u, NULL, NULL);
+}
+
 /*
  * The kubelet has already changed the pod's cgroup: what remains is to know
  * it.
@@ -39,8 +80,6 @@ void
 pod_handle_update(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *r = request_;
-	Runtime__V1__UpdatePodSandboxResourcesResponse resp =
-	    RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT;
 	Runtime__V1__LinuxPodSandboxConfig *l;
 	struct pod *pod;
 	struct cerr err;
@@ -54,5 +93,5 @@ pod_handle_update(void *ctx, struct grpc_call *call, const void *request_)
 	pod_update_part(&l->overhead, r->overhead);
 	pod_update_part(&l->resources, r->resources);
 	pod_save(pod);
-	grpc_reply(call, &resp);
+	pod_update_tell(pod, call, r);
 }

@@ -1,13 +1,18 @@
 """NRI: plugins are told of every step, and adjust what is made."""
 
+import json
 import os
+import signal
+import subprocess
+import threading
 import time
 
 import grpc
 import pytest
 
+import cri
 from conftest_integ import Criod, Pods, wait_for
-from nriplug import NO_VALIDATE, VALIDATE, Plugin, Refused, pb
+from nriplug import VALIDATE, Plugin, Refused, pb
 
 CONF = """
 nri {
@@ -283,6 +288,113 @@ def test_validator(pods, plugin):
     assert "90-v rejects the adjustment: no BAD here" in e.details()
 
 
+def shares(n):
+    return pb.LinuxResources(cpu=pb.LinuxCPU(
+        shares=pb.OptionalUInt64(value=n)))
+
+
+def update(ctr, n, **kw):
+    return pb.ContainerUpdate(container_id=ctr, linux=pb.LinuxContainerUpdate(
+        resources=shares(n)), **kw)
+
+
+def shares_of(pods, ctr):
+    """As the kernel has them: shares, or a weight of cgroup v2."""
+    pid = json.loads(pods.client.ContainerStatus(
+        container_id=ctr, verbose=True).info["info"])["pid"]
+    with open("/proc/%d/cgroup" % pid) as f:
+        for line in f:
+            _, names, path = line.strip().split(":", 2)
+            for top, file in (("/sys/fs/cgroup/cpu", "cpu.shares"),
+                              ("/sys/fs/cgroup/cpu,cpuacct", "cpu.shares"),
+                              ("/sys/fs/cgroup", "cpu.weight")):
+                at = top + path + "/" + file
+                if ("cpu" in names.split(",") or not names) and \
+                        os.path.exists(at):
+                    with open(at) as g:
+                        n = int(g.read())
+                    # The runtimes' conversion, undone.
+                    return n if "shares" in file else \
+                        2 + (n - 1) * 262142 // 9999
+    raise AssertionError("no cpu controller")
+
+
+def near(n, want):
+    """Weights are coarser than shares."""
+    return abs(n - want) <= 30
+
+
+def test_updates(pods, plugin):
+    """A client's update as plugins make it, theirs, and others' besides."""
+    p = plugin()
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "1000"],
+                     resources={"cpu_shares": 1024})
+    p.handlers = {"UpdateContainer": lambda r: pb.UpdateContainerResponse(
+        update=[update(ctr, 2 * r.linux_resources.cpu.shares.value)])}
+    pods.client.UpdateContainerResources(container_id=ctr,
+                                         linux={"cpu_shares": 300})
+    assert near(shares_of(pods, ctr), 600)
+    assert pods.status(ctr).resources.linux.cpu_shares == 600
+    wait_for("PostUpdate", lambda: "PostUpdateContainer" in p.names(ctr))
+    p.handlers = {}
+
+    def no(r):
+        raise Refused(7, "not now")
+    p.handlers = {"UpdateContainer": no}
+    with pytest.raises(grpc.RpcError) as e:
+        pods.client.UpdateContainerResources(container_id=ctr,
+                                             linux={"cpu_shares": 400})
+    assert "not now" in e.value.details()
+    assert near(shares_of(pods, ctr), 600)
+    # Unsolicited: what cannot be done is said.
+    r = pb.UpdateContainersResponse.FromString(p.call(
+        "UpdateContainers", pb.UpdateContainersRequest(update=[
+            update(ctr, 2048), update("0" * 64, 5, ignore_failure=True)])))
+    assert [f.container_id for f in r.failed] == ["0" * 64]
+    assert near(shares_of(pods, ctr), 2048)
+    with pytest.raises(Refused):
+        p.call("UpdateContainers", pb.UpdateContainersRequest(update=[
+            update("0" * 64, 5)]))
+    # While another is made, and while it stops.
+    p.handlers = {
+        "CreateContainer": lambda r: pb.CreateContainerResponse(
+            update=[update(ctr, 777)]),
+        "StopContainer": lambda r: pb.StopContainerResponse(
+            update=[update(ctr, 888)])}
+    other = pods.start(pod, config, ["true"], name="d")
+    pods.exited(other)
+    wait_for("update", lambda: near(shares_of(pods, ctr), 888))
+    p.handlers = {"CreateContainer": lambda r: pb.CreateContainerResponse(
+        update=[update(r.container.id, 5)])}
+    assert "midst" in refused(pods, pod, config, ["true"],
+                              name="e").details()
+
+
+def test_pod_update(pods, plugin):
+    p = plugin()
+    pod, config = pods.run()
+    pods.client.UpdatePodSandboxResources(
+        pod_sandbox_id=pod, resources={"cpu_shares": 77},
+        overhead={"memory_limit_in_bytes": 1 << 20})
+    wait_for("events", lambda: "PostUpdatePodSandbox" in p.names())
+    r = dict(p.calls)["UpdatePodSandbox"]
+    assert r.pod.id == pod and r.linux_resources.cpu.shares.value == 77
+    assert r.overhead_linux_resources.memory.limit.value == 1 << 20
+    assert dict(p.calls)["PostUpdatePodSandbox"].pod.linux.pod_resources \
+        .cpu.shares.value == 77
+
+
+def test_eviction(pods, plugin):
+    p = plugin()
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    p.call("UpdateContainers", pb.UpdateContainersRequest(evict=[
+        pb.ContainerEviction(container_id=ctr, reason="no room"),
+        pb.ContainerEviction(container_id="../x")]))
+    assert pods.exited(ctr).exit_code == 137
+
+
 REFUSED = {
     "hooks": dict(hooks=pb.Hooks(prestart=[pb.Hook(path="/bin/true")])),
     "seccomp": dict(linux=pb.LinuxContainerAdjustment(
@@ -333,6 +445,25 @@ def test_policy_is_execds(pods, plugin):
         filter={"pod_sandbox_id": pod}).containers
     p.handlers = {}
     pods.create(pod, config, ["true"])
+
+
+def test_large_messages(pods, plugin):
+    """More than a packet, each way; more than a frame's first part."""
+    big = "y" * 300000
+    p = plugin(handlers=adjusting(
+        annotations={"n%d" % i: big[:50000] for i in range(6)},
+        env=[pb.KeyValue(key="BIG", value=big[:100000])]))
+    pod, config = pods.run(annotations={"a": big[:200000]})
+    ctr = pods.start(pod, config, ["sh", "-c", "echo ${#BIG}"],
+                     annotations={"b": big[:200000]})
+    pods.exited(ctr)
+    assert pods.text(ctr) == "100000\n"
+    wait_for("exit", lambda: "StopContainer" in p.names(ctr))
+    c = dict(p.calls)["StopContainer"].container
+    assert len(c.annotations["b"]) == 200000
+    assert len(c.annotations["n3"]) == 50000
+    q = plugin("20", "later")
+    assert len(q.ctrs[0].annotations["n3"]) == 50000
 
 
 # ---- hostile ones ----
@@ -420,3 +551,225 @@ def test_too_many_plugins(world, plugin):
         p.close()
     wait_for("room", lambda: fds(world) < 20)
     plugin()
+
+
+# ---- the NRI project's own code ----
+
+@pytest.fixture
+def validator(world):
+    """regress/tools/nri-validator, which only a machine with Go can build."""
+    subprocess.run([os.path.join(cri.TOP, "regress/tools/go-tools"),
+                    os.path.join(cri.BUILD, "go")], check=True)
+    path = os.path.join(cri.BUILD, "go/nri-validator")
+    if not os.path.exists(path):
+        pytest.skip("no Go here")
+    proc = subprocess.Popen([path, "-socket", world.nri],
+                            stderr=subprocess.PIPE, text=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(proc.stderr))
+    reader.start()
+    wait_for("registration",
+             lambda: "90-validator is synchronized" in world.log())
+    yield lines
+    proc.terminate()
+    proc.wait()
+    reader.join()
+
+
+def test_with_the_projects_stub(pods, plugin, validator):
+    """Its messages, multiplexing and validation, from a Go module."""
+    p = plugin()
+    pod, config = pods.run(annotations={"big": "x" * 200000})
+    pods.start(pod, config, ["sleep", "1000"])
+    wait_for("event", lambda: any("regress/" in x and "[sleep 1000]" in x
+                                  for x in validator))
+    p.handlers = adjusting(linux=pb.LinuxContainerAdjustment(
+        sysctl={"net.ipv4.ip_forward": "1"}))
+    e = refused(pods, pod, config, ["true"], name="d")
+    assert "90-validator rejects" in e.details()
+    p.handlers = {}
+    pods.start(pod, config, ["true"], name="e")
+
+# ---- what criod.conf says ----
+
+PROGRAM = """#!/usr/bin/python3 -S
+import os, socket, struct, sys, time
+with open("%s/" + sys.argv[0].rsplit("/", 1)[1], "w") as f:
+    f.write("\\n".join(sorted(open("/proc/self/environ").read()
+                              .rstrip("\\0").split("\\0"))))
+    f.write("\\n" + " ".join(sorted(os.listdir("/proc/self/fd"))))
+def frame(stream, kind, body):
+    m = struct.pack(">IIBB", len(body), stream, kind, 0) + body
+    return struct.pack(">II", 1 if kind == 2 else 2, len(m)) + m
+s = socket.socket(fileno=3)
+service = b"nri.pkg.api.v1alpha1.Runtime"
+s.sendall(frame(1, 1, b"\\x0a%%c" %% len(service) + service +
+                b"\\x12\\x0eRegisterPlugin"))
+data = b""
+while True:
+    more = s.recv(65536)
+    if not more:
+        break
+    data += more
+    while len(data) >= 18:
+        conn, n = struct.unpack(">II", data[:8])
+        if len(data) < 8 + n:
+            break
+        m, data = data[8:8 + n], data[8 + n:]
+        if conn == 1:
+            with open("%s/calls", "ab") as f:
+                f.write(m[10:])
+            s.sendall(frame(struct.unpack(">I", m[4:8])[0], 2, b""))
+"""
+
+
+class Strict:
+    """A criod whose plugins are installed, required, and allowed hooks."""
+
+    def __init__(self, scratch):
+        top = os.path.join(scratch, "nri-strict")
+        self.plugins, self.conf, self.out = [
+            os.path.join(top, d) for d in ("plugins", "conf", "out")]
+        for d in (self.plugins, self.conf, self.out):
+            os.makedirs(d)
+        for name, mode in (("10-first", 0o755), ("20-second", 0o755),
+                           ("30-open", 0o777), ("40-data", 0o644),
+                           ("first", 0o755), ("5-x", 0o755)):
+            path = os.path.join(self.plugins, name)
+            with open(path, "w") as f:
+                f.write(PROGRAM % (self.out, self.out))
+            os.chmod(path, mode)
+        for name, text in (("10-first.conf", "said to the first"),
+                           ("first.conf", "not this"),
+                           ("second.conf", "said to the second")):
+            with open(os.path.join(self.conf, name), "w") as f:
+                f.write(text)
+        self.criod = Criod(os.path.join(scratch, "nri-strict-criod"), """
+nri {
+	plugins "%s"
+	configuration "%s"
+	require needed
+	allow hooks; allow seccomp
+}
+""" % (self.plugins, self.conf), args=["-m"]).start()
+        self.nri = os.path.join(self.criod.path, "nri.sock")
+        self.criod.client.PullImage(image={"image": "busybox"})
+
+    def said(self, name):
+        try:
+            with open(os.path.join(self.out, name)) as f:
+                return f.read().split("\n")
+        except FileNotFoundError:
+            return None
+
+
+@pytest.fixture(scope="module")
+def strict(scratch, registry):
+    s = Strict(scratch)
+    yield s
+    s.criod.stop()
+
+
+@pytest.fixture
+def strict_pods(strict, scratch):
+    p = Pods(strict.criod, scratch)
+    yield p
+    p.clean()
+
+
+def test_installed_plugins(strict):
+    for name in ("10-first", "20-second"):
+        said = wait_for(name, lambda: strict.said(name))
+        assert said == [
+            "NRI_PLUGIN_IDX=" + name[:2], "NRI_PLUGIN_NAME=" + name[3:],
+            "NRI_PLUGIN_SOCKET=3", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            # The last one lists them, the one before is the file.
+            "0 1 2 3 4 5"], said
+    for name in ("30-open", "40-data", "first", "5-x"):
+        assert strict.said(name) is None, name
+
+    def calls():
+        with open(os.path.join(strict.out, "calls"), "rb") as f:
+            return f.read()
+    wait_for("configuration", lambda: b"said to the second" in calls())
+    wait_for("synchronization", lambda: b"Synchronize" in calls())
+    assert b"said to the first" in calls()
+    assert b"not this" not in calls()
+    # They end with nrid, and come again with it.
+    before = {p for n, p in strict.criod.helpers().items()
+              if n.startswith("python3")}
+    assert before
+    os.kill(strict.criod.helpers()["nrid"], 9)
+
+    def again():
+        now = {p for n, p in strict.criod.helpers().items()
+               if n.startswith("python3")}
+        return now and not now & before and "nrid" in strict.criod.helpers()
+    wait_for("restart", again)
+
+
+def test_required_plugin(strict, strict_pods):
+    pods = strict_pods
+    pod, config = pods.run()
+    e = refused(pods, pod, config, ["true"])
+    assert "needed is required" in e.details()
+    p = Plugin(strict.nri, name="needed").begin()
+    pods.start(pod, config, ["true"])
+    p.close()
+    wait_for("end", lambda: "closed its connection" in strict.criod.log())
+    e = refused(pods, pod, config, ["true"], name="d")
+    assert "needed is required" in e.details()
+
+
+def test_allowed_hooks_and_seccomp(strict, strict_pods, scratch):
+    pods = strict_pods
+    path = os.path.join(scratch, "nri-hook")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\necho ran >%s.out\n" % path)
+    os.chmod(path, 0o755)
+    p = Plugin(strict.nri, name="needed", handlers=adjusting(
+        hooks=pb.Hooks(create_runtime=[pb.Hook(path=path, args=["hook"])]),
+        linux=pb.LinuxContainerAdjustment(seccomp_policy=pb.LinuxSeccomp(
+            default_action="SCMP_ACT_ALLOW", syscalls=[pb.LinuxSyscall(
+                names=["mkdir", "mkdirat"], action="SCMP_ACT_ERRNO",
+                errno_ret=pb.OptionalUInt32(value=95))])))).begin()
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sh", "-c", "mkdir /x"])
+    pods.exited(ctr)
+    assert os.path.exists(path + ".out")
+    assert "not supported" in pods.text(ctr, "stderr")
+    p.handlers = adjusting(hooks=pb.Hooks(prestart=[pb.Hook(path="rel")]))
+    assert "hook" in refused(pods, pod, config, ["true"], name="d").details()
+    p.close()
+
+
+def test_reload_turns_it_off_and_on(scratch, registry):
+    c = Criod(os.path.join(scratch, "nri-reload")).start()
+    conf = os.path.join(c.path, "criod.conf")
+    sock = os.path.join(c.path, "nri.sock")
+
+    def says(text):
+        with open(conf, "a") as f:
+            f.write(text)
+        os.kill(c.parent(), signal.SIGHUP)
+    try:
+        assert "nrid" not in c.helpers() and not os.path.exists(sock)
+        with open(conf) as f:
+            old = f.read()
+        says("nri { }\n")
+
+        def on():
+            try:
+                return Plugin(sock).begin(wait=False)
+            except OSError:
+                return None
+        p = wait_for("nrid", on)
+        assert p.synced.wait(10)
+        with open(conf, "w") as f:
+            f.write(old)
+        says("")
+        wait_for("end", p.closed.is_set)
+        wait_for("no nrid", lambda: "nrid" not in c.helpers())
+        wait_for("no socket", lambda: not os.path.exists(sock))
+    finally:
+        c.stop()
