@@ -189,6 +189,12 @@ conformance:
 	contrib/add-users
 	regress/conformance/run
 
+# The same in emulated guests: cgroup v2, with AppArmor and with SELinux.
+conformance-vm:
+	contrib/install-deps regress
+	$(MAKE) programs
+	regress/conformance/vm
+
 # Published vulnerabilities: the table of proofs, and the tests.
 cve:
 	cat regress/cve/ROWS.md
@@ -236,7 +242,7 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all programs tests fuzzers unit clean install demo regress cve bench \
-	conformance \
+	conformance conformance-vm \
 	lint tidy fuzz asan asan-tests asan-unit unit-programs valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:

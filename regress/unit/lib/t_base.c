@@ -37,6 +37,11 @@ errors(void **state)
 	assert_string_equal(err.text, "write: No space left on device");
 	assert_int_equal(errno, ENOSPC);
 	assert_int_equal(cerr_set(NULL, CERR_NOT_FOUND, "x"), -1);
+	(void)cerr_set(&err, CERR_INTERNAL, "%s", "a\nb\x1b[1m\x7f \xc3\xa4");
+	assert_string_equal(err.text, "a?b?[1m? \xc3\xa4");
+	errno = ENOENT;
+	(void)cerr_errno(&err, "%s", "a\tb");
+	assert_string_equal(err.text, "a?b: No such file or directory");
 	assert_string_equal(cerr_name(CERR_UNAUTHENTICATED), "UNAUTHENTICATED");
 	assert_int_equal(cerr_code_from(17), CERR_UNKNOWN);
 	assert_int_equal(cerr_code_from(UINT32_MAX), CERR_UNKNOWN);
