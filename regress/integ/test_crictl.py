@@ -92,3 +92,22 @@ def test_run_in_one_go(crictl, files, pods):
     got = json.loads(crictl("ps", "--id", ctr, "-o", "json"))
     pods.made.append(got["containers"][0]["podSandboxId"])
     assert got["containers"][0]["state"] == "CONTAINER_RUNNING"
+
+
+def test_numbers(crictl, pods):
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "3600"])
+    crictl("update", "--cpu-share", "300", "--memory", str(64 << 20), ctr)
+    got = json.loads(crictl("inspect", ctr))["status"]["resources"]["linux"]
+    assert int(got["cpuShares"]) == 300
+    assert int(got["memoryLimitInBytes"]) == 64 << 20
+    assert ctr[:13] in crictl("stats", "--seconds", "1")
+    got = json.loads(crictl("stats", "-o", "json", "--id", ctr))["stats"]
+    assert len(got) == 1
+    assert int(got[0]["memory"]["workingSetBytes"]["value"]) > 0
+    assert pod[:13] in crictl("statsp")
+    names = {d["name"] for d in json.loads(
+        crictl("metricdescs"))["descriptors"]}
+    assert "container_memory_working_set_bytes" in names
+    assert ctr in crictl("metricsp")
+    assert crictl("imagefsinfo", "-o", "json").count("mountpoint") == 2
