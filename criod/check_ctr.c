@@ -121,9 +121,8 @@ check_devices(const Runtime__V1__ContainerConfig *c, struct cerr *err)
 {
 	char item[CHECK_PATH_SIZE];
 
-	if (c->n_cdi_devices > 0)
-		return check_fail(err, "config", "CDI_devices",
-		    "CDI devices are not supported");
+	if (c->n_cdi_devices > CHECK_MANY)
+		return check_fail(err, "config", "CDI_devices", "too many");
 	if (c->n_devices > CHECK_MANY)
 		return check_fail(err, "config", "devices", "too many");
 	for (size_t i = 0; i < c->n_devices; i++) {

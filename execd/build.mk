@@ -1,6 +1,7 @@
 include execd/launch.mk
 
 PROGRAMS += execd
+CDI_SRCS = execd/cdi.c execd/cdi_apply.c execd/cdi_name.c
 execd_OUT = libexec/criod/execd
 SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_linux.c execd/caps.c execd/policy.c \
@@ -9,7 +10,7 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_sandbox.c \
 	execd/user.c
 execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
-	execd/ctr_mounts.c \
+	execd/ctr_cdi.c execd/ctr_mounts.c $(CDI_SRCS) \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
 	execd/exec.c execd/info.c execd/mon.c execd/nri.c execd/nri_apply.c \
 	execd/nri_json.c execd/pod.c execd/pod_file.c \

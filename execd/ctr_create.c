@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "execd/ctr.h"
+#include "execd/ctr_cdi.h"
 #include "execd/ctr_mounts.h"
 #include "execd/mon.h"
 #include "execd/nri.h"
@@ -46,6 +47,7 @@ struct ctr_create {
 	char hostname[POLICY_HOSTNAME];
 	uint32_t target_pid;
 	struct ctr_mounts *mounts;
+	struct ctr_cdi *cdi;
 	struct spec_devices *devices;
 	size_t ndevices;
 	json_t *seccomp_profile; /* the file's, if one is asked for */
@@ -65,6 +67,7 @@ ctr_create_free(struct ctr_create *k)
 		devlist_clear(&k->devices[i].list);
 	free(k->devices);
 	ctr_mounts_free(k->mounts);
+	ctr_cdi_free(k->cdi);
 	json_decref(k->seccomp_profile);
 	EXECD_FREE(k->request);
 	EXECD_FREE(k->image);
@@ -336,8 +339,11 @@ static void
 ctr_create_config(struct ctr_create *k)
 {
 	struct spec_in in = ctr_create_spec_in(k);
+	struct cdi_how how = { &k->user, k->ctr->x->boot->cdi_hooks,
+		(k->pod.namespaces & POD_NS_USER) != 0 };
 
-	if (spec_build(&in, &k->spec, &k->err) == -1)
+	if (spec_build(&in, &k->spec, &k->err) == -1 ||
+	    cdi_apply(ctr_cdi_found(k->cdi), &how, k->spec.root, &k->err) == -1)
 		ctr_create_fail(k, &k->err);
 	else if (k->ctr->x->boot->nri)
 		nri_ask(k->ctr->x, k->request, k->spec.root,
@@ -486,7 +492,7 @@ ctr_create_have_lease(void *arg, struct link_msg *m, const struct cerr *err)
 }
 
 static void
-ctr_create_have_mounts(void *arg, const struct cerr *err)
+ctr_create_have_sources(void *arg, const struct cerr *err)
 {
 	ctr_create_gathered(arg, err);
 }
@@ -496,24 +502,6 @@ struct ctr_device_ask {
 	size_t index;
 };
 
-static int
-ctr_create_read_devices(struct spec_devices *d, struct link_msg *m,
-    struct cerr *err)
-{
-	CLEANUP_FD int fd = link_take_fd(m, 0);
-	uint8_t *text;
-	char *copy;
-	size_t len;
-
-	if (fdio_memfd_read(fd, DEVLIST_MAX, &text, &len) == -1)
-		return cerr_errno(err, "list of devices");
-	copy = (char *)text;
-	if (devlist_parse(&d->list, copy, len) == -1)
-		return cerr_set(err, CERR_INTERNAL,
-		    "list of devices: malformed");
-	return 0;
-}
-
 static void
 ctr_create_have_devices(void *arg, struct link_msg *m, const struct cerr *err)
 {
@@ -521,8 +509,8 @@ ctr_create_have_devices(void *arg, struct link_msg *m, const struct cerr *err)
 	struct ctr_create *k = a->create;
 	struct cerr own;
 
-	if (err == NULL &&
-	    ctr_create_read_devices(&k->devices[a->index], m, &own) == -1)
+	if (err == NULL && devlist_read(&k->devices[a->index].list,
+			       link_take_fd(m, 0), &own) == -1)
 		err = &own;
 	/* NOT_FOUND would say that the pod or the image is not there. */
 	if (err != NULL && err->code == CERR_NOT_FOUND) {
@@ -633,14 +621,15 @@ ctr_create_gather(struct ctr_create *k)
 	criod__lease_get__init(&body);
 	body.container_id = k->ctr->id;
 	body.image = k->request->image;
-	k->pending = 2;
+	k->pending = 3;
 	(void)link_request(execd_imaged(k->ctr->x), MSG_LEASE_GET, &body, NULL,
 	    0, mono_after_ms(EXECD_LEASE_MS), ctr_create_have_lease, k);
 	ctr_create_ask_devices(k);
 	ctr_create_ask_profile(k);
 	k->mounts = ctr_mounts_new(k->ctr, k->request->config,
 	    (k->pod.namespaces & POD_NS_USER) != 0);
-	ctr_mounts_find(k->mounts, ctr_create_have_mounts, k);
+	ctr_mounts_find(k->mounts, ctr_create_have_sources, k);
+	ctr_cdi_find(k->cdi, ctr_create_have_sources, k);
 }
 
 /* ---- 1 ---- */
@@ -736,6 +725,9 @@ ctr_create_prepare(struct ctr_create *k, struct pod *pod)
 	    policy_log_path(r->pod_config, r->config, dir, name, &k->err) ==
 		-1 ||
 	    ctr_create_target(c->x, r, &k->target_pid, &k->err) == -1)
+		return -1;
+	k->cdi = ctr_cdi_new(c, r->config, &k->err);
+	if (k->cdi == NULL)
 		return -1;
 	c->log_dir = execd_strdup(dir);
 	c->log_name = execd_strdup(name);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "execd/devlist.h"
+#include "lib/fdio.h"
 
 static int
 devlist_parse_line(struct devlist_entry *e, char *line)
@@ -41,6 +42,21 @@ devlist_parse(struct devlist *list, char *text, size_t len)
 fail:
 	devlist_clear(list);
 	return -1;
+}
+
+int
+devlist_read(struct devlist *list, int memfd, struct cerr *err)
+{
+	CLEANUP_FD int fd = memfd;
+	uint8_t *text;
+	size_t len;
+
+	if (fdio_memfd_read(fd, DEVLIST_MAX, &text, &len) == -1)
+		return cerr_errno(err, "list of devices");
+	if (devlist_parse(list, (char *)text, len) == -1)
+		return cerr_set(err, CERR_INTERNAL,
+		    "list of devices: malformed");
+	return 0;
 }
 
 void

@@ -47,6 +47,9 @@ int devlist_make(const char *path, struct cerr *err)
 /* Parses text (takes it; NUL behind len).  -1: malformed. */
 int devlist_parse(struct devlist *list, char *text, size_t len)
     __attribute__((warn_unused_result));
+/* The same of a launcher's memfd, which it closes. */
+int devlist_read(struct devlist *list, int fd, struct cerr *err)
+    __attribute__((warn_unused_result));
 void devlist_clear(struct devlist *list);
 
 #endif

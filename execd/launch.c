@@ -82,6 +82,8 @@ static const struct launch_row launch_rows[] = {
 	    LAUNCH_KILL },
 	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
 	    LAUNCH_COMPLETE },
+	{ MSG_L_CDI, launch_cdi, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
+	    LAUNCH_KILL },
 	{ MSG_L_DEVICES, launch_devices, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL },
 };
@@ -150,6 +152,7 @@ static const struct link_handler launch_handlers[] = {
 	LAUNCH_TAKES(MSG_L_FEATURES),
 	LAUNCH_TAKES(MSG_L_PROFILE),
 	LAUNCH_TAKES(MSG_L_HOST_PATH),
+	LAUNCH_TAKES(MSG_L_CDI),
 	LAUNCH_TAKES(MSG_L_DEVICES),
 };
 
@@ -264,6 +267,14 @@ launch_arg_profiles(struct launch *l, const char *arg)
 }
 
 static void
+launch_arg_cdi(struct launch *l, const char *arg)
+{
+	if (arg[0] != '/' || l->ncdi == CDI_DIRS_MAX)
+		fatalx("%s: not a path, or too many", arg);
+	l->cdi[l->ncdi++] = arg;
+}
+
+static void
 launch_arg(struct launch *l, int opt, char *arg, int log[2])
 {
 	const struct {
@@ -296,6 +307,8 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		l->apparmor = true;
 	else if (opt == 'p')
 		launch_arg_profiles(l, arg);
+	else if (opt == 'd')
+		launch_arg_cdi(l, arg);
 	else if (opt == 'v')
 		log[0] = atoi(arg);
 	else if (opt == 'w')
@@ -345,7 +358,7 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:SAr:t:a:p:v:w:")) != -1)
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:SAr:t:a:p:d:v:w:")) != -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "execd/cdi_list.h"
 #include "execd/launch_cgroup.h"
 #include "imsg/fixed.h"
 #include "imsg/msg.h"
@@ -84,6 +85,8 @@ struct launch {
 	const char *profiles[LAUNCH_PROFILES_MAX];
 	size_t nprofiles;
 	int dirs[LAUNCH_DIR_COUNT];
+	const char *cdi[CDI_DIRS_MAX];
+	size_t ncdi;
 	int exe_monitor, exe_pause; /* programs, on read-only mounts */
 	struct cgroups cgroups;
 	struct launch_jobs *jobs;
@@ -154,6 +157,7 @@ int launch_rootfs_dir(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_rootfs_drop(const struct launch *l, struct launch_op *op,
     struct cerr *err);
+int launch_cdi(const struct launch *l, struct launch_op *op, struct cerr *err);
 /* launch_mount.c */
 int launch_mount(const struct launch *l, struct launch_op *op,
     struct cerr *err);

@@ -120,6 +120,15 @@ launch_host_path(const struct launch *l, struct launch_op *op, struct cerr *err)
 	return launch_mount_source(h->path, h->propagation, err);
 }
 
+/* Read whenever they are asked for: device plugins change them. */
+int
+launch_cdi(const struct launch *l, struct launch_op *op, struct cerr *err)
+{
+	op->out[0] = cdi_list_make(l->cdi, l->ncdi, err);
+	op->nout = op->out[0] == -1 ? 0 : 1;
+	return op->out[0] == -1 ? -1 : 0;
+}
+
 int
 launch_devices(const struct launch *l, struct launch_op *op, struct cerr *err)
 {

@@ -442,9 +442,6 @@ policy_check_lists(const struct policy_pod *pod,
 	if (c->n_command + c->n_args > 4096)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "too many words in command and args");
-	if (c->n_cdi_devices > 0)
-		return cerr_set(err, CERR_FAILED_PRECONDITION,
-		    "CDI devices are not supported");
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		if (policy_check_mount(pod, c->mounts[i], err) == -1)
 			return -1;

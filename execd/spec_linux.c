@@ -347,10 +347,11 @@ fail:
 /* ---- devices ---- */
 
 static int
-spec_device(struct spec *s, json_t *list, const struct devlist_entry *e,
+spec_device(struct spec *s, void *arg, const struct devlist_entry *e,
     const char *path)
 {
 	char type[2] = { e->type, '\0' };
+	json_t *list = arg;
 	json_t *p = spec_string(s, "devices", path);
 
 	if (p == NULL)
@@ -379,7 +380,8 @@ spec_device_usual(const char *path)
 
 /* host_path may be a directory: what is beneath keeps its relative name. */
 static int
-spec_device_request(struct spec *s, json_t *list, const struct spec_devices *d)
+spec_device_request(struct spec *s, const struct spec_devices *d,
+    spec_device_fn fn, void *arg)
 {
 	char base[POLICY_PATH_MAX], to[POLICY_PATH_MAX];
 	char path[2 * POLICY_PATH_MAX];
@@ -399,37 +401,49 @@ spec_device_request(struct spec *s, json_t *list, const struct spec_devices *d)
 			    "devices: list of something else");
 		(void)snprintf(path, sizeof(path), "%s%s", to, host + len);
 		if (!spec_device_usual(path) &&
-		    spec_device(s, list, &d->list.entries[i], path) == -1)
+		    fn(s, arg, &d->list.entries[i], path) == -1)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-spec_device_all(struct spec *s, json_t *list, const struct devlist *all)
+spec_device_all(struct spec *s, const struct devlist *all, spec_device_fn fn,
+    void *arg)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		if (!spec_device_usual(all->entries[i].path) &&
-		    spec_device(s, list, &all->entries[i],
-			all->entries[i].path) == -1)
+		const char *path = all->entries[i].path;
+
+		if (!spec_device_usual(path) &&
+		    fn(s, arg, &all->entries[i], path) == -1)
 			return -1;
 	}
 	return 0;
 }
 
+int
+spec_each_device(struct spec *s, spec_device_fn fn, void *arg)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < s->in->ndevices; i++) {
+		const struct spec_devices *d = &s->in->devices[i];
+
+		ret = d->request != NULL
+			  ? spec_device_request(s, d, fn, arg)
+			  : spec_device_all(s, &d->list, fn, arg);
+	}
+	return ret;
+}
+
+/* Nobody makes devices in a user namespace: there, they are bound. */
 json_t *
 spec_devices(struct spec *s)
 {
 	json_t *l = spec_array(s);
-	int ret = 0;
 
-	for (size_t i = 0; l != NULL && ret == 0 && i < s->in->ndevices; i++) {
-		const struct spec_devices *d = &s->in->devices[i];
-
-		ret = d->request != NULL ? spec_device_request(s, l, d)
-					 : spec_device_all(s, l, &d->list);
-	}
-	if (ret == 0)
+	if (l == NULL || (s->in->pod.namespaces & POD_NS_USER) != 0 ||
+	    spec_each_device(s, spec_device, l) == 0)
 		return l;
 	json_decref(l);
 	return NULL;

@@ -292,6 +292,16 @@ spec_mount_merge(struct spec *s, struct spec_mount_list *l, size_t ndefaults)
 	return NULL;
 }
 
+static int
+spec_mount_device(struct spec *s, void *arg, const struct devlist_entry *e,
+    const char *path)
+{
+	static const char *const options[] = { "bind", "rprivate", "nosuid",
+		"noexec", NULL };
+
+	return spec_mount_default(s, arg, path, "bind", e->path, options);
+}
+
 static json_t *
 spec_mount_collect(struct spec *s, struct spec_mount_list *l)
 {
@@ -306,6 +316,9 @@ spec_mount_collect(struct spec *s, struct spec_mount_list *l)
 		if (spec_mount_request(s, l, c->mounts[i], i) == -1)
 			return NULL;
 	}
+	if ((s->in->pod.namespaces & POD_NS_USER) != 0 &&
+	    spec_each_device(s, spec_mount_device, l) == -1)
+		return NULL;
 	return spec_mount_merge(s, l, ndefaults);
 }
 
@@ -315,6 +328,8 @@ spec_mounts(struct spec *s)
 	struct spec_mount_list l = { .max = s->in->config->n_mounts + 16 };
 	json_t *all;
 
+	for (size_t i = 0; i < s->in->ndevices; i++)
+		l.max += s->in->devices[i].list.n;
 	l.items = calloc(l.max, sizeof(*l.items));
 	if (l.items == NULL) {
 		(void)cerr_errno(s->err, "mounts");

@@ -20,6 +20,11 @@ struct spec {
 json_t *spec_process(struct spec *s);
 json_t *spec_mounts(struct spec *s);
 json_t *spec_resources(struct spec *s);
+/* Each device node that was asked for, and its place in the container. */
+typedef int (*spec_device_fn)(struct spec *s, void *arg,
+    const struct devlist_entry *e, const char *path);
+int spec_each_device(struct spec *s, spec_device_fn fn, void *arg)
+    __attribute__((warn_unused_result));
 json_t *spec_devices(struct spec *s);
 json_t *spec_namespaces(struct spec *s);
 json_t *spec_id_map(struct spec *s, const struct policy_ids *ids);

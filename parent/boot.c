@@ -231,6 +231,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->cgroup2 = f->host->cgroup2;
 	b->hugetlb = f->host->hugetlb;
 	b->seccomp_default = strcmp(c->text[CONF_SECCOMP], "runtime") == 0;
+	b->cdi_hooks = strcmp(c->text[CONF_CDI_HOOKS], "yes") == 0;
 	b->seccomp_directories =
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
 	b->apparmor = f->host->apparmor;
@@ -310,6 +311,10 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 	}
 	TAILQ_FOREACH(w, &f->conf->words[CONF_SECCOMP_DIR], entry) {
 		plan_add(a, "-p");
+		plan_add(a, "%s", w->text);
+	}
+	TAILQ_FOREACH(w, &f->conf->words[CONF_CDI_DIR], entry) {
+		plan_add(a, "-d");
 		plan_add(a, "%s", w->text);
 	}
 }

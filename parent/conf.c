@@ -32,6 +32,7 @@ static const struct {
 	[CONF_CNI_NETWORK] = { "cni network", conf_valid_name },
 	[CONF_CNI_SUBNET] = { "cni bridge subnet", conf_valid_subnet },
 	[CONF_SECCOMP] = { "seccomp default", conf_valid_seccomp },
+	[CONF_CDI_HOOKS] = { "cdi hooks", conf_valid_yes },
 	[CONF_APPARMOR] = { "apparmor default", conf_valid_profile },
 	[CONF_NRI_SOCKET] = { "socket", conf_valid_sockpath },
 	[CONF_NRI_PLUGINS] = { "plugins", conf_valid_dir },
@@ -43,6 +44,7 @@ static const struct {
 	const char *(*valid)(const char *s);
 	size_t max;
 } conf_lists[] = {
+	[CONF_CDI_DIR] = { "cdi directory", conf_valid_dir, CONF_CDI_MAX },
 	[CONF_CNI_PATH] = { "cni path", conf_valid_dir, CONF_WORDS_MAX },
 	[CONF_HOOKS] = { "hooks directory", conf_valid_dir, CONF_WORDS_MAX },
 	[CONF_PINNED] = { "pinned image", conf_valid_reference,

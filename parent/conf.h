@@ -31,10 +31,12 @@ enum conf_text {
 	CONF_NRI_SOCKET, /* this and the next two within nri { } */
 	CONF_NRI_PLUGINS,
 	CONF_NRI_CONF,
+	CONF_CDI_HOOKS,
 	CONF_NTEXTS,
 };
 
 enum conf_list {
+	CONF_CDI_DIR,
 	CONF_CNI_PATH,
 	CONF_HOOKS,
 	CONF_PINNED,
@@ -77,6 +79,7 @@ enum conf_tls {
 #define CONF_MIRRORS_MAX    16
 #define CONF_WORDS_MAX	    256
 #define CONF_DOWNLOADS_MAX  32
+#define CONF_CDI_MAX	    16 /* directories of devices */
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
 
 #define CONF_APPARMOR_OWN    "criod-default" /* the profile that criod loads */

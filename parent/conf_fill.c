@@ -9,6 +9,9 @@
 
 /* Where kubelets look for seccomp profiles. */
 #define CONF_PROFILES "/var/lib/kubelet/seccomp"
+/* The Container Device Interface's own: fixed and changing devices. */
+#define CONF_CDI_ETC "/etc/cdi"
+#define CONF_CDI_RUN "/var/run/cdi"
 
 /* prefixed is used below criod -r's directory, usual without it. */
 static const struct {
@@ -27,6 +30,7 @@ static const struct {
 	{ CONF_NRI_SOCKET, "/run/nri/nri.sock", "/nri.sock" },
 	{ CONF_NRI_PLUGINS, "/opt/nri/plugins", NULL },
 	{ CONF_NRI_CONF, "/etc/nri/conf.d", NULL },
+	{ CONF_CDI_HOOKS, "no", NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))
@@ -156,6 +160,10 @@ conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
 		return -1;
 	if (c->nwords[CONF_SECCOMP_DIR] == 0 &&
 	    conf_add_word(c, CONF_SECCOMP_DIR, CONF_PROFILES, err) == -1)
+		return -1;
+	if (c->nwords[CONF_CDI_DIR] == 0 &&
+	    (conf_add_word(c, CONF_CDI_DIR, CONF_CDI_ETC, err) == -1 ||
+		conf_add_word(c, CONF_CDI_DIR, CONF_CDI_RUN, err) == -1))
 		return -1;
 	if (c->cgroup == CONF_CGROUP_UNSET)
 		c->cgroup = host->cgroup;

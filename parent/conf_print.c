@@ -3,6 +3,7 @@
 #include "parent/conf.h"
 
 static const char *const conf_list_names[] = {
+	[CONF_CDI_DIR] = "cdi directory",
 	[CONF_CNI_PATH] = "cni path",
 	[CONF_HOOKS] = "hooks directory",
 	[CONF_PINNED] = "pinned image",

@@ -226,6 +226,14 @@ conf_valid_number(const char *s, int base, unsigned int min, unsigned int max,
 }
 
 const char *
+conf_valid_yes(const char *s)
+{
+	return strcmp(s, "yes") == 0 || strcmp(s, "no") == 0
+		   ? NULL
+		   : "is neither yes nor no";
+}
+
+const char *
 conf_valid_seccomp(const char *s)
 {
 	return strcmp(s, "runtime") == 0 || strcmp(s, "unconfined") == 0

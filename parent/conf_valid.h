@@ -14,6 +14,7 @@ const char *conf_valid_address(const char *s);	/* IPv4 or IPv6, numeric */
 const char *conf_valid_location(const char *s); /* HOST[:PORT][/PREFIX] */
 const char *conf_valid_reference(const char *s);
 const char *conf_valid_profile(const char *s); /* of AppArmor */
+const char *conf_valid_yes(const char *s);     /* yes, no */
 const char *conf_valid_seccomp(const char *s); /* runtime, unconfined */
 
 /* Decimal or octal, digits only; -1 if s is no number from min to max. */

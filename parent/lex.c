@@ -21,6 +21,7 @@ static const struct {
 	{ "blocked", BLOCKED },
 	{ "bridge", BRIDGE },
 	{ "ca", CA },
+	{ "cdi", CDI },
 	{ "certificate", CERTIFICATE },
 	{ "cgroup", CGROUP },
 	{ "cni", CNI },

@@ -46,7 +46,7 @@ static void parse_tls_free(struct parse_tls *t);
 
 %token BAD
 %token ALLOW NRI REGISTRATION REQUIRE
-%token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CERTIFICATE CGROUP CNI
+%token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CDI CERTIFICATE CGROUP CNI
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
@@ -79,6 +79,7 @@ statement:
 	| runtime
 	| security
 	| hooks
+	| cdi
 	| cgroup
 	| cni
 	| registry
@@ -130,6 +131,15 @@ runtime:
 	| runtimehead '{' runtimelines '}'
 	| runtimehead '{' runtimelines runtimeopt '}'
 	| runtimehead '{' runtimelines error '}' { yyerrok; }
+	;
+
+cdi:
+	CDI DIRECTORY STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_CDI_DIR, $3,
+		    &lex->err));
+		free($3);
+	}
+	| CDI HOOKS STRING { parse_text(lex, CONF_CDI_HOOKS, $3); }
 	;
 
 hooks:

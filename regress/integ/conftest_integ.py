@@ -18,6 +18,9 @@ import oci  # noqa: E402
 
 REGISTRY = "127.0.0.1:5000"
 POD, CONTAINER, NODE, TARGET = 0, 1, 2, 3
+# The ids of a pod with a user namespace, as a kubelet sends them.
+HOST_ID, ID_COUNT = 1 << 20, 1 << 16
+ID_MAP = [{"container_id": 0, "host_id": HOST_ID, "length": ID_COUNT}]
 
 
 def wait_for(what, fn, seconds=20):
@@ -154,6 +157,17 @@ class Pods:
             del c["hostname"]
         c.update(over)
         return c
+
+    def userns_config(self, **over):
+        """One with a user namespace, if the store's file system can."""
+        h = {h.name: h.features for h in
+             self.client.Status().runtime_handlers}
+        if not h["crun"].user_namespaces:
+            pytest.skip("the store's file system shows no other ids")
+        config = self.config(**over)
+        ns = config["linux"]["security_context"]["namespace_options"]
+        ns["userns_options"] = {"mode": POD, "uids": ID_MAP, "gids": ID_MAP}
+        return config
 
     def run(self, config=None, handler="", **over):
         config = config or self.config(**over)

@@ -7,25 +7,16 @@ import tempfile
 import grpc
 import pytest
 
-import cri
 import oci
-from conftest_integ import POD, wait_for
+from conftest_integ import HOST_ID, ID_MAP as MAP, wait_for
 
-HOST, COUNT = 1 << 20, 1 << 16
-MAP = [{"container_id": 0, "host_id": HOST, "length": COUNT}]
 PRIVATE, SLAVE, SHARED = 0, 1, 2
 
 
 @pytest.fixture
 def userns(pods):
     """A pod's configuration with a user namespace."""
-    h = {h.name: h.features for h in pods.client.Status().runtime_handlers}
-    if not h["crun"].user_namespaces:
-        pytest.skip("the store's file system shows no other ids")
-    config = pods.config()
-    ns = config["linux"]["security_context"]["namespace_options"]
-    ns["userns_options"] = {"mode": POD, "uids": MAP, "gids": MAP}
-    return config
+    return pods.userns_config()
 
 
 @pytest.fixture
@@ -201,7 +192,7 @@ def test_volume_ids(pods, userns, source, handler):
 
 
 def test_volume_ids_are_the_pods(pods, userns, source):
-    other = [dict(MAP[0], host_id=2 * HOST)]
+    other = [dict(MAP[0], host_id=2 * HOST_ID)]
     mount = {"container_path": "/m", "host_path": source,
              "uidMappings": other, "gidMappings": other}
     assert "Mappings" in refused(pods, mount, userns)
@@ -312,6 +303,3 @@ def test_leaves_nothing(pods, userns, source, volume):
                               "uidMappings": MAP, "gidMappings": MAP}])
     pods.clean()
     assert mounts_of(pods.criod) == before
-
-
-assert cri  # makes the client's messages

@@ -6,21 +6,15 @@ import subprocess
 import grpc
 import pytest
 
-from conftest_integ import NODE, POD
+from conftest_integ import (HOST_ID as HOST, ID_COUNT as COUNT, ID_MAP as MAP,
+                            NODE, POD)
 
-HOST, COUNT = 1 << 20, 1 << 16
-MAP = [{"container_id": 0, "host_id": HOST, "length": COUNT}]
 OWN = {"mode": POD, "uids": MAP, "gids": MAP}
-
-
-def features(client):
-    return {h.name: h.features for h in client.Status().runtime_handlers}
 
 
 @pytest.fixture
 def userns(pods):
-    if not features(pods.client)["crun"].user_namespaces:
-        pytest.skip("the store's file system shows no other ids")
+    pods.userns_config()
     return pods
 
 

@@ -487,7 +487,6 @@ test_ctr_bad(void **state)
 		c->mount.image_sub_path = pb_str("a/../b"));
 	CTR_BAD("config.mounts.propagation",
 	    c->mount.propagation = (Runtime__V1__MountPropagation)7);
-	CTR_BAD("config.CDI_devices", c->config.n_cdi_devices = 1);
 	CTR_BAD("config.devices[0].permissions",
 	    c->device.permissions = pb_str("rx"));
 	CTR_BAD("config.devices[0].host_path",

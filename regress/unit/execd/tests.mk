@@ -9,6 +9,11 @@ t_facts_PKGS = jansson libprotobuf-c
 t_spec_SRCS = regress/unit/execd/t_spec.c $(SPEC_SRCS) $(PB_SRCS)
 t_spec_LIBS = base json
 t_spec_PKGS = jansson libprotobuf-c
+TESTS += t_cdi
+t_cdi_SRCS = regress/unit/execd/t_cdi.c $(CDI_SRCS) execd/cdi_list.c \
+	execd/policy.c execd/policy_userns.c execd/devlist.c $(PB_SRCS)
+t_cdi_LIBS = base json
+t_cdi_PKGS = jansson libprotobuf-c
 TESTS += t_seccomp_load
 t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
 	execd/seccomp_load.c execd/profile.c execd/policy.c \

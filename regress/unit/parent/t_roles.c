@@ -141,7 +141,8 @@ test_launcher_args(void **state)
 		       "-c /var/lib/criod/container -l /usr/libexec/criod "
 		       "-m 906:806 -x 905:805 -A -r crun=/usr/bin/crun "
 		       "-r runc=/usr/bin/runc -t gvisor -a -x "
-		       "-p /var/lib/kubelet/seccomp -v 2 -w 0");
+		       "-p /var/lib/kubelet/seccomp -d /etc/cdi "
+		       "-d /var/run/cdi -v 2 -w 0");
 	plan_free(p);
 	p = plan_new(roles_find(ROLE_NETLAUNCH), &f, &err);
 	assert_args(p,
