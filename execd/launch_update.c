@@ -156,12 +156,11 @@ update_run(const struct launch *l, const struct fixed_ctr *c, int resources,
 
 	if (run_begin(&r, l, c->runtime, root, sizeof(root), err) == -1)
 		return -1;
-	if (lseek(resources, 0, SEEK_SET) == -1)
-		return cerr_errno(err, "resources");
 	r.in = resources;
 	run_add(&r, "update");
 	run_add(&r, "--resources");
-	run_add(&r, "-");
+	/* crun takes "-" for /dev/stdin, which need not be there. */
+	run_add(&r, "/proc/self/fd/0");
 	run_add(&r, c->ctr);
 	code = run_wait(&r, err);
 	if (code == -1)

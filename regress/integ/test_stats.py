@@ -175,7 +175,8 @@ def send(pid, count, size):
 
 def test_pod_stats(pods):
     """A pod with a cgroup of its own, traffic, and two containers."""
-    parent = "/criod-test-%d" % os.getpid()
+    driver = pods.client.RuntimeConfig().linux.cgroup_driver
+    parent = ("/criod-test-%d", "criodtest%d.slice")[driver == 0] % os.getpid()
     pod, config = pods.run(pods.config(linux={
         "cgroup_parent": parent,
         "security_context": {"namespace_options": {
