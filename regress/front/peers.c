@@ -10,6 +10,7 @@
  *	hold TYPE			answer no more; release TYPE
  *	exit ID CODE OOM		that container ends
  *	forget ID			execd knows nothing of it any more
+ *	images N			so many are listed, all the same
  *	stubborn N			1: ignores SIGTERM, 2: SIGKILL too
  *	kill				SIGKILL the front; start again
  *	detach ROLE, attach ROLE	the link to the front
@@ -83,7 +84,7 @@ static struct {
 	pid_t pid;
 	struct link *parent, *peers[NPEERS];
 	int listeners[2];
-	int stubborn;
+	int stubborn, images;
 	unsigned int nets;
 	TAILQ_HEAD(, rule) rules;
 	TAILQ_HEAD(, held) held;
@@ -432,13 +433,17 @@ answer_img_list(struct link_call *call)
 {
 	Runtime__V1__ListImagesResponse m =
 	    RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
-	Runtime__V1__Image image, *images[] = { &image };
+	size_t n = w.images > 0 ? (size_t)w.images : 1;
+	Runtime__V1__Image image, **images = calloc(n, sizeof(*images));
 	char *tags[1];
 
 	fill_image(&image, tags);
-	m.n_images = 1;
+	for (size_t i = 0; i < n; i++)
+		images[i] = &image;
+	m.n_images = n;
 	m.images = images;
 	link_reply(call, MSG_IMG_LISTED, &m, NULL, 0);
+	free(images);
 }
 
 static void
@@ -725,6 +730,8 @@ command(char *line)
 	} else if (sscanf(line, "forget %127s", a) == 1) {
 		forget_ctr(a);
 		forget_pod(a);
+	} else if (sscanf(line, "images %d", &w.images) == 1) {
+		/* counted */
 	} else if (sscanf(line, "stubborn %d", &code) == 1) {
 		w.stubborn = code;
 	} else if (sscanf(line, "detach %127s", b) == 1) {

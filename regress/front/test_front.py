@@ -210,6 +210,9 @@ def test_streams(front):
     assert got == [ctr]
     assert [i.id for piece in front.client.StreamImages()
             for i in piece.images] == [IMAGE]
+    front.cmd("images 130")
+    assert [len(piece.images)
+            for piece in front.client.StreamImages()] == [64, 64, 2]
 
 
 # ---- 1: slow create and retry ----
