@@ -475,6 +475,7 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 	Criod__Empty none = CRIOD__EMPTY__INIT;
 	Runtime__V1__ImageFsInfoResponse fs =
 	    RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
+	Criod__Stats stats = CRIOD__STATS__INIT;
 
 	(void)link;
 	(void)fds;
@@ -504,6 +505,8 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 		answer_img_list(call);
 	else if (type == MSG_IMG_PULL || type == MSG_IMG_IMPORT)
 		answer_pulled(call, msg_info(type)->reply);
+	else if (type == MSG_STATS_GET)
+		link_reply(call, MSG_STATS, &stats, NULL, 0);
 	else if (type == MSG_IMG_FSINFO)
 		link_reply(call, MSG_IMG_FSINFO_IS, &fs, NULL, 0);
 	else {
@@ -523,10 +526,10 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 	}
 static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_CREATE), T(CTR_START), T(CTR_SIGNAL), T(CTR_REMOVE),
-	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_LIST), T(CTR_INFO), T(POD_INFO),
-	T(RUNTIMES), T(NET_ADD), T(NET_DEL), T(NET_CHECK), T(NET_STATUS),
-	T(NET_GC), T(IMG_STATUS), T(IMG_LIST), T(IMG_PULL), T(IMG_REMOVE),
-	T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT) };
+	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_UPDATE), T(STATS_GET), T(CTR_LIST),
+	T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD), T(NET_DEL),
+	T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS), T(IMG_LIST),
+	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT) };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)
