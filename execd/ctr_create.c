@@ -45,6 +45,8 @@ struct ctr_create {
 	Criod__Lease *image;
 	struct policy_pod pod;
 	char hostname[POLICY_HOSTNAME];
+	char selinux_level[SELINUX_LEVEL];
+	struct selinux_labels labels; /* all but the process of an init */
 	uint32_t target_pid;
 	struct ctr_mounts *mounts;
 	struct ctr_cdi *cdi;
@@ -174,7 +176,8 @@ ctr_create_run(struct ctr_create *k)
 	if (FIXED_SET_STR(body.cgroup, k->spec.cgroup) == -1 ||
 	    FIXED_SET_STR(body.log_dir, c->log_dir) == -1 ||
 	    FIXED_SET_STR(body.log_name, c->log_name) == -1 ||
-	    FIXED_SET_STR(body.apparmor, k->spec.apparmor) == -1) {
+	    FIXED_SET_STR(body.apparmor, k->spec.apparmor) == -1 ||
+	    FIXED_SET_STR(body.selinux, k->spec.labels.process) == -1) {
 		(void)cerr_set(&k->err, CERR_INVALID_ARGUMENT,
 		    "log_path, cgroup_parent or apparmor: too long");
 		ctr_create_fail(k, &k->err);
@@ -262,6 +265,7 @@ ctr_create_spec_in(struct ctr_create *k)
 		.cpus = c->x->cpus,
 		.kernel = { c->x->kernel[0], c->x->kernel[1] },
 		.seccomp_profile = k->seccomp_profile,
+		.selinux_level = k->selinux_level,
 	};
 }
 
@@ -447,6 +451,7 @@ ctr_create_root(struct ctr_create *k)
 		return;
 	}
 	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	memcpy(body.label, k->labels.mount, sizeof(body.label));
 	if ((k->pod.namespaces & POD_NS_USER) != 0)
 		memcpy(body.userns, k->ctr->pod, sizeof(body.userns));
 	for (size_t i = 0; i < k->image->n_layers; i++)
@@ -627,7 +632,7 @@ ctr_create_gather(struct ctr_create *k)
 	ctr_create_ask_devices(k);
 	ctr_create_ask_profile(k);
 	k->mounts = ctr_mounts_new(k->ctr, k->request->config,
-	    (k->pod.namespaces & POD_NS_USER) != 0);
+	    (k->pod.namespaces & POD_NS_USER) != 0, &k->labels);
 	ctr_mounts_find(k->mounts, ctr_create_have_sources, k);
 	ctr_cdi_find(k->cdi, ctr_create_have_sources, k);
 }
@@ -657,6 +662,7 @@ ctr_create_rehearse(struct ctr_create *k)
 	in.rehearsal = true;
 	if (spec_build(&in, &out, &k->err) == 0)
 		spec_clear(&out);
+	k->labels = out.labels;
 	free(k->image);
 	k->image = NULL;
 	return k->err.code == CERR_OK ? 0 : -1;
@@ -717,6 +723,7 @@ ctr_create_prepare(struct ctr_create *k, struct pod *pod)
 	k->err.code = CERR_OK;
 	k->pod = pod->facts;
 	memcpy(k->hostname, pod->hostname, sizeof(k->hostname));
+	memcpy(k->selinux_level, pod->selinux_level, sizeof(k->selinux_level));
 	if (runtime_find(c->x,
 		r->runtime[0] != '\0' ? r->runtime
 				      : runtime_name(c->x, pod->runtime),

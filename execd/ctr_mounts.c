@@ -23,6 +23,7 @@ struct ctr_mounts {
 	struct ctr_mount *items;
 	size_t n, pending;
 	bool userns, failed;
+	const struct selinux_labels *labels;
 	struct cerr err;
 	ctr_mounts_fn done;
 	void *arg;
@@ -30,12 +31,13 @@ struct ctr_mounts {
 
 struct ctr_mounts *
 ctr_mounts_new(struct ctr *c, const Runtime__V1__ContainerConfig *config,
-    bool userns)
+    bool userns, const struct selinux_labels *labels)
 {
 	struct ctr_mounts *m = execd_alloc(1, sizeof(*m));
 
 	m->ctr = c;
 	m->userns = userns;
+	m->labels = labels;
 	m->n = config->n_mounts;
 	m->items = execd_alloc(m->n + 1, sizeof(*m->items));
 	for (size_t i = 0; i < m->n; i++) {
@@ -81,12 +83,35 @@ ctr_mounts_image_failed(const struct ctr_mount *one, const struct cerr *why,
 /* ---- sources ---- */
 
 static void
-ctr_mounts_have_path(void *arg, struct link_msg *msg, const struct cerr *err)
+ctr_mounts_relabelled(void *arg, struct link_msg *msg, const struct cerr *err)
 {
 	struct ctr_mount *one = arg;
 
 	(void)msg;
 	ctr_mounts_answered(one->all, err);
+}
+
+/* The volume is there, and may have to get the container's label. */
+static void
+ctr_mounts_have_path(void *arg, struct link_msg *msg, const struct cerr *err)
+{
+	struct ctr_mount *one = arg;
+	struct ctr_mounts *m = one->all;
+	struct fixed_relabel body = { 0 };
+
+	(void)msg;
+	if (err != NULL || !one->request->selinux_relabel ||
+	    !m->labels->relabel) {
+		ctr_mounts_answered(m, err);
+		return;
+	}
+	if (policy_clean_path("mounts", one->request->host_path, body.path,
+		NULL) == -1)
+		fatalx("mount source");
+	memcpy(body.label, m->labels->mount, sizeof(body.label));
+	(void)link_request(execd_launcher(m->ctr->x), MSG_L_RELABEL, &body,
+	    NULL, 0, mono_after_ms(EXECD_CREATE_MS), ctr_mounts_relabelled,
+	    one);
 }
 
 static void
@@ -212,6 +237,7 @@ ctr_mounts_make_one(struct ctr_mount *one)
 	struct cerr err;
 
 	memcpy(body.ctr, c->id, sizeof(body.ctr));
+	memcpy(body.label, one->all->labels->mount, sizeof(body.label));
 	/* An image's files are seen by all users of the pod as its own. */
 	if (r->n_uidmappings > 0 || (one->all->userns && policy_mount_image(r)))
 		memcpy(body.userns, c->pod, sizeof(body.userns));

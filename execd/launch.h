@@ -196,6 +196,12 @@ int launch_ctr_update(const struct launch *l, struct launch_op *op,
 /* launch_host.c */
 int launch_features(const struct launch *l, struct launch_op *op,
     struct cerr *err);
+/* launch_relabel.c */
+int launch_relabel(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+bool relabel_allowed(const struct launch *l, const char *path);
+int relabel_tree(int fd, const char *label);
+/* launch_host.c */
 int launch_profile(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_host_path(const struct launch *l, struct launch_op *op,

@@ -18,6 +18,7 @@
 #include "lib/log.h"
 
 #define LABEL_PROFILES	   "/sys/kernel/security/apparmor/profiles"
+#define LABEL_CONTEXT	   "/sys/fs/selinux/context"
 #define LABEL_PROFILES_MAX (1024 * 1024)
 #define LABEL_WAIT_US	   20000000
 #define LABEL_STEP_US	   1000
@@ -54,14 +55,68 @@ label_check_apparmor(const char *name, struct cerr *err)
 	    "no AppArmor profile %.256s is loaded", name);
 }
 
+bool
+label_valid(const char *label)
+{
+	size_t len = strlen(label);
+
+	return len < LABEL_MAX &&
+	       strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
+			     "UVWXYZ0123456789_.:,-") == len;
+}
+
+const char *
+label_option(const char *label, char buf[LABEL_MAX + 32])
+{
+	buf[0] = '\0';
+	if (label[0] != '\0')
+		(void)snprintf(buf, LABEL_MAX + 32, ",context=\"%s\"", label);
+	return buf;
+}
+
+/* The policy's own spelling of a label, if it has that. */
+static int
+label_check_selinux(const char *label, char out[LABEL_MAX], struct cerr *err)
+{
+	CLEANUP_FD int fd = -1;
+	size_t len = strlen(label) + 1;
+	ssize_t n;
+
+	if (label[0] == '\0')
+		return 0;
+	fd = open(LABEL_CONTEXT, O_RDWR | O_CLOEXEC);
+	if (fd == -1)
+		return cerr_errno(err, LABEL_CONTEXT);
+	n = write(fd, label, len) == (ssize_t)len
+		? pread(fd, out, LABEL_MAX - 1, 0)
+		: -1;
+	if (n > 0) {
+		out[n] = '\0';
+		return 0;
+	}
+	return cerr_set(err, CERR_INVALID_ARGUMENT,
+	    "selinux_options: the host's policy has no %.256s", label);
+}
+
+int
+label_check_files(const char *label, struct cerr *err)
+{
+	char spelt[LABEL_MAX];
+
+	if (!label_valid(label))
+		return cerr_set(err, CERR_INVALID_ARGUMENT, "not a label");
+	return label_check_selinux(label, spelt, err);
+}
+
 int
 label_check(const struct fixed_ctr_create *c, struct fixed_launch_rec *r,
     struct cerr *err)
 {
+	_Static_assert(sizeof(r->selinux) == LABEL_MAX, "a label");
 	if (label_check_apparmor(c->apparmor, err) == -1)
 		return -1;
 	memcpy(r->apparmor, c->apparmor, sizeof(r->apparmor));
-	return 0;
+	return label_check_selinux(c->selinux, r->selinux, err);
 }
 
 /*
@@ -97,7 +152,8 @@ label_verify(const struct fixed_launch_rec *r, struct cerr *err)
 
 	for (int us = 0; pidfd != -1; us += LABEL_STEP_US) {
 		if (label_attr((pid_t)r->pid, "apparmor/current", r->apparmor,
-			err) == 0)
+			err) == 0 &&
+		    label_attr((pid_t)r->pid, "current", r->selinux, err) == 0)
 			return 0;
 		if (proc_wait(pidfd, 0))
 			return 0; /* none of our business here */

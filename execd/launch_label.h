@@ -23,6 +23,14 @@ int label_check(const struct fixed_ctr_create *c, struct fixed_launch_rec *r,
 int label_verify(const struct fixed_launch_rec *r, struct cerr *err)
     __attribute__((warn_unused_result));
 
+/* "", or what may stand in quotes in a mount's options. */
+bool label_valid(const char *label);
+/* The same, and the policy has such a one. */
+int label_check_files(const char *label, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* "" or ",context=LABEL" as a mount takes it. */
+const char *label_option(const char *label, char buf[LABEL_MAX + 32]);
+
 /* Loads criod's own AppArmor profile, or logs why it cannot be. */
 void label_load_default(const struct launch *l);
 

@@ -15,6 +15,7 @@
 
 #include "execd/launch.h"
 #include "execd/launch_aside.h"
+#include "execd/launch_label.h"
 #include "execd/launch_userns.h"
 #include "execd/mount_flags.h"
 #include "lib/fdio.h"
@@ -37,7 +38,9 @@ static int
 mount_image_options(const struct launch *l, const struct fixed_mount *m,
     char *buf, size_t size)
 {
-	size_t n = (size_t)snprintf(buf, size, "userxattr,lowerdir=");
+	char context[LABEL_MAX + 32];
+	size_t n = (size_t)snprintf(buf, size,
+	    "userxattr%s,lowerdir=", label_option(m->label, context));
 
 	for (uint32_t i = m->nlayers; i > 0 && n < size; i--)
 		n += (size_t)snprintf(buf + n, size - n,
@@ -97,6 +100,8 @@ mount_image(const struct launch *l, const struct fixed_mount *m,
 	struct aside a;
 	int tree;
 
+	if (label_check_files(m->label, err) == -1)
+		return -1;
 	if (m->nlayers == 0 || m->nlayers > MOUNT_LAYERS_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "an image of %u layers", m->nlayers);

@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <net/if.h>
 
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "execd/launch.h"
+#include "execd/launch_label.h"
 #include "execd/launch_pause.h"
 #include "execd/launch_run.h"
 #include "execd/launch_proc.h"
@@ -152,7 +154,7 @@ static int
 pod_shm(int poddir, const struct fixed_pod_make *m, struct cerr *err)
 {
 	CLEANUP_FD int fd = -1;
-	char target[40], options[96];
+	char target[40], context[LABEL_MAX + 32], options[LABEL_MAX + 128];
 
 	if (m->shm_size == 0)
 		return 0;
@@ -161,8 +163,8 @@ pod_shm(int poddir, const struct fixed_pod_make *m, struct cerr *err)
 		return cerr_errno(err, "/dev/shm");
 	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
 	(void)snprintf(options, sizeof(options),
-	    "mode=1777,uid=%" PRIu32 ",gid=%" PRIu32 ",size=%" PRIu64, m->uid,
-	    m->gid, m->shm_size);
+	    "mode=1777,uid=%" PRIu32 ",gid=%" PRIu32 ",size=%" PRIu64 "%s",
+	    m->uid, m->gid, m->shm_size, label_option(m->label, context));
 	if (mount("shm", target, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC,
 		options) == -1)
 		return cerr_errno(err, "/dev/shm");
@@ -205,6 +207,8 @@ pod_check(const struct fixed_pod_make *m, struct cerr *err)
 	    (m->cgroup[0] != '\0' && !cgroup_path_valid(m->cgroup)))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "namespaces or cgroup of the pod are malformed");
+	if (label_check_files(m->label, err) == -1)
+		return -1;
 	return 0;
 }
 
@@ -217,7 +221,9 @@ pod_file_write(int poddir, const char *name, const void *buf, size_t len,
 
 	/* Where it is not mounted read-only, the pod's root may write it. */
 	if (fd == -1 || fdio_write_all(fd, buf, len) == -1 ||
-	    fchown(fd, m->uid, m->gid) == -1)
+	    fchown(fd, m->uid, m->gid) == -1 ||
+	    (m->label[0] != '\0' && fsetxattr(fd, "security.selinux", m->label,
+					strlen(m->label) + 1, 0) == -1))
 		return -1;
 	return fchmod(fd, 0644);
 }

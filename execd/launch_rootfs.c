@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "execd/launch.h"
+#include "execd/launch_label.h"
 #include "execd/launch_aside.h"
 #include "execd/launch_userns.h"
 #include "execd/rootfile.h"
@@ -40,6 +41,8 @@ rootfs_check(const struct launch *l, const struct fixed_rootfs *r,
 	char name[32];
 
 	if (launch_check_id("container", r->ctr, err) == -1)
+		return -1;
+	if (label_check_files(r->label, err) == -1)
 		return -1;
 	if (r->nlayers > ROOTFS_LAYERS_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -116,10 +119,12 @@ static int
 rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
     size_t size, struct cerr *err)
 {
+	char context[LABEL_MAX + 32];
 	size_t n = (size_t)snprintf(buf, size,
-	    "userxattr,volatile,upperdir=%s/%s/upper,workdir=%s/%s/work,"
+	    "userxattr,volatile%s,upperdir=%s/%s/upper,workdir=%s/%s/work,"
 	    "lowerdir=",
-	    l->container, r->ctr, l->container, r->ctr);
+	    label_option(r->label, context), l->container, r->ctr, l->container,
+	    r->ctr);
 
 	if (r->nlayers == 0 && n < size)
 		n += (size_t)snprintf(buf + n, size - n, "%s/empty", l->state);

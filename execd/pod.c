@@ -1,3 +1,4 @@
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -19,7 +20,8 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#define POD_RETRY_MS 10000
+#define POD_RETRY_MS	10000
+#define POD_LEVEL_TRIES 100000
 
 _Static_assert(POLICY_HOSTNAME ==
 		   sizeof(((struct fixed_pod_make *)0)->hostname),
@@ -87,6 +89,7 @@ pod_save(struct pod *p, struct cerr *err)
 	rec.host_pid = p->facts.host_pid;
 	rec.privileged = p->facts.privileged;
 	rec.hostname = p->hostname;
+	rec.selinux_level = p->selinux_level;
 	rec.uid = p->facts.uids.host;
 	rec.uid_count = p->facts.uids.count;
 	rec.gid = p->facts.gids.host;
@@ -329,6 +332,58 @@ pod_send_sysctls(struct pod_make *k)
 	return 0;
 }
 
+static bool
+pod_level_taken(const struct pod *p)
+{
+	const struct pod *q;
+
+	LIST_FOREACH(q, &p->x->pods, entry) {
+		if (q != p && strcmp(q->selinux_level, p->selinux_level) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One that no other pod has, unless the client wants that one. */
+static int
+pod_set_level(struct pod_make *k)
+{
+	struct pod *p = k->pod;
+	const Runtime__V1__SELinuxOption *o;
+	uint32_t random;
+	bool open;
+
+	o = selinux_pod(k->request->config, &open);
+	for (int i = 0; i < POD_LEVEL_TRIES; i++) {
+		if (getrandom(&random, sizeof(random), 0) !=
+		    (ssize_t)sizeof(random))
+			return cerr_errno(&k->err, "getrandom");
+		if (selinux_level(p->x->boot, o, random, p->selinux_level,
+			&k->err) == -1)
+			return -1;
+		if ((o != NULL && o->level[0] != '\0') ||
+		    p->selinux_level[0] == '\0' || !pod_level_taken(p))
+			return 0;
+	}
+	return cerr_set(&k->err, CERR_RESOURCE_EXHAUSTED,
+	    "no SELinux level is left");
+}
+
+/* Of the pod's own files. */
+static int
+pod_label(struct pod_make *k, char label[SELINUX_LABEL])
+{
+	struct selinux_in in = { .boot = k->pod->x->boot,
+		.level = k->pod->selinux_level };
+	struct selinux_labels labels;
+
+	in.pod = selinux_pod(k->request->config, &in.open);
+	if (selinux_make(&in, &labels, &k->err) == -1)
+		return -1;
+	memcpy(label, labels.mount, sizeof(labels.mount));
+	return 0;
+}
+
 static void
 pod_make_start(struct pod_make *k)
 {
@@ -348,7 +403,7 @@ pod_make_start(struct pod_make *k)
 	memcpy(body.hostname, p->hostname, sizeof(body.hostname));
 	if (spec_cgroup_dir(p->x->boot, l != NULL ? l->cgroup_parent : "",
 		body.cgroup, &k->err) == -1 ||
-	    pod_send_sysctls(k) == -1) {
+	    pod_label(k, body.label) == -1 || pod_send_sysctls(k) == -1) {
 		pod_make_fail(k, &k->err);
 		return;
 	}
@@ -427,7 +482,7 @@ pod_take_create(void *ctx, struct link_call *call, struct link_msg *m)
 	k->pod->facts = facts;
 	k->pod->runtime = runtime;
 	pod_set_hostname(k->pod, r->config->hostname);
-	if (pod_save(k->pod, &k->err) == -1)
+	if (pod_set_level(k) == -1 || pod_save(k->pod, &k->err) == -1)
 		pod_make_fail(k, &k->err);
 	else
 		pod_make_start(k);
@@ -463,6 +518,8 @@ pod_adopt(struct execd *x, const char *id)
 	p->facts.uids = (struct policy_ids){ rec->uid, rec->uid_count };
 	p->facts.gids = (struct policy_ids){ rec->gid, rec->gid_count };
 	(void)snprintf(p->hostname, sizeof(p->hostname), "%s", rec->hostname);
+	(void)snprintf(p->selinux_level, sizeof(p->selinux_level), "%s",
+	    rec->selinux_level);
 	if (runtime_find(x, rec->runtime, &p->runtime, &err) == -1)
 		p->runtime = 0;
 	EXECD_FREE(rec);

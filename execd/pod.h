@@ -4,6 +4,7 @@
 /* Pods: their namespaces and files, which the launcher makes. */
 
 #include "execd/execd.h"
+#include "execd/selinux.h"
 
 enum pod_state {
 	POD_NEW = 0, /* being made, or left over from that */
@@ -20,6 +21,7 @@ struct pod {
 	enum pod_state state;
 	struct policy_pod facts;
 	char hostname[POLICY_HOSTNAME];
+	char selinux_level[SELINUX_LEVEL]; /* "" without SELinux */
 	uint32_t runtime;
 	struct pod_make *make;	  /* while it is being made */
 	struct link_call *failed; /* hears why, once it is undone */

@@ -219,6 +219,10 @@ spec_linux(struct spec *s)
 	    spec_set(s, l, "devices", spec_devices(s)) == -1 ||
 	    spec_set_seccomp(s, l) == -1)
 		goto fail;
+	if (s->out->labels.mount[0] != '\0' &&
+	    spec_set(s, l, "mountLabel", json_string(s->out->labels.mount)) ==
+		-1)
+		goto fail;
 	if ((s->in->pod.namespaces & POD_NS_USER) != 0 &&
 	    (spec_set(s, l, "uidMappings", spec_id_map(s, &s->in->pod.uids)) ==
 		    -1 ||

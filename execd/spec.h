@@ -15,6 +15,7 @@
 
 #include "execd/devlist.h"
 #include "execd/policy.h"
+#include "execd/selinux.h"
 #include "execd/user.h"
 #include "lib/cerr.h"
 #include "proto/msg.pb-c.h"
@@ -48,6 +49,7 @@ struct spec_in {
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */
 	unsigned int kernel[2];
+	const char *selinux_level;     /* the pod's */
 	bool rehearsal;		       /* files of the host were not read yet */
 	const json_t *seccomp_profile; /* a localhost one, as its file says */
 };
@@ -56,6 +58,7 @@ struct spec_out {
 	json_t *root;
 	unsigned int flags; /* CTR_FLAG_* */
 	uint64_t caps;	    /* bounding set */
+	struct selinux_labels labels;
 	int64_t oom_score_adj;
 	char cwd[POLICY_PATH_MAX];
 	const char *apparmor;	    /* its profile, or ""; borrowed from in */

@@ -294,7 +294,7 @@ spec_oom(struct spec *s)
 }
 
 static int
-spec_labels(struct spec *s, json_t *process)
+spec_apparmor(struct spec *s, json_t *process)
 {
 	if (profile_apparmor(s->in->boot, s->sc, &s->out->apparmor, s->err) ==
 	    -1)
@@ -311,6 +311,38 @@ spec_labels(struct spec *s, json_t *process)
 		    "profile of the host's");
 	return spec_set(s, process, "apparmorProfile",
 	    spec_string(s, "apparmor", s->out->apparmor));
+}
+
+/* systemd, or what starts as one: it has a type of its own in policies. */
+static bool
+spec_runs_init(const json_t *process)
+{
+	const char *cmd = json_string_value(
+	    json_array_get(json_object_get(process, "args"), 0));
+	const char *base = strrchr(cmd, '/');
+
+	return strstr(cmd, "/sbin/init") != NULL ||
+	       strcmp(base != NULL ? base + 1 : cmd, "systemd") == 0;
+}
+
+static int
+spec_selinux(struct spec *s, json_t *process)
+{
+	struct selinux_in in = { .boot = s->in->boot,
+		.level = s->in->selinux_level,
+		.ctr = s->sc != NULL ? s->sc->selinux_options : NULL,
+		.init = spec_runs_init(process) };
+
+	if (s->in->own_kernel)
+		return 0;
+	in.pod = selinux_pod(s->in->pod_config, &in.open);
+	in.open = in.open || s->privileged;
+	if (selinux_make(&in, &s->out->labels, s->err) == -1)
+		return -1;
+	if (s->out->labels.process[0] == '\0')
+		return 0;
+	return spec_set(s, process, "selinuxLabel",
+	    json_string(s->out->labels.process));
 }
 
 json_t *
@@ -330,7 +362,7 @@ spec_process(struct spec *s)
 	    spec_set(s, p, "noNewPrivileges",
 		json_boolean(s->sc != NULL && s->sc->no_new_privs)) == -1 ||
 	    spec_set(s, p, "oomScoreAdj", spec_oom(s)) == -1 ||
-	    spec_labels(s, p) == -1) {
+	    spec_apparmor(s, p) == -1 || spec_selinux(s, p) == -1) {
 		json_decref(p);
 		return NULL;
 	}

@@ -41,12 +41,13 @@
 /*
  * flags: POD_NS_* of execd/pod_ns.h, which has the descriptors, too: sealed
  * memfds.  sysctls come as L_POD_SYSCTL before.  With POD_NS_USER: ids 0 to
- * count - 1 are the host's from uid and gid on.
+ * count - 1 are the host's from uid and gid on.  label is SELinux's for its
+ * files, or empty; so it is in rootfs.
  */
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65)                                                           \
 	U32(flags) U64(shm_size) STR(hostname, 65) STR(cgroup, 1024) U32(uid)  \
-	U32(uid_count) U32(gid) U32(gid_count)
+	U32(uid_count) U32(gid) U32(gid_count) STR(label, 512)
 
 #define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
 	STR(pod, 65) STR(name, 128) STR(value, 1024)
@@ -61,7 +62,8 @@
  * pod whose user namespace the image's ids are of; empty: none.
  */
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
-	STR(ctr, 65) STR(userns, 65) U32(nlayers) ARR64(layers, 128)
+	STR(ctr, 65) STR(userns, 65) U32(nlayers) ARR64(layers, 128)           \
+	STR(label, 512)
 
 /*
  * flags: MOUNT_FLAG_* of execd/mount_flags.h.  path: of the host; of an image
@@ -70,7 +72,7 @@
 #define FIXED_FIELDS_mount(U32, U64, I64, STR, ARR64)                          \
 	STR(ctr, 65)                                                           \
 	U32(number) U32(flags) STR(userns, 65) STR(path, 4096) U32(nlayers)    \
-	    ARR64(layers, 128)
+	    ARR64(layers, 128) STR(label, 512)
 
 /* path is absolute and lexically clean; the launcher resolves its symbolic
  * links inside the root file system. */
@@ -135,6 +137,10 @@
 #define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
 
 #define FIXED_FIELDS_features(U32, U64, I64, STR, ARR64) U32(idmap)
+
+/* SELinux's label for a path of the host and all below it. */
+#define FIXED_FIELDS_relabel(U32, U64, I64, STR, ARR64)                        \
+	STR(path, 4096) STR(label, 512)
 
 /*
  * A seccomp profile of the host's: number of a directory that the launcher
@@ -225,6 +231,7 @@
 	FIXED(profile)                                                         \
 	FIXED(stats)                                                           \
 	FIXED(usage)                                                           \
+	FIXED(relabel)                                                         \
 	FIXED(host_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \

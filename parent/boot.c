@@ -213,6 +213,19 @@ boot_netd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	return 0;
 }
 
+static void
+boot_selinux(Criod__BootExecd *b, const struct plan_facts *f)
+{
+	const struct selinux_facts *s = &f->host->selinux;
+
+	if (!s->enabled || strcmp(f->conf->text[CONF_SELINUX], "yes") != 0)
+		return;
+	b->selinux = true;
+	b->selinux_process = boot_strdup(s->process);
+	b->selinux_file = boot_strdup(s->file);
+	b->selinux_init = boot_strdup(s->init);
+}
+
 int
 boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
@@ -234,6 +247,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->cdi_hooks = strcmp(c->text[CONF_CDI_HOOKS], "yes") == 0;
 	b->seccomp_directories =
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
+	boot_selinux(b, f);
 	b->apparmor = f->host->apparmor;
 	b->apparmor_default = boot_strdup(c->text[CONF_APPARMOR]);
 	b->nri = c->nri;

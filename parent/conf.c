@@ -34,6 +34,7 @@ static const struct {
 	[CONF_SECCOMP] = { "seccomp default", conf_valid_seccomp },
 	[CONF_CDI_HOOKS] = { "cdi hooks", conf_valid_yes },
 	[CONF_APPARMOR] = { "apparmor default", conf_valid_profile },
+	[CONF_SELINUX] = { "selinux", conf_valid_yes },
 	[CONF_NRI_SOCKET] = { "socket", conf_valid_sockpath },
 	[CONF_NRI_PLUGINS] = { "plugins", conf_valid_dir },
 	[CONF_NRI_CONF] = { "configuration", conf_valid_dir },

@@ -28,6 +28,7 @@ enum conf_text {
 	CONF_CNI_SUBNET,
 	CONF_SECCOMP,
 	CONF_APPARMOR,
+	CONF_SELINUX,
 	CONF_NRI_SOCKET, /* this and the next two within nri { } */
 	CONF_NRI_PLUGINS,
 	CONF_NRI_CONF,

@@ -27,6 +27,7 @@ static const struct {
 	{ CONF_CNI_SUBNET, "10.88.0.0/16", NULL },
 	{ CONF_SECCOMP, "unconfined", NULL },
 	{ CONF_APPARMOR, CONF_APPARMOR_OWN, NULL },
+	{ CONF_SELINUX, "yes", NULL },
 	{ CONF_NRI_SOCKET, "/run/nri/nri.sock", "/nri.sock" },
 	{ CONF_NRI_PLUGINS, "/opt/nri/plugins", NULL },
 	{ CONF_NRI_CONF, "/etc/nri/conf.d", NULL },

@@ -127,6 +127,7 @@ int
 host_look(struct host *h, struct cerr *err)
 {
 	h->apparmor = host_apparmor();
+	selinux_look(&h->selinux);
 	h->cgroup2 = host_is_cgroup2();
 	h->hugetlb = host_hugetlb(h->cgroup2);
 	if (host_bounding(&h->bounding, err) == -1)

@@ -7,11 +7,13 @@
 #include <stdint.h>
 
 #include "lib/cerr.h"
+#include "parent/selinux.h"
 
 struct conf_host;
 
 struct host {
-	bool cgroup2;	       /* pure cgroup v2 */
+	bool cgroup2; /* pure cgroup v2 */
+	struct selinux_facts selinux;
 	bool apparmor;	       /* is on */
 	bool hugetlb;	       /* cgroups can limit huge pages */
 	uint64_t bounding;     /* 1 << CAP_*: the most that a container gets */

@@ -61,6 +61,7 @@ static const struct {
 	{ "require", REQUIRE },
 	{ "runtime", RUNTIME },
 	{ "seccomp", SECCOMP },
+	{ "selinux", SELINUX },
 	{ "socket", SOCKET },
 	{ "state", STATE },
 	{ "stats", STATS },

@@ -50,7 +50,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
-%token REGISTRY RUNTIME SECCOMP SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
+%token REGISTRY RUNTIME SECCOMP SELINUX SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
 %token TYPE
 %token <string> STRING
 %type <flag> default insecure json
@@ -188,6 +188,7 @@ security:
 		parse_check(lex, conf_set_text(lex->conf, CONF_SECCOMP,
 		    "runtime", &lex->err));
 	}
+	| SELINUX STRING { parse_text(lex, CONF_SELINUX, $2); }
 	| APPARMOR DEFAULT STRING { parse_text(lex, CONF_APPARMOR, $3); }
 	| SECCOMP DIRECTORY STRING {
 		parse_check(lex, conf_add_word(lex->conf, CONF_SECCOMP_DIR,

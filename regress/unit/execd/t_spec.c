@@ -365,6 +365,44 @@ t_seccomp_off(void **state)
 	spec_clear(&w.out);
 }
 
+/* Both labels, and the type of what runs an init system. */
+static void
+t_selinux(void **state)
+{
+	static char *init[] = { "/usr/sbin/init" };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	w.boot.selinux = true;
+	w.boot.selinux_process = "u:r:container_t:s0";
+	w.boot.selinux_file = "u:object_r:container_file_t:s0";
+	w.boot.selinux_init = "u:r:container_init_t:s0";
+	w.in.selinux_level = "s0:c1,c2";
+	world_build(&w);
+	assert_string_equal(json_string_value(
+				json_object_get(json_object_get(w.out.root,
+						    "process"),
+				    "selinuxLabel")),
+	    "u:r:container_t:s0:c1,c2");
+	assert_string_equal(json_string_value(
+				json_object_get(json_object_get(w.out.root,
+						    "linux"),
+				    "mountLabel")),
+	    "u:object_r:container_file_t:s0:c1,c2");
+	spec_clear(&w.out);
+	w.ctr.command = init;
+	w.ctr.n_command = 1;
+	world_build(&w);
+	assert_string_equal(w.out.labels.process,
+	    "u:r:container_init_t:s0:c1,c2");
+	spec_clear(&w.out);
+	w.sc.privileged = w.in.pod.privileged = true;
+	world_build(&w);
+	assert_string_equal(w.out.labels.process, "u:r:spc_t:s0");
+	spec_clear(&w.out);
+}
+
 /* A localhost profile is what its file says, or there is no container. */
 static void
 t_seccomp_localhost(void **state)
@@ -674,6 +712,7 @@ main(void)
 		cmocka_unit_test(t_full),
 		cmocka_unit_test(t_seccomp_off),
 		cmocka_unit_test(t_seccomp_localhost),
+		cmocka_unit_test(t_selinux),
 		cmocka_unit_test(t_args),
 		cmocka_unit_test(t_cwd),
 		cmocka_unit_test(t_bad),

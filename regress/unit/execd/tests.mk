@@ -43,6 +43,14 @@ t_monitor_attach_SRCS = regress/unit/execd/t_monitor_attach.c \
 t_launch_cgroup_SRCS = regress/unit/execd/t_launch_cgroup.c \
 	execd/launch_cgroup.c
 t_launch_cgroup_LIBS = base
+TESTS += t_selinux t_launch_relabel
+t_selinux_SRCS = regress/unit/execd/t_selinux.c execd/selinux.c $(PB_SRCS)
+t_selinux_LIBS = base
+t_selinux_PKGS = libprotobuf-c
+t_launch_relabel_SRCS = regress/unit/execd/t_launch_relabel.c \
+	execd/launch_relabel.c execd/launch_label.c execd/launch_run.c \
+	execd/launch_proc.c execd/launch_tree.c execd/launch_util.c
+t_launch_relabel_LIBS = base
 TESTS += t_launch_label
 t_launch_label_SRCS = regress/unit/execd/t_launch_label.c \
 	execd/launch_label.c execd/launch_run.c execd/launch_proc.c \

@@ -5,7 +5,7 @@ t_conf_LIBS = base
 
 t_roles_SRCS = regress/unit/parent/t_roles.c $(CONF_SRCS) parent/roles.c \
 	parent/plan.c parent/boot.c parent/conf_file.c parent/account.c \
-	parent/hooks.c parent/host.c
+	parent/hooks.c parent/host.c parent/selinux.c
 t_roles_LIBS = base fixed link proto
 t_roles_PKGS = libevent_core libprotobuf-c
 
@@ -18,3 +18,7 @@ t_dirs_LIBS = base
 t_listeners_SRCS = regress/unit/parent/t_listeners.c $(CONF_SRCS) \
 	parent/listeners.c parent/dirs.c parent/account.c
 t_listeners_LIBS = base
+
+TESTS += t_selinux_facts
+t_selinux_facts_SRCS = regress/unit/parent/t_selinux_facts.c parent/selinux.c
+t_selinux_facts_LIBS = base
