@@ -83,6 +83,15 @@ void ctr_save(struct ctr *c);
 struct ctr *ctr_by_id(struct front *front, const char *id);
 struct ctr *ctr_find(struct front *front, const char *id, struct cerr *err);
 
+/* ctr_exec.c: is there a command, of bounded size; may one be run now? */
+int ctr_check_cmd(char *const *cmd, size_t n, const ProtobufCMessage *request,
+    struct cerr *err) __attribute__((warn_unused_result));
+int ctr_may_exec(const struct ctr *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* ctr_stream.c */
+int ctr_may_attach(const struct ctr *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+
 /* Undoes what a former front left half-made, or what nobody took. */
 void ctr_undo(struct ctr *c);
 /* Its pod goes away: stop making it. */

@@ -140,23 +140,21 @@ exec_begin(struct front *front, struct grpc_call *call, const struct ctr *c,
 	grpc_on_cancel(call, exec_cancelled, x);
 }
 
-static int
-exec_check(const Runtime__V1__ExecSyncRequest *r, struct cerr *err)
+int
+ctr_check_cmd(char *const *cmd, size_t n, const ProtobufCMessage *request,
+    struct cerr *err)
 {
-	if (r->n_cmd == 0 || r->cmd[0][0] == '\0')
+	if (n == 0 || cmd[0][0] == '\0')
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "cmd: must not be empty");
-	if (r->timeout < 0)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "timeout: must not be negative");
-	if (protobuf_c_message_get_packed_size(&r->base) > EXEC_CMD_MAX)
+	if (protobuf_c_message_get_packed_size(request) > EXEC_CMD_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "cmd: longer than %u bytes", EXEC_CMD_MAX);
 	return 0;
 }
 
-static int
-exec_may(const struct front *front, const struct ctr *c, struct cerr *err)
+int
+ctr_may_exec(const struct ctr *c, struct cerr *err)
 {
 	if (c->state != CTR_RUNNING)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
@@ -164,10 +162,25 @@ exec_may(const struct front *front, const struct ctr *c, struct cerr *err)
 	if (stop_plan_killing(&c->plan))
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "container %s is being killed", c->id);
+	return front_need(c->front->execd, err);
+}
+
+static int
+exec_check(const Runtime__V1__ExecSyncRequest *r, struct cerr *err)
+{
+	if (r->timeout < 0)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "timeout: must not be negative");
+	return ctr_check_cmd(r->cmd, r->n_cmd, &r->base, err);
+}
+
+static int
+exec_may(const struct front *front, const struct ctr *c, struct cerr *err)
+{
 	if (front->nexecs >= EXEC_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "%d commands are running already", EXEC_MAX);
-	return front_need(front->execd, err);
+	return ctr_may_exec(c, err);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "criod/control.h"
 #include "criod/events.h"
 #include "criod/serve.h"
+#include "criod/session.h"
 #include "criod/store.h"
 #include "lib/cerr.h"
 #include "proto/msg.pb-c.h"
@@ -64,6 +65,7 @@ struct front {
 	Criod__RuntimeFacts *runtimes; /* NULL until execd said */
 	struct figures *figures;
 	size_t nexecs; /* ExecSync in flight */
+	struct session_table sessions;
 };
 
 /* Code UNAVAILABLE if the peer is not there now. */

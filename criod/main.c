@@ -12,6 +12,7 @@
 #include "criod/methods.h"
 #include "criod/nri.h"
 #include "criod/serve.h"
+#include "criod/session.h"
 #include "imsg/codec.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
@@ -43,6 +44,20 @@ static const struct link_handler front_execd_handlers[] = {
 	{ MSG_CTR_EXITED, facts_handle_exited },
 };
 
+static const struct link_handler front_streamd_handlers[] = {
+	{ MSG_STREAM_DROP, session_handle_drop },
+	{ MSG_STREAM_BEGIN, session_handle_begin },
+	{ MSG_STREAM_DIAL, session_handle_dial },
+	{ MSG_STREAM_END, session_handle_end },
+};
+
+static void
+front_streamd_lost(void *ctx, struct link *link, const char *breach)
+{
+	session_streamd_lost(ctx);
+	helper_link_lost(ctx, link, breach);
+}
+
 #define FRONT_LINK(role)                                                       \
 	.self = ROLE_FRONT, .peer = (role), .lost = helper_link_lost,          \
 	.pb = &codec_pb
@@ -53,7 +68,15 @@ static const struct link_handler front_nrid_handlers[] = {
 };
 
 static const struct link_def front_links[] = {
-	{ FRONT_LINK(ROLE_STREAMD) },
+	{
+	    .self = ROLE_FRONT,
+	    .peer = ROLE_STREAMD,
+	    .handlers = front_streamd_handlers,
+	    .nhandlers = sizeof(front_streamd_handlers) /
+			 sizeof(front_streamd_handlers[0]),
+	    .lost = front_streamd_lost,
+	    .pb = &codec_pb,
+	},
 	{ FRONT_LINK(ROLE_IMAGED) },
 	{ FRONT_LINK(ROLE_NETD) },
 	{
@@ -152,6 +175,7 @@ main(void)
 	TAILQ_INIT(&front.pods);
 	TAILQ_INIT(&front.ctrs);
 	LIST_INIT(&front.orphans);
+	session_init(&front.sessions);
 	LIST_INIT(&front.control.clients);
 	events_init(&front.events);
 	front.helper = helper_new(&front_def, &front, HELPER_PARENT_FD);

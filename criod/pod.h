@@ -72,6 +72,10 @@ void pod_set_ips(struct pod *pod, char *const *ips, size_t n);
 /* Writes the record, or logs why not. */
 void pod_save(struct pod *pod);
 
+/* pod_forward.c: may its ports be reached now? */
+int pod_may_forward(const struct pod *pod, struct cerr *err)
+    __attribute__((warn_unused_result));
+
 /* Any pod by its full id, also one that clients do not see. */
 struct pod *pod_by_id(struct front *front, const char *id);
 /*

@@ -15,6 +15,8 @@
  *	kill				SIGKILL the front; start again
  *	detach ROLE, attach ROLE	the link to the front
  *	garbage ROLE			that peer breaks the protocol
+ *	begin SESSION, dial SESSION PORT	as streamd, which says what came
+ *	end SESSION, drop SESSION, unbegin	likewise; the last one cancels
  */
 
 #include <sys/queue.h>
@@ -86,6 +88,7 @@ static struct {
 	int listeners[2];
 	int stubborn, images;
 	unsigned int nets;
+	uint32_t begin; /* the last STREAM_BEGIN */
 	TAILQ_HEAD(, rule) rules;
 	TAILQ_HEAD(, held) held;
 	TAILQ_HEAD(, fake_ctr) ctrs;
@@ -456,6 +459,107 @@ answer_pulled(struct link_call *call, enum msg_type type)
 	link_reply(call, type, &m, NULL, 0);
 }
 
+/* ---- streamd, and what it asks for ---- */
+
+static void
+answer_prepare(struct link_call *call, const Criod__StreamPrepare *r)
+{
+	Criod__StreamUrl m = CRIOD__STREAM_URL__INIT;
+	char url[64];
+
+	(void)snprintf(url, sizeof(url), "http://test/%llu",
+	    (unsigned long long)r->session);
+	printf("prepare %d %s %d%d%d%d ports", (int)r->kind, r->id, r->stdin,
+	    r->stdout, r->stderr, r->tty);
+	for (size_t i = 0; i < r->n_ports; i++)
+		printf(" %u", r->ports[i]);
+	printf("\n");
+	m.url = url;
+	link_reply(call, MSG_STREAM_URL, &m, NULL, 0);
+}
+
+static void
+answer_stream(struct link_call *call, const Criod__CtrStream *r)
+{
+	Criod__Empty none = CRIOD__EMPTY__INIT;
+
+	printf("stream %llu %s %d %d%d%d%d", (unsigned long long)r->session,
+	    r->id, r->attach, r->stdin, r->stdout, r->stderr, r->tty);
+	for (size_t i = 0; i < r->n_cmd; i++)
+		printf(" %s", r->cmd[i]);
+	printf("\n");
+	link_reply(call, MSG_CTR_STREAMING, &none, NULL, 0);
+}
+
+static void
+answer_dial(struct link_call *call, const Criod__NetDial *r)
+{
+	Criod__Empty none = CRIOD__EMPTY__INIT;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	printf("dial %s %d %u\n", r->pod_id, r->host_network, r->port);
+	link_reply(call, MSG_NET_DIALLED, &none, &fd, 1);
+}
+
+static void
+streamd_heard(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	if (err != NULL)
+		printf("heard %s %d %s\n", (char *)arg, (int)err->code,
+		    err->text);
+	else
+		printf("heard %s ok %zu\n", (char *)arg, m->nfds);
+	free(arg);
+}
+
+static void
+cmd_begin(const char *what, unsigned long long number)
+{
+	Criod__StreamSession m = CRIOD__STREAM_SESSION__INIT;
+
+	m.session = number;
+	w.begin = link_request(w.peers[STREAMD], MSG_STREAM_BEGIN, &m, NULL, 0,
+	    mono_none(), streamd_heard, pb_strdup(what));
+}
+
+static void
+cmd_dial(const char *what, unsigned long long number, unsigned int port)
+{
+	Criod__StreamDial m = CRIOD__STREAM_DIAL__INIT;
+
+	m.session = number;
+	m.port = port;
+	(void)link_request(w.peers[STREAMD], MSG_STREAM_DIAL, &m, NULL, 0,
+	    mono_none(), streamd_heard, pb_strdup(what));
+}
+
+static void
+cmd_session(enum msg_type type, unsigned long long number)
+{
+	Criod__StreamSession m = CRIOD__STREAM_SESSION__INIT;
+
+	m.session = number;
+	(void)link_send(w.peers[STREAMD], type, &m, NULL, 0);
+}
+
+static void
+command_stream(const char *line)
+{
+	unsigned long long number;
+	unsigned int port;
+
+	if (sscanf(line, "begin %llu", &number) == 1)
+		cmd_begin(line, number);
+	else if (sscanf(line, "dial %llu %u", &number, &port) == 2)
+		cmd_dial(line, number, port);
+	else if (sscanf(line, "end %llu", &number) == 1)
+		cmd_session(MSG_STREAM_END, number);
+	else if (sscanf(line, "drop %llu", &number) == 1)
+		cmd_session(MSG_STREAM_DROP, number);
+	else if (strcmp(line, "unbegin") == 0)
+		link_cancel(w.peers[STREAMD], w.begin);
+}
+
 static void
 answer_info(struct link_call *call, const char *id)
 {
@@ -491,6 +595,12 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 		answer_exec(call, body);
 	else if (type == MSG_CTR_INFO || type == MSG_POD_INFO)
 		answer_info(call, body_id(body));
+	else if (type == MSG_STREAM_PREPARE)
+		answer_prepare(call, body);
+	else if (type == MSG_CTR_STREAM)
+		answer_stream(call, body);
+	else if (type == MSG_NET_DIAL)
+		answer_dial(call, body);
 	else if (type == MSG_CTR_LIST)
 		answer_ctr_list(call);
 	else if (type == MSG_RUNTIMES)
@@ -529,7 +639,8 @@ static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_UPDATE), T(STATS_GET), T(CTR_LIST),
 	T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD), T(NET_DEL),
 	T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS), T(IMG_LIST),
-	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT) };
+	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT),
+	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL) };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)
@@ -754,6 +865,8 @@ command(char *line)
 		cmd_garbage(b);
 	} else if (strcmp(line, "kill") == 0) {
 		cmd_kill();
+	} else {
+		command_stream(line);
 	}
 	printf("done %s\n", line);
 }
