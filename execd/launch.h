@@ -129,8 +129,12 @@ typedef int (
 
 /* launch_job.c */
 void launch_begun(void);
-/* A one-way message to execd before the answer, with a descriptor; borrows. */
-void launch_note(enum msg_type type, const void *body, int fd);
+/*
+ * A one-way message to execd before the answer, with a descriptor; borrows.
+ * -1 if nobody wants the operation any more.
+ */
+int launch_note(enum msg_type type, const void *body, int fd)
+    __attribute__((warn_unused_result));
 /* launch_pod.c */
 /* In the pod's namespaces: host name, loopback, sysctls. */
 int launch_pod_settle(const struct launch *l, const struct launch_op *op,

@@ -197,7 +197,7 @@ static int
 exec_terminal(struct exec *x, struct cerr *err)
 {
 	struct fixed_exec_tty tty;
-	int fd;
+	int fd, sent;
 
 	if ((x->e->flags & EXEC_HAS_TTY) == 0)
 		return 0;
@@ -205,9 +205,9 @@ exec_terminal(struct exec *x, struct cerr *err)
 	if (fd == -1)
 		return -1;
 	memcpy(tty.exec, x->e->exec, sizeof(tty.exec));
-	launch_note(MSG_L_EXEC_TTY, &tty, fd);
+	sent = launch_note(MSG_L_EXEC_TTY, &tty, fd);
 	fdio_close(&fd);
-	return 0;
+	return sent == 0 ? 0 : cerr_set(err, CERR_CANCELLED, "not wanted");
 }
 
 static int

@@ -112,16 +112,27 @@ job_close_others(const struct launch_job *j)
 		_exit(1);
 }
 
+static int
+job_send(enum msg_type type, uint32_t id, const void *body, const int *fds,
+    size_t nfds)
+{
+	struct wire_msg m = { .type = type, .id = id, .nfds = nfds };
+	int sent;
+
+	if (nfds > 0)
+		memcpy(m.fds, fds, nfds * sizeof(int));
+	if (codec_pack(NULL, type, body, &m.data, &m.len) == -1)
+		return -1;
+	sent = wire_send(LAUNCH_JOB_FD, &m);
+	free(m.data);
+	return sent;
+}
+
 static void
 job_answer(enum msg_type type, uint32_t id, const void *body, const int *fds,
     size_t nfds)
 {
-	struct wire_msg m = { .type = type, .id = id, .nfds = nfds };
-
-	if (nfds > 0)
-		memcpy(m.fds, fds, nfds * sizeof(int));
-	if (codec_pack(NULL, type, body, &m.data, &m.len) == -1 ||
-	    wire_send(LAUNCH_JOB_FD, &m) == -1)
+	if (job_send(type, id, body, fds, nfds) == -1)
 		_exit(1);
 }
 
@@ -133,10 +144,10 @@ launch_begun(void)
 	job_answer(MSG_L_OK, JOB_ID_BEGUN, &none, NULL, 0);
 }
 
-void
+int
 launch_note(enum msg_type type, const void *body, int fd)
 {
-	job_answer(type, JOB_ID_NOTE, body, &fd, 1);
+	return job_send(type, JOB_ID_NOTE, body, &fd, 1);
 }
 
 static void

@@ -8,6 +8,7 @@ Ends with "N passed, N failed".
 import argparse
 import errno
 import fcntl
+import json
 import os
 import re
 import resource
@@ -787,19 +788,38 @@ def attach_hostile():
 
 
 @test
-def attach_many():
-    """Comes and goes leave nothing in the monitor."""
+def row_47():
+    """CVE-2022-23471, CVE-2025-64329: what fails, or is left, leaves nothing.
+    """
     c = Container(L, ['sleep', '100'], runtime=R, flags=2).create().start()
+    refused(13, c.exec_tty, ['/no/such'])
     c.attach().close()
-    pid = c.record()['monitor']
+    mon = c.record()['monitor']
 
-    def fds():
-        return len(os.listdir('/proc/%d/fd' % pid))
-    time.sleep(0.1)
-    before = fds()
-    for _ in range(500):
-        c.attach().close()
-    wait_for(lambda: fds() == before, what='descriptors')
+    def look():
+        return (len(os.listdir('/proc/%d/fd' % L.pid)),
+                len(os.listdir('/proc/%d/fd' % mon)),
+                os.listdir('/proc/%d/root/dev/pts' % c.pid),
+                sorted(os.listdir(G.state + '/launch/exec')))
+    time.sleep(0.2)
+    before = look()
+    for i in range(20):
+        refused(13, c.exec_tty, ['/no/such'])
+        for _ in range(10):
+            c.attach().close()
+        p = wire.memfd(json.dumps(dict(c.process(['sleep', '1006']),
+                                       terminal=True)).encode())
+        ident = L.execd.begin('L_EXEC', [p], ctr=c.id, exec=new_id(),
+                              runtime=R, flags=8)
+        os.close(p)
+        time.sleep(0.004 * i)
+        L.execd.send('CANCEL', request=ident)
+        refused(1, L.execd.end, ident)
+        for got in L.execd.oneway:
+            os.close(got[3][0])
+        L.execd.oneway.clear()
+    wait_for(lambda: sleepers(c, 1006) == 0, what='execs to die')
+    wait_for(lambda: look() == before, what='%s, now %s' % (before, look()))
     c.signal(9)
     c.delete()
 
