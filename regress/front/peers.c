@@ -640,7 +640,7 @@ static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD), T(NET_DEL),
 	T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS), T(IMG_LIST),
 	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT),
-	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL) };
+	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL), T(FRONT_FIGURES) };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)
