@@ -4,6 +4,7 @@
 
 #include "criod/pb.h"
 #include "criod/resources.h"
+#include "lib/log.h"
 
 static const size_t resources_numbers[] = {
 	offsetof(Runtime__V1__LinuxContainerResources, cpu_period),
@@ -38,7 +39,7 @@ resources_grow(void *list, size_t n)
 	void *grown = reallocarray(list, n + 1, sizeof(void *));
 
 	if (grown == NULL)
-		abort();
+		fatal("reallocarray");
 	return grown;
 }
 

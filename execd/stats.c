@@ -426,7 +426,7 @@ stats_call_counted(const struct stats_call *k)
 		struct ctr *c = stats_ctr(k->x, k->request->containers[i]);
 		const struct stats *s = c == NULL ? NULL : c->stats;
 
-		if (s != NULL && s->usage_at == 0 &&
+		if (s != NULL && s->usage_at == 0 && !s->usage_late &&
 		    (s->usage_wanted || s->usage_running))
 			return false;
 	}
@@ -528,6 +528,12 @@ stats_call_late(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	event_free(k->timer);
 	k->timer = NULL;
+	for (size_t i = 0; i < k->request->n_containers; i++) {
+		struct ctr *c = stats_ctr(k->x, k->request->containers[i]);
+
+		if (c != NULL && c->stats != NULL && c->stats->usage_at == 0)
+			c->stats->usage_late = true;
+	}
 	stats_call_step(k);
 }
 

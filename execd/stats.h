@@ -28,6 +28,7 @@ struct stats {
 	int64_t usage_at; /* wall ns; 0: not counted yet */
 	struct mono usage_next, usage_began;
 	bool usage_wanted, usage_running;
+	bool usage_late; /* an answer has gone without it: no more waits */
 };
 
 struct stats_state *stats_new(struct execd *x);

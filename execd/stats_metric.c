@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "execd/stats.h"
+#include "lib/log.h"
 #include "lib/metric.h"
 
 #define METRIC_S_NS 1000000000U
@@ -96,7 +97,7 @@ metric_add(struct metric_out *o, enum metric_id id, uint64_t value,
 		o->size = o->size == 0 ? 64 : 2 * o->size;
 		item->metrics = reallocarray(item->metrics, o->size, sizeof(m));
 		if (item->metrics == NULL)
-			abort();
+			fatal("reallocarray");
 	}
 	m = execd_alloc(1, sizeof(*m));
 	criod__stats_metric__init(m);

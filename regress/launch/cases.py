@@ -1598,6 +1598,42 @@ def usage_hostile():
     c.delete()
 
 
+@test
+def usage_confined():
+    """What walks through a container's files can do nothing else."""
+    c = Container(L, ['sleep', '1000'], runtime=R)
+    c.rootfs()
+    upper = os.open('%s/%s/upper' % (G.container, c.id), os.O_RDONLY)
+    os.mkdir('many', dir_fd=upper)
+    many = os.open('many', os.O_RDONLY, dir_fd=upper)
+    for i in range(30000):
+        os.close(os.open('%d' % i, os.O_CREAT, dir_fd=many))
+    os.close(many)
+    ident = L.execd.begin('L_USAGE', ctr=c.id)
+    seen = None
+    end = time.time() + 20 * SLOW
+    while seen is None and ident not in L.execd.answers and \
+            time.time() < end:
+        with open('/proc/%d/task/%d/children' % (L.pid, L.pid)) as f:
+            for pid in f.read().split():
+                try:
+                    st = status(int(pid))
+                except OSError:
+                    continue
+                if st.get('Seccomp') == '2':
+                    seen = st
+                    root = os.readlink('/proc/%s/root' % pid)
+                    fds = os.listdir('/proc/%s/fd' % pid)
+    L.execd.end(ident)
+    assert seen is not None
+    assert seen['Uid'].split() == ['65534'] * 4
+    assert seen['CapEff'] == seen['CapPrm'] == '%016x' % (1 << 2)
+    assert seen['NoNewPrivs'] == '1'
+    assert root.endswith('/upper') and len(fds) <= 8, (root, fds)
+    os.close(upper)
+    c.delete()
+
+
 def limits(c):
     """What the kernel has for the container."""
     out = {}
