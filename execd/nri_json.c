@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "execd/nri_json.h"
@@ -25,7 +26,8 @@ nri_json_key(char key[NRI_KEY_MAX], const char *field)
 	for (size_t i = 0;
 	     i < sizeof(nri_json_names) / sizeof(nri_json_names[0]); i++) {
 		if (strcmp(field, nri_json_names[i].field) == 0) {
-			strcpy(key, nri_json_names[i].key);
+			(void)snprintf(key, NRI_KEY_MAX, "%s",
+			    nri_json_names[i].key);
 			return;
 		}
 	}
@@ -35,7 +37,7 @@ nri_json_key(char key[NRI_KEY_MAX], const char *field)
 			continue;
 		}
 		key[n++] =
-		    upper ? (char)toupper((unsigned char)*field) : *field;
+		    (char)(upper ? toupper((unsigned char)*field) : *field);
 		upper = false;
 	}
 	key[n] = '\0';

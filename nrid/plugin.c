@@ -312,7 +312,8 @@ plugin_name(struct plugin *p, const char *idx, const char *name)
 		(void)snprintf(p->name, sizeof(p->name), "%s-%s", p->idx,
 		    p->base);
 	}
-	p->order = (uint64_t)atoi(p->idx) << 32 | ++n->seq;
+	p->order = (uint64_t)(uint8_t)p->idx[0] << 40 |
+		   (uint64_t)(uint8_t)p->idx[1] << 32 | ++n->seq;
 	TAILQ_REMOVE(&n->plugins, p, entry);
 	TAILQ_FOREACH(o, &n->plugins, entry) {
 		if (o->order > p->order) {

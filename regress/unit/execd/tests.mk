@@ -74,3 +74,8 @@ t_spec_update_SRCS = regress/unit/execd/t_spec_update.c \
 	execd/spec_update.c $(SPEC_SRCS) $(PB_SRCS)
 t_spec_update_LIBS = base json
 t_spec_update_PKGS = jansson libprotobuf-c
+TESTS += t_nri_apply
+t_nri_apply_SRCS = regress/unit/execd/t_nri_apply.c execd/nri_apply.c \
+	execd/nri_json.c $(SPEC_SRCS) $(PB_SRCS)
+t_nri_apply_LIBS = base json pbsafe
+t_nri_apply_PKGS = jansson libprotobuf-c
