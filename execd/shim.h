@@ -14,6 +14,7 @@
  *	start CTR
  *	exec --process F --pid-file F [--console-socket S] --detach CTR
  *	kill [--exec ID] CTR SIGNAL
+ *	update --resources F CTR
  *	delete --force CTR
  *	stop POD
  *
@@ -58,7 +59,7 @@ struct shim_args {
 	gid_t gid;
 	bool systemd;
 	const char *pod, *rootfs, *bundle, *pidfile, *console, *process, *exec,
-	    *log;
+	    *log, *resources;
 	const char *id;	    /* container, or pod */
 	const char *signal; /* of kill */
 };
@@ -130,6 +131,9 @@ int shim_task_start(struct shim *s, const char *id, const char *exec,
     struct cerr *err) __attribute__((warn_unused_result));
 int shim_task_kill(struct shim *s, const char *id, const char *exec,
     uint32_t sig, struct cerr *err) __attribute__((warn_unused_result));
+/* resources: OCI's, as JSON. */
+int shim_task_update(struct shim *s, const char *id, const void *resources,
+    size_t len, struct cerr *err) __attribute__((warn_unused_result));
 /* Kills all of it, waits for its end and forgets it. */
 int shim_task_end(struct shim *s, const char *id, struct cerr *err)
     __attribute__((warn_unused_result));

@@ -278,14 +278,17 @@ pump_drain(struct pump *p)
 		pump_once(p, mono_left_ms(end));
 }
 
-/* The shim keeps what has ended until it is told. */
+/*
+ * The shim keeps a command that has ended until it is told.  A container stays:
+ * with it would go its cgroup, which the monitor has yet to look at.
+ */
 static void
 pump_forget(struct pump *p)
 {
 	Task__Target m = TASK__TARGET__INIT;
 	struct cerr err;
 
-	if (p->code == PUMP_LOST)
+	if (p->exec == NULL || p->code == PUMP_LOST)
 		return;
 	m.id = pump_str(p->id);
 	m.exec_id = pump_str(p->exec);

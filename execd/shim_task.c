@@ -9,7 +9,8 @@
 
 #define TASK_MS	       60000
 #define TASK_CREATE_MS 100000 /* a virtual machine may boot */
-#define TASK_END_MS    15000
+#define TASK_END_MS    5000   /* where a shim that hangs is expected */
+#define TASK_OCI       "types.containerd.io/opencontainers/runtime-spec/1/"
 
 /* protobuf-c takes pointers to non-const but does not write. */
 static char *
@@ -42,7 +43,22 @@ shim_task_kill(struct shim *s, const char *id, const char *exec, uint32_t sig,
 	m.exec_id = task_str(exec != NULL ? exec : "");
 	m.signal = sig;
 	m.all = sig == SIGKILL && exec == NULL;
-	return shim_call(s, "Kill", &m, NULL, NULL, TASK_MS, err);
+	return shim_call(s, "Kill", &m, NULL, NULL, TASK_END_MS, err);
+}
+
+int
+shim_task_update(struct shim *s, const char *id, const void *resources,
+    size_t len, struct cerr *err)
+{
+	Task__Update m = TASK__UPDATE__INIT;
+	Task__Any any = TASK__ANY__INIT;
+
+	any.type_url = task_str(TASK_OCI "LinuxResources");
+	memcpy(&any.value.data, &resources, sizeof(resources));
+	any.value.len = len;
+	m.id = task_str(id);
+	m.resources = &any;
+	return shim_call(s, "Update", &m, NULL, NULL, TASK_MS, err);
 }
 
 int
@@ -52,6 +68,11 @@ shim_task_end(struct shim *s, const char *id, struct cerr *err)
 	struct cerr why;
 	int killed = shim_task_kill(s, id, NULL, SIGKILL, &why);
 
+	if (killed == -1 && why.code == CERR_DEADLINE_EXCEEDED) {
+		*err = why;
+		return -1;
+	}
+
 	/* One that has ended cannot be killed, and that is all right. */
 	m.id = task_str(id);
 	if (shim_call(s, "Wait", &m, NULL, NULL, TASK_END_MS, err) == -1 &&
@@ -60,7 +81,7 @@ shim_task_end(struct shim *s, const char *id, struct cerr *err)
 			*err = why;
 		return -1;
 	}
-	if (shim_call(s, "Delete", &m, NULL, NULL, TASK_MS, err) == -1 &&
+	if (shim_call(s, "Delete", &m, NULL, NULL, TASK_END_MS, err) == -1 &&
 	    err->code != CERR_NOT_FOUND)
 		return -1;
 	return 0;
@@ -123,9 +144,7 @@ shim_task_exec(struct shim *s, const char *id, const char *exec,
 	Task__Exec m = TASK__EXEC__INIT;
 	Task__Any spec = TASK__ANY__INIT;
 
-	spec.type_url =
-	    task_str("types.containerd.io/opencontainers/runtime-spec/1/"
-		     "Process");
+	spec.type_url = task_str(TASK_OCI "Process");
 	memcpy(&spec.value.data, &process, sizeof(process));
 	spec.value.len = len;
 	m.id = task_str(id);

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,11 +20,13 @@
 #include "lib/fdio.h"
 #include "proto/task.pb-c.h"
 
-#define SHIMRUN_PROCESS_MAX (32U * 1024 * 1024)
-#define SHIMRUN_GONE_MS	    2000 /* for a shim to end */
-#define SHIMRUN_ASK_MS	    10000
-#define SHIMRUN_SANDBOX	    "sandbox.json" /* execd's, beside config.json */
-#define SHIMRUN_ROOT	    "root"	   /* the sandbox's root file system */
+#define SHIMRUN_PROCESS_MAX   (32U * 1024 * 1024)
+#define SHIMRUN_RESOURCES_MAX (1024 * 1024)
+#define SHIMRUN_GONE_MS	      2000 /* for a shim to end */
+#define SHIMRUN_ASK_MS	      10000
+#define SHIMRUN_CTRS_MAX      1024	     /* of one pod */
+#define SHIMRUN_SANDBOX	      "sandbox.json" /* execd's, beside config.json */
+#define SHIMRUN_ROOT	      "root" /* the sandbox's root file system */
 
 /* ---- the pod's sandbox ---- */
 
@@ -82,13 +86,47 @@ sandbox_make(const struct shim_args *a, struct shim *s, struct cerr *err)
 	return shim_task_start(s, a->pod, NULL, err);
 }
 
+/* Containers of the pod that is stopped, as far as its shim knows them. */
+static char sandbox_ctrs[SHIMRUN_CTRS_MAX][ID_SIZE];
+static size_t sandbox_nctrs;
+
+static void
+sandbox_find(const struct shim_args *a)
+{
+	DIR *d = opendir(a->root);
+	struct dirent *e;
+	struct cerr err;
+	char pod[ID_SIZE];
+
+	while (d != NULL && (e = readdir(d)) != NULL &&
+	       sandbox_nctrs < SHIMRUN_CTRS_MAX) {
+		if (id_valid(e->d_name) &&
+		    shim_pod_of(a, e->d_name, pod, &err) == 0 &&
+		    strcmp(pod, a->pod) == 0)
+			memcpy(sandbox_ctrs[sandbox_nctrs++], e->d_name,
+			    ID_SIZE);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+}
+
+/* A shim does not end while it has a container. */
 static int
 sandbox_end(const struct shim_args *a, struct shim *s, struct cerr *err)
 {
 	Task__Shutdown m = TASK__SHUTDOWN__INIT;
-	int ret = shim_task_end(s, a->pod, err);
+	int ret = 0;
 	char id[ID_SIZE];
 
+	for (size_t i = 0; i <= sandbox_nctrs; i++) {
+		const char *ctr = i < sandbox_nctrs ? sandbox_ctrs[i] : a->pod;
+
+		if (shim_task_end(s, ctr, err) == -1)
+			ret = -1;
+		/* One that hangs is not asked again. */
+		if (ret == -1 && err->code == CERR_DEADLINE_EXCEEDED)
+			return -1;
+	}
 	(void)snprintf(id, sizeof(id), "%s", a->pod);
 	m.id = id;
 	m.now = true;
@@ -100,25 +138,56 @@ sandbox_end(const struct shim_args *a, struct shim *s, struct cerr *err)
 	return ret;
 }
 
-/* Whoever listens there is root's and ours: see shim_connect. */
+/* A process that runs the shim's program with the pod's id as an argument. */
+static bool
+sandbox_is_shim(const struct shim_args *a, const char *pid)
+{
+	char path[64], buf[SHIM_PATH_MAX];
+	struct stat exe, shim;
+	CLEANUP_FD int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	if (stat(path, &exe) == -1 || stat(a->shim, &shim) == -1 ||
+	    exe.st_dev != shim.st_dev || exe.st_ino != shim.st_ino)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd == -1 ? -1 : fdio_read_upto(fd, buf, sizeof(buf));
+	return n > 0 && memmem(buf, (size_t)n, a->pod, strlen(a->pod)) != NULL;
+}
+
 static void
-sandbox_kill(int sock)
+sandbox_kill_shims(const struct shim_args *a)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		int pidfd = isdigit((unsigned char)e->d_name[0])
+				? pidfd_open((pid_t)atoi(e->d_name), 0)
+				: -1;
+
+		/* Looked at once it cannot become another. */
+		if (pidfd != -1 && sandbox_is_shim(a, e->d_name)) {
+			(void)fprintf(stderr, "the pod's shim was killed\n");
+			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		}
+		fdio_close(&pidfd);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+}
+
+/* After its Shutdown it hangs up; one that does not is ended. */
+static void
+sandbox_gone(const struct shim_args *a, int sock)
 {
 	struct pollfd p = { sock, 0, 0 };
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	int pidfd;
 
-	if (poll(&p, 1, SHIMRUN_GONE_MS) == 1 && (p.revents & POLLHUP) != 0)
-		return;
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == -1)
-		return;
-	pidfd = pidfd_open(peer.pid, 0);
-	if (pidfd == -1)
-		return;
-	(void)fprintf(stderr, "the pod's shim does not end: killed\n");
-	(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	(void)close(pidfd);
+	if (sock == -1 || poll(&p, 1, SHIMRUN_GONE_MS) != 1 ||
+	    (p.revents & POLLHUP) == 0)
+		sandbox_kill_shims(a);
 }
 
 static void
@@ -128,10 +197,10 @@ sandbox_stop(const struct shim_args *a)
 	CLEANUP_FD int sock = shim_connect(a, a->pod, &err);
 	bool well = false;
 
-	if (sock != -1) {
+	sandbox_find(a);
+	if (sock != -1)
 		well = shim_apart(a, sock, sandbox_end) == 0;
-		sandbox_kill(sock);
-	}
+	sandbox_gone(a, sock);
 	shim_clean(a, a->pod, !well);
 }
 
@@ -261,6 +330,24 @@ shimrun_kill(const struct shim_args *a, struct cerr *err)
 }
 
 static int
+shimrun_update(const struct shim_args *a, struct cerr *err)
+{
+	static char text[SHIMRUN_RESOURCES_MAX];
+	/* A link to a descriptor of the launcher's. */
+	CLEANUP_FD int fd = a->resources == NULL
+				? -1
+				: open(a->resources, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : fdio_read_upto(fd, text, sizeof(text));
+	struct shim *s;
+
+	if (n == -1)
+		return cerr_errno(err, "resources");
+	s = shimrun_ask(a, err);
+	return s == NULL ? -1
+			 : shim_task_update(s, a->id, text, (size_t)n, err);
+}
+
+static int
 shimrun_end(const struct shim_args *a, struct shim *s, struct cerr *err)
 {
 	return shim_task_end(s, a->id, err);
@@ -309,6 +396,7 @@ static const struct {
 	{ "start", 1, shimrun_start },
 	{ "exec", 1, shimrun_exec },
 	{ "kill", 2, shimrun_kill },
+	{ "update", 1, shimrun_update },
 	{ "delete", 1, shimrun_delete },
 	{ "stop", 1, shimrun_stop },
 };
@@ -329,6 +417,7 @@ enum shimrun_opt {
 	OPT_PROCESS,
 	OPT_EXEC,
 	OPT_LOG,
+	OPT_RESOURCES,
 	OPT_TEXTS, /* those above are strings */
 	OPT_IDS,
 	OPT_SYSTEMD,
@@ -350,6 +439,7 @@ static const struct option shimrun_options[] = {
 	{ "exec", required_argument, NULL, OPT_EXEC },
 	{ "ids", required_argument, NULL, OPT_IDS },
 	{ "systemd-cgroup", no_argument, NULL, OPT_SYSTEMD },
+	{ "resources", required_argument, NULL, OPT_RESOURCES },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "detach", no_argument, NULL, OPT_NONE },
 	{ "force", no_argument, NULL, OPT_NONE },
@@ -373,6 +463,7 @@ shimrun_option(struct shim_args *a, int opt, const char *value)
 		[OPT_PROCESS] = &a->process,
 		[OPT_EXEC] = &a->exec,
 		[OPT_LOG] = &a->log,
+		[OPT_RESOURCES] = &a->resources,
 	};
 
 	if (opt < 0 || opt > OPT_NONE)

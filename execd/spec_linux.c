@@ -53,14 +53,28 @@ spec_namespace_target(struct spec *s, json_t *list)
 	return spec_namespace(s, list, "pid", path);
 }
 
+/*
+ * runsc shares nothing between its containers; a shim may, within a pod.  Of a
+ * target only what stands for it is known, which is a process of the host's.
+ */
+static bool
+spec_pid_refused(const struct spec *s)
+{
+	Runtime__V1__NamespaceMode mode = spec_pid_mode(s);
+
+	if (!s->in->own_kernel)
+		return false;
+	return mode == RUNTIME__V1__NAMESPACE_MODE__TARGET ||
+	       (!s->in->shim && mode != RUNTIME__V1__NAMESPACE_MODE__CONTAINER);
+}
+
 static int
 spec_namespace_pid(struct spec *s, json_t *list)
 {
-	if (s->in->own_kernel &&
-	    spec_pid_mode(s) != RUNTIME__V1__NAMESPACE_MODE__CONTAINER)
+	if (spec_pid_refused(s))
 		return cerr_set(s->err, CERR_FAILED_PRECONDITION,
 		    "namespace_options.pid: this runtime handler's containers "
-		    "each have a kernel of their own");
+		    "cannot share it: they have a kernel of their own");
 	switch (spec_pid_mode(s)) {
 	case RUNTIME__V1__NAMESPACE_MODE__POD:
 		if ((s->in->pod.namespaces & POD_NS_PID) == 0)

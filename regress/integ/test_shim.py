@@ -166,6 +166,21 @@ def test_the_shim_dies(world, made):
     assert mounts(world) == []
 
 
+def test_the_shim_hangs(world, made):
+    """Everything still goes, in bounded time."""
+    pod, config = made.run(handler="shim")
+    ctr = made.start(pod, config, ["sleep", "1000"])
+    (pid, _), = shims().items()
+    os.kill(pid, signal.SIGSTOP)
+    before = time.monotonic()
+    made.client.StopContainer(container_id=ctr, timeout=0)
+    assert made.status(ctr).exit_code == 137
+    made.clean()
+    assert time.monotonic() - before < 40
+    assert shims() == {} and mounts(world) == []
+    assert os.listdir(state(world)) == []
+
+
 def test_output_both_ways(world, made):
     """A megabyte, hashed; output without an end of line; nothing lost."""
     pod, config = made.run(handler="shim")
@@ -178,6 +193,18 @@ def test_output_both_ways(world, made):
     ctr = made.start(pod, config, ["sleep", "1000"], name="d")
     r = made.sh(ctr, "head -c 1000000 /dev/zero | tr '\\0' y")
     assert r.stdout == b"y" * 1000000 and r.exit_code == 0
+
+
+def test_new_limits(world, made):
+    pod, config = made.run(handler="shim")
+    ctr = made.start(pod, config, ["sleep", "1000"],
+                     resources={"memory_limit_in_bytes": 64 << 20})
+    show = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || " \
+        "cat /sys/fs/cgroup/memory.max"
+    assert made.sh(ctr, show).stdout.split() == [b"%d" % (64 << 20)]
+    made.client.UpdateContainerResources(
+        container_id=ctr, linux={"memory_limit_in_bytes": 96 << 20})
+    assert made.sh(ctr, show).stdout.split() == [b"%d" % (96 << 20)]
 
 
 @pytest.mark.parametrize("name", sorted(BAD))

@@ -641,6 +641,10 @@ t_shim(void **state)
 	(void)state;
 	world_init(&w);
 	w.in.own_kernel = w.in.shim = true;
+	w.ns.pid = RUNTIME__V1__NAMESPACE_MODE__TARGET;
+	w.in.target_pid = 1234;
+	world_refused(&w, CERR_FAILED_PRECONDITION);
+	w.ns.pid = RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
 	golden(&w, "shim");
 	sandbox = spec_sandbox(&w.in, &w.err);
 	assert_non_null(sandbox);
