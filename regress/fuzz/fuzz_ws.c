@@ -32,8 +32,8 @@ on_data(void *arg, unsigned int channel, const uint8_t *buf, size_t len)
 
 	assert(channel <= 255 && len > 0);
 	(void)memchr(buf, '\0', len);
-	if (buf[0] == 's' && ws_send(p->ws, channel, buf, len % WS_DATA_MAX) ==
-				 -1)
+	if (buf[0] == 's' &&
+	    ws_send(p->ws, channel, buf, len % WS_DATA_MAX) == -1)
 		p->out++;
 	if (buf[0] == 'c')
 		ws_close(p->ws);
@@ -65,8 +65,8 @@ fuzz_messages(const struct upgrade_proto *proto, const uint8_t *data,
     size_t size)
 {
 	enum ws_mode mode = proto->transport == UPGRADE_TUNNEL ? WS_BYTES
-			    : proto->base64			   ? WS_BASE64
-								   : WS_CHANNELS;
+			    : proto->base64		       ? WS_BASE64
+							       : WS_CHANNELS;
 	struct evbuffer *in = evbuffer_new();
 	struct peer p = { 0 };
 	enum ws_result r = WS_OPEN;

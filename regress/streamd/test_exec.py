@@ -458,7 +458,7 @@ UPGRADE = ["Connection: Upgrade", "Upgrade: SPDY/3.1",
            "X-Stream-Protocol-Version: v4.channel.k8s.io"]
 
 
-def test_token_is_for_one_use(backend):
+def test_row_68_token_is_for_one_use(backend):
     url, _ = backend.prepare("EXEC", command(["true"], stdin=False),
                              stdout=True)
     assert len(url.rsplit("/", 1)[1]) == 40
@@ -468,7 +468,7 @@ def test_token_is_for_one_use(backend):
     assert connect(url, UPGRADE)[1] == 404
 
 
-def test_token_is_for_one_kind(backend):
+def test_row_68_token_is_for_one_kind(backend):
     url, _ = backend.prepare("EXEC", command(["true"], stdin=False),
                              stdout=True)
     for wrong in (url.replace("/exec/", "/attach/"), url[:-1], url + "0",

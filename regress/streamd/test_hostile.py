@@ -35,6 +35,14 @@ def syn(ident, raw):
 
 HEADERS = block([("streamtype", "error")])
 
+# Row 48: counts and lengths that are trusted before there is memory for them.
+COUNTS = {
+    "too_many_headers": syn(1, packed(block([("a%d" % i, "")
+                                             for i in range(33)]))),
+    "length_lies": syn(1, packed(struct.pack(">II", 1, 0xffffffff) + b"a")),
+    "settings_count": control(4, struct.pack(">I", 1000)),
+}
+
 BREACHES = {
     "bomb": syn(1, packed(b"\0" * (3 << 20))),
     "not_compressed": syn(1, HEADERS),
@@ -42,10 +50,7 @@ BREACHES = {
                                 c.flush(zlib.Z_SYNC_FLUSH))(
                                     zlib.compressobj(zdict=b"other"))),
     "no_count": syn(1, packed(b"\0\0")),
-    "too_many_headers": syn(1, packed(block([("a%d" % i, "")
-                                             for i in range(33)]))),
     "count_lies": syn(1, packed(struct.pack(">I", 2) + HEADERS[4:])),
-    "length_lies": syn(1, packed(struct.pack(">II", 1, 0xffffffff) + b"a")),
     "no_name": syn(1, packed(block([("", "x")]))),
     "more_behind": syn(1, packed(HEADERS + b"x")),
     "long_control": control(1, b"x" * 4097),
@@ -63,7 +68,6 @@ BREACHES = {
                      syn(3, c.compress(HEADERS) +
                          c.flush(zlib.Z_SYNC_FLUSH)))(
                              zlib.compressobj(zdict=DICT)),
-    "settings_count": control(4, struct.pack(">I", 1000)),
     "settings_window": control(4, struct.pack(">III", 1, 7, 0x80000000)),
     "window_0": control(9, struct.pack(">II", 0, 0)),
     "window_too_large": control(9, struct.pack(">II", 0, 0x80000000)),
@@ -75,13 +79,22 @@ BREACHES = {
 }
 
 
-@pytest.mark.parametrize("name", BREACHES)
-def test_spdy_breach(backend, streamd, name):
+def cut_off(backend, raw):
     c, session = client(backend)
-    c.send(BREACHES[name])
+    c.send(raw)
     c.wait(lambda: c.closed, 5)
     assert c.goaway in (None, 1)	# a reset may have eaten it
     wait_for(lambda: ("front", session) in backend.ends)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_row_48(backend, streamd, name):
+    cut_off(backend, COUNTS[name])
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_spdy_breach(backend, streamd, name):
+    cut_off(backend, BREACHES[name])
 
 
 def test_what_is_borne(backend):

@@ -73,8 +73,7 @@ t_resize(void **state)
 	    "{\"Width\":1,\"Height\":2}{\"Height\":4,\"Width\":3}", 44, &s));
 	assert_int_equal(s.columns, 3);
 	assert_int_equal(s.rows, 4);
-	assert_false(resize_take(&r, "{\"Width\":65536,\"Height\":2}", 26,
-	    &s));
+	assert_false(resize_take(&r, "{\"Width\":65536,\"Height\":2}", 26, &s));
 	assert_true(r.bad);
 	assert_false(resize_take(&r, "{\"Width\":1,\"Height\":2}", 22, &s));
 }
@@ -98,9 +97,11 @@ t_base64(void **state)
 	static const struct {
 		const char *in, *out;
 	} good[] = { { "", "" }, { "QQ==", "A" }, { "QUI=", "AB" },
-		{ "QUJD", "ABC" }, { "QUJDRA==", "ABCD" }, { "+/+/", "\xfb\xff\xbf" } };
-	static const char *const bad[] = { "Q", "QQ", "QQ=", "QQ==Q", "Q===",
-		"=QQQ", "QQ=Q", "QUJ DRA==", "QQ==QQ==", "\xff\xff\xff\xff" };
+		{ "QUJD", "ABC" }, { "QUJDRA==", "ABCD" },
+		{ "+/+/", "\xfb\xff\xbf" } };
+	static const char *const bad[] = { "Q", "QQ", "QQ=", "QQ==Q",
+		"Q===", "=QQQ", "QQ=Q",
+		"QUJ DRA==", "QQ==QQ==", "\xff\xff\xff\xff" };
 	uint8_t out[32];
 
 	(void)state;

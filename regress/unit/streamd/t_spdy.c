@@ -101,8 +101,9 @@ begin(void **state)
 	p->spdy = spdy_new(&def, p);
 	assert_non_null(p->spdy);
 	assert_int_equal(deflateInit(&p->z, 9), Z_OK);
-	assert_int_equal(deflateSetDictionary(&p->z,
-			     (const uint8_t *)spdy_dict, SPDY_DICT_LEN), Z_OK);
+	assert_int_equal(deflateSetDictionary(&p->z, (const uint8_t *)spdy_dict,
+			     SPDY_DICT_LEN),
+	    Z_OK);
 	*state = p;
 	return 0;
 }
@@ -134,8 +135,10 @@ syn(struct peer *p, uint8_t id, uint8_t flags, const char *type, uint8_t *buf)
 	p->z.avail_out = 200;
 	assert_int_equal(deflate(&p->z, Z_SYNC_FLUSH), Z_OK);
 	n = 200 - p->z.avail_out + 10;
-	memcpy(buf, (uint8_t[]){ 0x80, 3, 0, 1, flags, 0, 0, (uint8_t)n, 0, 0,
-		0, id, 0, 0, 0, 0, 0, 0 }, 18);
+	memcpy(buf,
+	    (uint8_t[]){ 0x80, 3, 0, 1, flags, 0, 0, (uint8_t)n, 0, 0, 0, id, 0,
+		0, 0, 0, 0, 0 },
+	    18);
 	return n + 8;
 }
 
@@ -163,7 +166,8 @@ expect_reply(struct peer *p, z_stream *z, uint8_t id)
 	assert_true(p->nout > 12);
 	assert_memory_equal(p->out,
 	    ((uint8_t[]){ 0x80, 3, 0, 2, 0, 0, 0, (uint8_t)(p->nout - 8), 0, 0,
-		0, id }), 12);
+		0, id }),
+	    12);
 	z->next_in = p->out + 12;
 	z->avail_in = (unsigned int)(p->nout - 12);
 	z->next_out = none;
@@ -171,7 +175,8 @@ expect_reply(struct peer *p, z_stream *z, uint8_t id)
 	r = inflate(z, Z_SYNC_FLUSH);
 	if (r == Z_NEED_DICT) {
 		assert_int_equal(inflateSetDictionary(z,
-		    (const uint8_t *)spdy_dict, SPDY_DICT_LEN), Z_OK);
+				     (const uint8_t *)spdy_dict, SPDY_DICT_LEN),
+		    Z_OK);
 		r = inflate(z, Z_SYNC_FLUSH);
 	}
 	assert_int_equal(r, Z_OK);
@@ -255,7 +260,8 @@ t_ping_and_updates(void **state)
 	spdy_used(p->spdy, 1, 1);
 	expect_out(p,
 	    "\x80\3\0\11\0\0\0\10\0\0\0\1\0\0\x80\0"
-	    "\x80\3\0\11\0\0\0\10\0\0\0\0\0\0\x80\0", 32);
+	    "\x80\3\0\11\0\0\0\10\0\0\0\0\0\0\x80\0",
+	    32);
 }
 
 static void
@@ -273,7 +279,8 @@ t_breach(void **state)
 	struct peer *p = *state;
 
 	assert_int_equal(spdy_input(p->spdy,
-			     (const uint8_t *)"\0\0\0\0\0\0\0\0", 8), -1);
+			     (const uint8_t *)"\0\0\0\0\0\0\0\0", 8),
+	    -1);
 	assert_non_null(spdy_why(p->spdy));
 	expect_out(p, "\x80\3\0\7\0\0\0\10\0\0\0\0\0\0\0\1", 16);
 	assert_int_equal(spdy_input(p->spdy, (const uint8_t *)"x", 1), -1);
