@@ -10,6 +10,8 @@
 #include "streamd/upgrade.h"
 #include "streamd/ws.h"
 
+#define CLIENT_BEAT 5 /* seconds; kubectl gives up after sixty */
+
 struct client {
 	struct sock *sock;
 	struct spdy *spdy;	 /* NULL: channels of ws */
@@ -23,7 +25,7 @@ struct client {
 	bool was_full; /* room was denied, and is owed */
 	const char *why;
 	unsigned int idle;
-	struct event *kick, *timer;
+	struct event *kick, *timer, *beat;
 };
 
 static void
@@ -260,6 +262,30 @@ client_take(struct client *c)
 		client_end(c, "the client broke the WebSocket protocol");
 }
 
+/* While nothing is read. */
+static void
+client_on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (client_full(c))
+		ws_beat(c->ws);
+	else
+		(void)evtimer_del(c->beat);
+}
+
+static void
+client_hold(struct client *c, bool full)
+{
+	static const struct timeval tv = { CLIENT_BEAT, 0 };
+
+	sock_pause(c->sock, full);
+	if (full && c->ws != NULL && !evtimer_pending(c->beat, NULL))
+		(void)evtimer_add(c->beat, &tv);
+}
+
 static void
 client_input(struct client *c)
 {
@@ -271,7 +297,7 @@ client_input(struct client *c)
 	}
 	if (c->finishing)
 		return;
-	sock_pause(c->sock, full);
+	client_hold(c, full);
 	if (sock_ended(c->sock) && !full)
 		client_end(c, "the client has gone");
 }
@@ -346,8 +372,10 @@ client_set_up(struct client *c, struct event_base *base,
 
 	c->kick = event_new(base, -1, 0, client_on_kick, c);
 	c->timer = evtimer_new(base, client_on_idle, c);
+	c->beat = event_new(base, -1, EV_PERSIST, client_on_beat, c);
 	c->tunnel = evbuffer_new();
-	if (c->kick == NULL || c->timer == NULL || c->tunnel == NULL)
+	if (c->kick == NULL || c->timer == NULL || c->beat == NULL ||
+	    c->tunnel == NULL)
 		return -1;
 	if (u->proto->transport != UPGRADE_WEBSOCKET) {
 		c->spdy =
@@ -406,6 +434,7 @@ client_free(struct client *c)
 		flow_free(c->flows);
 	client_event_free(c->kick);
 	client_event_free(c->timer);
+	client_event_free(c->beat);
 	if (c->tunnel != NULL)
 		evbuffer_free(c->tunnel);
 	spdy_free(c->spdy);

@@ -68,6 +68,13 @@ forward_pair_free(struct forward_pair *p)
 	free(p);
 }
 
+static void
+forward_finish(struct forward *fw)
+{
+	session_release(&fw->s);
+	client_finish(fw->s.client);
+}
+
 /* A client that waits for the error flow's end must see it. */
 static void
 forward_pair_end(struct forward_pair *p)
@@ -80,7 +87,7 @@ forward_pair_end(struct forward_pair *p)
 		flow_finish(p->error);
 	forward_pair_free(p);
 	if (!forward_is_spdy(fw) && TAILQ_EMPTY(&fw->pairs))
-		client_finish(fw->s.client);
+		forward_finish(fw);
 }
 
 static void
@@ -351,7 +358,7 @@ forward_make_channels(struct forward *fw)
 			return -1;
 	}
 	if (w->nports == 0)
-		client_finish(fw->s.client);
+		forward_finish(fw);
 	return 0;
 }
 
@@ -380,7 +387,7 @@ forward_begun(struct session *s, const char *why)
 			forward_pair_dial(p);
 	}
 	if (why != NULL)
-		client_finish(s->client);
+		forward_finish(fw);
 }
 
 static void

@@ -255,6 +255,12 @@ ws_send(struct ws *w, unsigned int channel, const void *buf, size_t len)
 }
 
 void
+ws_beat(struct ws *w)
+{
+	(void)ws_queue(w, WSLAY_PONG, NULL, 0);
+}
+
+void
 ws_close(struct ws *w)
 {
 	(void)wslay_event_queue_close(w->ctx, WSLAY_CODE_NORMAL_CLOSURE, NULL,

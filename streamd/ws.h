@@ -47,6 +47,11 @@ enum ws_result ws_input(struct ws *w, struct evbuffer *in);
 /* At most WS_DATA_MAX bytes.  -1 without memory. */
 int ws_send(struct ws *w, unsigned int channel, const void *buf, size_t len)
     __attribute__((warn_unused_result));
+/*
+ * A pong that nobody asked for: a client whose pings are not read, because it
+ * is held back, shall not give up.
+ */
+void ws_beat(struct ws *w);
 /* The last message: status 1000. */
 void ws_close(struct ws *w);
 

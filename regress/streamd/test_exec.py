@@ -188,6 +188,24 @@ def test_stdin_nobody_reads(backend, streamd):
     wait_for(lambda: ("execd", session) in backend.ends)
 
 
+def test_ws_stdin_nobody_reads_for_long(backend):
+    """A client that is not read gets pongs all the same."""
+    w = ws_run(backend, ["sleep", "1000"], "v5.channel.k8s.io", **IO)
+    assert w.message() == b"\1"
+
+    def fill():
+        try:
+            while True:
+                w.channel(0, b"x" * 30000)
+        except OSError:
+            pass
+    t = threading.Thread(target=fill, daemon=True)
+    t.start()
+    assert w.recv_frame() == (10, b"")
+    w.sock.shutdown(socket.SHUT_RDWR)
+    t.join()
+
+
 def test_client_that_does_not_read(backend, streamd):
     """Back-pressure towards the command."""
     url, session = backend.prepare(
@@ -527,6 +545,25 @@ def test_ws_versions_and_protocols(backend):
 
 
 # ---- many ----
+
+def test_too_many_sessions(backend, streamd):
+    fields = UPGRADE[:2] + ["X-Stream-Protocol-Version: portforward.k8s.io"]
+    socks = []
+    for _ in range(512):
+        url, _ = backend.prepare("PORT_FORWARD", lambda port: None)
+        s, status, _ = connect(url, fields)
+        assert status == 101
+        socks.append(s)
+    url, _ = backend.prepare("EXEC", command(["true"], stdin=False),
+                             stdout=True)
+    assert connect(url, UPGRADE)[1] == 503
+    socks[0].close()
+    wait_for(lambda: len(backend.ends) == 1)
+    assert json.loads(Remote(url, ("stdout",)).result()[2]) == SUCCESS
+    for s in socks[1:]:
+        s.close()
+    wait_for(lambda: fds(streamd) < 12)
+
 
 def test_sessions_leave_nothing(backend, streamd):
     run(backend, ["true"])[0].result()
