@@ -39,6 +39,28 @@ def send(sock, name, body, fds=(), ident=0):
     sock.sendmsg([head + body], anc)
 
 
+def receive(recv, n):
+    """n bytes, or EOFError."""
+    out = b""
+    while len(out) < n:
+        piece = recv(n - len(out))
+        if not piece:
+            raise EOFError
+        out += piece
+    return out
+
+
+def read_head(sock):
+    """The head of an answer, byte by byte: what follows is another's."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = sock.recv(1)
+        if not piece:
+            break
+        head += piece
+    return head.decode()
+
+
 def wait_for(fn, seconds=10):
     end = time.monotonic() + seconds
     while not fn():

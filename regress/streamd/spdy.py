@@ -10,7 +10,7 @@ import threading
 import zlib
 from urllib.parse import urlsplit
 
-from rig import TOP
+from rig import TOP, read_head, receive
 
 
 def dictionary():
@@ -53,13 +53,8 @@ def connect(url, fields, tls=None):
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     s.sendall(("POST %s HTTP/1.1\r\nHost: %s\r\n%s\r\nContent-Length: 0\r\n"
                "\r\n" % (u.path, u.netloc, "\r\n".join(fields))).encode())
-    head = b""
-    while b"\r\n\r\n" not in head:
-        piece = s.recv(1)
-        if not piece:
-            break
-        head += piece
-    return s, int(head.split()[1]) if head else 0, head.decode()
+    head = read_head(s)
+    return s, int(head.split()[1]) if head else 0, head
 
 
 class Stream:
@@ -91,13 +86,7 @@ class Spdy:
             self.thread.start()
 
     def read(self, n):
-        out = b""
-        while len(out) < n:
-            piece = self.sock.recv(n - len(out))
-            if not piece:
-                raise EOFError
-            out += piece
-        return out
+        return receive(self.sock.recv, n)
 
     def run(self):
         try:

@@ -420,17 +420,23 @@ def test_ws_64_mib_both_ways(backend, streamd):
 
 # ---- attach ----
 
-def test_attach(backend):
+def monitor():
+    """A monitor's socket, and the job that gives its other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(10)
 
     @job
     def give(b, session):
         b.stdio(session, "ATTACH", [theirs.fileno()])
         theirs.close()
+    return ours, give
+
+
+def test_attach(backend):
+    ours, give = monitor()
     url, session = backend.prepare("ATTACH", give, stdin=True, stdout=True,
                                    stderr=True)
     r = Remote(url, ("stdin", "stdout", "stderr"))
-    ours.settimeout(10)
     r.write(b"in")
     assert ours.recv(65536) == b"\0in"
     r.write(b"y" * 100000, fin=True)
@@ -451,17 +457,11 @@ def test_attach(backend):
 
 
 def test_attach_terminal_and_a_client_that_goes(backend):
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-    @job
-    def give(b, session):
-        b.stdio(session, "ATTACH", [theirs.fileno()])
-        theirs.close()
+    ours, give = monitor()
     url, session = backend.prepare("ATTACH", give, stdin=True, stdout=True,
                                    tty=True)
     r = Remote(url, ("stdin", "stdout", "resize"))
     r.spdy.write(r.st["resize"], b'{"Width":258,"Height":24}\n')
-    ours.settimeout(10)
     assert ours.recv(65536) == b"\4\2\1\x18\0"
     ours.send(b"\1hello")
     r.spdy.wait(lambda: r.st["stdout"].total == 5)

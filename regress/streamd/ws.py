@@ -7,6 +7,8 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
+from rig import read_head, receive
+
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -24,14 +26,8 @@ class Ws:
         if protocols:
             fields.append("Sec-WebSocket-Protocol: " + ", ".join(protocols))
         self.sock.sendall(("\r\n".join(fields) + "\r\n\r\n").encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            piece = self.sock.recv(1)
-            if not piece:
-                break
-            head += piece
-        self.head = head.decode()
-        self.status = int(head.split()[1])
+        self.head = read_head(self.sock)
+        self.status = int(self.head.split()[1])
         if self.status == 101:
             want = base64.b64encode(hashlib.sha1(
                 (key + GUID).encode()).digest()).decode()
@@ -63,13 +59,7 @@ class Ws:
         self.send(bytes([n]) + payload)
 
     def read(self, n):
-        out = b""
-        while len(out) < n:
-            piece = self.sock.recv(n - len(out))
-            if not piece:
-                raise EOFError
-            out += piece
-        return out
+        return receive(self.sock.recv, n)
 
     def recv_frame(self):
         """Opcode and payload; pongs too."""
