@@ -330,6 +330,30 @@ def test_attach_terminal(crictl, pods, transport):
     t.close()
 
 
+@both
+def test_attach_slow(crictl, pods, transport):
+    """Who does not read is cut off; the log has it all, at once."""
+    pod, config = pods.run()
+    c = pods.start(pod, config, [
+        "sh", "-c", "read x; yes $(head -c 8000 /dev/zero | tr '\\0' x) | "
+        "head -n 4000; echo end; read x"], stdin=True)
+    log = pods.status(c).log_path
+    p = crictl.start("attach", "-r", transport, "-i", c,
+                     stdin=subprocess.PIPE)
+    p.stdin.write(b"go\n")
+    p.stdin.flush()
+    wait_for("the log", lambda: open(log, "rb").read()[-5:] == b" end\n")
+    out, _ = p.communicate(timeout=30)
+    assert 8001 < len(out) < 4000 * 8001
+    assert out[:len(out) // 8001 * 8001] == (b"x" * 8000 + b"\n") * \
+        (len(out) // 8001)
+    assert pods.status(c).state == 1
+    # The next one is served.
+    got = crictl.run("attach", "-r", transport, "-i", c, data=b"end\n",
+                     timeout=20)
+    assert pods.exited(c).exit_code == 0
+
+
 def test_attach_killed(crictl, pods, criod):
     pod, config = pods.run()
     c = pods.start(pod, config, ["cat"], stdin=True)
