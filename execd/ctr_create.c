@@ -215,6 +215,8 @@ ctr_create_have_made(void *arg, const struct cerr *err)
 		return;
 	}
 	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	if ((k->pod.namespaces & POD_NS_USER) != 0)
+		memcpy(body.userns, k->ctr->pod, sizeof(body.userns));
 	if (FIXED_SET_STR(body.path, k->spec.cwd) == -1)
 		fatalx("working directory");
 	(void)link_request(execd_launcher(k->ctr->x), MSG_L_ROOTFS_DIR, &body,

@@ -85,15 +85,18 @@ rootfs_like(int upper, int layers, const struct userns *u,
 		   : 0;
 }
 
-/* A directory that the container's root may pass, and no other. */
+/*
+ * A directory that the container's root may pass, by its group, and nobody
+ * else.  It owns nothing there: what this launcher opens by name stays.
+ */
 static int
 rootfs_at(const struct launch *l, const char *ctr, const struct userns *u)
 {
 	CLEANUP_FD int dir =
-	    launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS], ctr, 0700);
+	    launch_make_dir(l->dirs[LAUNCH_DIR_ROOTFS], ctr, 0710);
 	CLEANUP_FD int fs = dir == -1 ? -1 : launch_make_dir(dir, "fs", 0700);
 
-	return fs == -1 ? -1 : fchown(dir, u->uid, u->gid);
+	return fs == -1 ? -1 : fchown(dir, 0, u->gid);
 }
 
 static int
@@ -238,7 +241,7 @@ launch_rootfs_dir(const struct launch *l, struct launch_op *op,
 {
 	const struct fixed_rootfs_dir *d = op->body;
 	char path[LAUNCH_PATH_MAX];
-	struct stat st;
+	struct userns u;
 	int root;
 
 	if (launch_check_id("container", d->ctr, err) == -1 ||
@@ -249,16 +252,16 @@ launch_rootfs_dir(const struct launch *l, struct launch_op *op,
 	if (!launch_path_clean(d->path))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "directory %.256s: not an absolute, clean path", d->path);
-	if (!launch_mounted(path) || fstatat(l->dirs[LAUNCH_DIR_ROOTFS], d->ctr,
-					 &st, AT_SYMLINK_NOFOLLOW) == -1)
+	if (launch_userns_open(l, d->userns, &u, err) == -1)
+		return -1;
+	if (!launch_mounted(path))
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "container %s has no root file system", d->ctr);
 	root = rootfs_open(path);
 	if (root == -1)
 		return cerr_errno(err, "root file system");
 	/* Its root owns what this directory was made for. */
-	if (rootfile_enter(root, ROOTFILE_MAKE, st.st_uid, st.st_gid, err) ==
-	    -1)
+	if (rootfile_enter(root, ROOTFILE_MAKE, u.uid, u.gid, err) == -1)
 		return -1;
 	return rootfile_make_dir(d->path, err);
 }

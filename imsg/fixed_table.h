@@ -75,9 +75,9 @@
 	    ARR64(layers, 128) STR(label, 512)
 
 /* path is absolute and lexically clean; the launcher resolves its symbolic
- * links inside the root file system. */
+ * links inside the root file system.  userns as with rootfs. */
 #define FIXED_FIELDS_rootfs_dir(U32, U64, I64, STR, ARR64)                     \
-	STR(ctr, 65) STR(path, 4096)
+	STR(ctr, 65) STR(userns, 65) STR(path, 4096)
 
 /*
  * runtime: index into the runtimes the launcher was started with.

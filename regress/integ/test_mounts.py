@@ -255,7 +255,7 @@ def test_image_volume_absent(pods):
 
 
 @pytest.mark.parametrize("link", ["out", "up"])
-def test_image_volume_links_stay_inside(pods, volume, link):
+def test_row_10_CVE_2024_9341_image_volume_links(pods, volume, link):
     """A link to /etc means the image's, which it has not; ".." its root."""
     pod, config = pods.run()
     mount = image_mount(volume, image_sub_path=link)

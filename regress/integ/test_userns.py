@@ -7,9 +7,13 @@ import grpc
 import pytest
 
 from conftest_integ import (HOST_ID as HOST, ID_COUNT as COUNT, ID_MAP as MAP,
-                            NODE, POD)
+                            NODE, POD, wait_for)
 
 OWN = {"mode": POD, "uids": MAP, "gids": MAP}
+
+
+def features(client):
+    return {h.name: h.features for h in client.Status().runtime_handlers}
 
 
 @pytest.fixture
@@ -182,3 +186,59 @@ def test_container_has_the_pods(userns):
         "namespace_options": {"pid": 1}})
     out = pods.sh(ctr, "cat /proc/self/uid_map").stdout.split()
     assert out[1] == str(HOST).encode()
+
+
+def test_after_a_restart(userns):
+    """What the pod was made with is known to who comes after."""
+    pods = userns
+    pod, config = pods.run(configured(pods))
+    first = pods.start(pod, config, ["sleep", "1000"])
+    for role in ("execlaunch", "execd"):
+        pid = pods.criod.helpers()[role]
+        os.kill(pid, 9)
+        wait_for("a new " + role, lambda: pods.criod.helpers().get(
+            role, pid) != pid)
+    wait_for("execd's answers", lambda: features(pods.client)[
+        "crun"].user_namespaces)
+    ctr = pods.start(pod, config, ["sleep", "1000"], name="d",
+                     working_dir="/made")
+    for c in (first, ctr):
+        assert pods.sh(c, "cat /proc/self/uid_map").stdout.split()[1] == \
+            str(HOST).encode()
+    assert pods.sh(ctr, "stat -c %u:%g /made").stdout == b"0:0\n"
+
+
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+@pytest.mark.parametrize("own", [False, True])
+def test_row_61_CVE_2025_47291_cgroup_of_the_pod(userns, handler, own):
+    """With its own users, too, a container is where its pod is counted."""
+    pods = userns
+    parent = "/criod/row61"
+    config = configured(pods) if own else pods.config()
+    config["linux"]["cgroup_parent"] = parent
+    pod, config = pods.run(config, handler=handler)
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    with open("/proc/%d/cgroup" % container_pid(ctr)) as f:
+        places = [x.strip().split(":", 2)[1:] for x in f]
+    counted = [at for names, at in places
+               if names in ("", "memory", "pids", "cpu", "cpu,cpuacct")
+               and (names or len(places) == 1)]
+    assert counted and all(at.startswith(parent + "/") for at in counted)
+
+
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+def test_row_62_CVE_2023_25809_cgroup_is_read_only(userns, handler):
+    """Its root owns no limit, whatever capabilities it has."""
+    pods = userns
+    pod, config = pods.run(configured(pods), handler=handler)
+    ctr = pods.start(pod, config, ["sleep", "1000"], security_context={
+        "capabilities": {"add_capabilities": ["ALL"]}})
+    out = pods.sh(ctr, "cd /sys/fs/cgroup; for d in . memory pids; do "
+                  "mount -o remount,rw,bind $d 2>/dev/null; "
+                  "mkdir $d/row62 2>/dev/null; done; "
+                  "for f in $(find . -name pids.max -o -name memory.max -o "
+                  "-name memory.limit_in_bytes -o -name cgroup.procs); do "
+                  "echo 1 2>/dev/null >$f && echo wrote $f; done; true")
+    assert out.stdout == b"", out.stdout
+    assert subprocess.run(["find", "/sys/fs/cgroup", "-name", "row62"],
+                          capture_output=True).stdout == b""

@@ -305,6 +305,32 @@ full_process(struct world *w)
 	(void)snprintf(w->user.home, sizeof(w->user.home), "/home/u");
 }
 
+/* A pod with its own users and the host's network. */
+static void
+t_userns(void **state)
+{
+	static char zero[] = "/dev/zero", card[] = "/dev/card";
+	Runtime__V1__Device request = RUNTIME__V1__DEVICE__INIT;
+	struct devlist_entry node = { .type = 'c',
+		.major = 1,
+		.minor = 5,
+		.path = zero };
+	struct spec_devices devices = { .request = &request,
+		.list = { &node, 1, NULL } };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	request.host_path = zero;
+	request.container_path = card;
+	w.in.devices = &devices;
+	w.in.ndevices = 1;
+	w.in.pod.namespaces = POD_NS_USER | POD_NS_IPC | POD_NS_UTS;
+	w.in.pod.uids = (struct policy_ids){ 1048576, 65536 };
+	w.in.pod.gids = (struct policy_ids){ 2097152, 65537 };
+	golden(&w, "userns");
+}
+
 static void
 t_full(void **state)
 {
@@ -713,6 +739,7 @@ main(void)
 		cmocka_unit_test(t_nothing_set),
 		cmocka_unit_test(t_privileged),
 		cmocka_unit_test(t_host),
+		cmocka_unit_test(t_userns),
 		cmocka_unit_test(t_full),
 		cmocka_unit_test(t_seccomp_off),
 		cmocka_unit_test(t_seccomp_localhost),
