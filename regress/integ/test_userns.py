@@ -1,5 +1,6 @@
 """User namespaces of pods: KEP-127."""
 
+import glob
 import os
 import subprocess
 
@@ -224,6 +225,9 @@ def test_row_61_CVE_2025_47291_cgroup_of_the_pod(userns, handler, own):
                if names in ("", "memory", "pids", "cpu", "cpu,cpuacct")
                and (names or len(places) == 1)]
     assert counted and all(at.startswith(parent + "/") for at in counted)
+    pods.clean()
+    for d in glob.glob("/sys/fs/cgroup/**" + parent, recursive=True):
+        os.rmdir(d)
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
