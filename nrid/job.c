@@ -121,13 +121,17 @@ static void
 job_succeed(struct job *j)
 {
 	Criod__NriDone done = CRIOD__NRI_DONE__INIT;
+	struct known_ctr *c;
 
 	job_forget(j);
+	c = known_ctr(&j->nrid->known, j->id);
 	if (j->kind->form == JOB_CREATE) {
 		(void)known_set_execd(&j->nrid->known, j->id, j->pod_id,
 		    j->merge.view);
 		link_reply(j->call, MSG_NRI_CREATED, j->merge.adjust, NULL, 0);
 	} else {
+		if (j->merge.asked != NULL && c != NULL)
+			known_ask_limits(c, j->merge.asked);
 		done.resources = j->merge.asked;
 		link_reply(j->call, MSG_NRI_DONE, &done, NULL, 0);
 	}
@@ -595,6 +599,7 @@ job_see(struct job *j, const struct known_pod *pod, const struct known_ctr *c,
 	if (c != NULL) {
 		bytes_add(&j->ctr, c->front.data, c->front.len);
 		bytes_add(&j->ctr, c->execd.data, c->execd.len);
+		bytes_add(&j->ctr, c->limits.data, c->limits.len);
 	}
 	j->pod_seen =
 	    (void *)protobuf_c_message_unpack(&nri__pod_sandbox__descriptor,
@@ -643,6 +648,7 @@ static struct known_ctr *
 job_learn(struct nrid *n, const Criod__NriEvent *e, const char *pod_id)
 {
 	const Nri__Container *c = e->container;
+	struct known_ctr *known;
 
 	if (known_pod(&n->known, pod_id) != NULL ||
 	    e->event == NRI__EVENT__RUN_POD_SANDBOX)
@@ -652,7 +658,10 @@ job_learn(struct nrid *n, const Criod__NriEvent *e, const char *pod_id)
 	if (e->event == NRI__EVENT__REMOVE_CONTAINER &&
 	    known_ctr(&n->known, c->id) == NULL)
 		return NULL;
-	return known_set_front(&n->known, c->id, pod_id, c);
+	known = known_set_front(&n->known, c->id, pod_id, c);
+	if (e->event == NRI__EVENT__POST_UPDATE_CONTAINER)
+		known_set_limits(known, NULL);
+	return known;
 }
 
 static int

@@ -107,12 +107,59 @@ known_set_execd(struct known *k, const char *id, const char *pod_id,
 	return c;
 }
 
+/* As a container that has nothing else. */
+static void
+known_pack_limits(struct known_bytes *b, const Nri__LinuxResources *r)
+{
+	Nri__LinuxResources limits = NRI__LINUX_RESOURCES__INIT;
+	Nri__LinuxContainer l = NRI__LINUX_CONTAINER__INIT;
+	Nri__Container c = NRI__CONTAINER__INIT;
+
+	limits.memory = r->memory;
+	limits.cpu = r->cpu;
+	l.resources = &limits;
+	c.linux = &l;
+	known_pack(b, &c);
+}
+
+void
+known_ask_limits(struct known_ctr *c, const Nri__LinuxResources *r)
+{
+	known_pack_limits(&c->asked, r);
+}
+
+/* Decoding both parts as one message merges them. */
+void
+known_set_limits(struct known_ctr *c, const Nri__LinuxResources *r)
+{
+	struct known_bytes both;
+	Nri__Container *merged;
+
+	if (r != NULL)
+		known_pack_limits(&c->asked, r);
+	both.len = c->limits.len + c->asked.len;
+	both.data = known_alloc(both.len + 1);
+	if (c->limits.len > 0)
+		memcpy(both.data, c->limits.data, c->limits.len);
+	if (c->asked.len > 0)
+		memcpy(both.data + c->limits.len, c->asked.data, c->asked.len);
+	merged = nri__container__unpack(NULL, both.len, both.data);
+	free(both.data);
+	c->asked.len = 0;
+	if (merged == NULL)
+		return;
+	known_pack(&c->limits, merged);
+	nri__container__free_unpacked(merged, NULL);
+}
+
 static void
 known_free_ctr(struct known_ctr *c)
 {
 	LIST_REMOVE(c, entry);
 	free(c->front.data);
 	free(c->execd.data);
+	free(c->limits.data);
+	free(c->asked.data);
 	free(c);
 }
 

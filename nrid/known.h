@@ -3,9 +3,10 @@
 
 /*
  * The pods and containers there are, each as the bytes of its NRI message.
- * A container has two parts, of different fields: what the front tells and
- * what execd (or a plugin's adjustment) made of its process.  One behind the
- * other they are the whole message, as protobuf has it.
+ * A container has three parts: what the front tells; of other fields, what
+ * execd (or a plugin's adjustment) made of its process; and the limits that
+ * were changed since.  One behind the other they are the whole message, as
+ * protobuf has it.
  */
 
 #include <sys/queue.h>
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/id.h"
+#include "proto/nri.pb-c.h"
 
 struct known_bytes {
 	uint8_t *data;
@@ -31,7 +33,8 @@ struct known_pod {
 struct known_ctr {
 	LIST_ENTRY(known_ctr) entry;
 	char id[ID_SIZE], pod_id[ID_SIZE];
-	struct known_bytes front, execd;
+	struct known_bytes front, execd, limits;
+	struct known_bytes asked; /* a change that is not made yet */
 	bool listed;
 };
 
@@ -58,6 +61,13 @@ struct known_ctr *known_set_front(struct known *k, const char *id,
     const char *pod_id, const void *message);
 struct known_ctr *known_set_execd(struct known *k, const char *id,
     const char *pod_id, const void *message);
+
+/*
+ * Limits that are asked for, and were set: those of memory and CPU.  r NULL:
+ * those that were asked for last.
+ */
+void known_ask_limits(struct known_ctr *c, const Nri__LinuxResources *r);
+void known_set_limits(struct known_ctr *c, const Nri__LinuxResources *r);
 
 /* The containers of a pod go with it. */
 void known_drop_pod(struct known *k, const char *id);

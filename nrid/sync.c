@@ -48,6 +48,7 @@ sync_collect(struct sync *s)
 	struct known *k = &s->plugin->nrid->known;
 	const struct known_pod *pod;
 	const struct known_ctr *c;
+	struct bytes tail = { 0 };
 
 	s->chunks = nrid_alloc(1, sizeof(*s->chunks));
 	s->nchunks = 1;
@@ -55,11 +56,14 @@ sync_collect(struct sync *s)
 		bytes_add_field(sync_room(s, pod->pod.len), SYNC_PODS,
 		    pod->pod.data, pod->pod.len, NULL, 0);
 	LIST_FOREACH(c, &k->ctrs, entry) {
-		if (c->front.len > 0)
-			bytes_add_field(sync_room(s,
-					    c->front.len + c->execd.len),
-			    SYNC_CTRS, c->front.data, c->front.len,
-			    c->execd.data, c->execd.len);
+		if (c->front.len == 0)
+			continue;
+		bytes_add(&tail, c->execd.data, c->execd.len);
+		bytes_add(&tail, c->limits.data, c->limits.len);
+		bytes_add_field(sync_room(s, c->front.len + tail.len),
+		    SYNC_CTRS, c->front.data, c->front.len, tail.data,
+		    tail.len);
+		bytes_clear(&tail);
 	}
 	for (size_t i = 0; i + 1 < s->nchunks; i++)
 		bytes_add_number(&s->chunks[i], SYNC_MORE, 1);

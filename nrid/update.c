@@ -31,7 +31,11 @@ static void
 update_one_done(struct update *u, const struct cerr *err)
 {
 	const Nri__ContainerUpdate *one = u->list[u->at];
+	struct known_ctr *c = known_ctr(&u->nrid->known, one->container_id);
 
+	if (err == NULL && c != NULL && one->linux != NULL &&
+	    one->linux->resources != NULL)
+		known_set_limits(c, one->linux->resources);
 	if (err != NULL) {
 		log_warn("update of container %.64s for an NRI plugin: %s",
 		    one->container_id, err->text);

@@ -275,6 +275,8 @@ boot_nrid(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->request_ms = c->nri_request_ms;
 	b->version = boot_strdup(CRIOD_VERSION);
 	b->required = boot_words(c, CONF_NRI_REQUIRED, &b->n_required);
+	b->plugin_directory = boot_strdup(c->text[CONF_NRI_PLUGINS]);
+	b->plugin_configuration = boot_strdup(c->text[CONF_NRI_CONF]);
 	return 0;
 }
 

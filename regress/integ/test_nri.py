@@ -337,7 +337,8 @@ def test_updates(pods, plugin):
     assert near(shares_of(pods, ctr), 600)
     assert pods.status(ctr).resources.linux.cpu_shares == 600
     wait_for("PostUpdate", lambda: "PostUpdateContainer" in p.names(ctr))
-    p.handlers = {}
+    seen = dict(p.calls)["PostUpdateContainer"].container.linux.resources
+    assert seen.cpu.shares.value == 600
 
     def no(r):
         raise Refused(7, "not now")
@@ -356,6 +357,8 @@ def test_updates(pods, plugin):
     with pytest.raises(Refused):
         p.call("UpdateContainers", pb.UpdateContainersRequest(update=[
             update("0" * 64, 5)]))
+    q = plugin("20", "later")
+    assert q.ctrs[0].linux.resources.cpu.shares.value == 2048
     # While another is made, and while it stops.
     p.handlers = {
         "CreateContainer": lambda r: pb.CreateContainerResponse(
@@ -725,7 +728,7 @@ def test_allowed_hooks_and_seccomp(strict, strict_pods, scratch):
     pods = strict_pods
     path = os.path.join(scratch, "nri-hook")
     with open(path, "w") as f:
-        f.write("#!/bin/sh\necho ran >%s.out\n" % path)
+        f.write("#!/bin/sh\ncat >%s.out\n" % path)
     os.chmod(path, 0o755)
     p = Plugin(strict.nri, name="needed", handlers=adjusting(
         hooks=pb.Hooks(create_runtime=[pb.Hook(path=path, args=["hook"])]),
@@ -763,6 +766,19 @@ def test_reload_turns_it_off_and_on(scratch, registry):
                 return Plugin(sock).begin(wait=False)
             except OSError:
                 return None
+        p = wait_for("nrid", on)
+        assert p.synced.wait(10)
+        # An option that only the parent needs starts plugins too.
+        for d in ("plugins", "out"):
+            os.makedirs(os.path.join(c.path, d))
+        out = os.path.join(c.path, "out")
+        path = os.path.join(c.path, "plugins/10-new")
+        with open(path, "w") as f:
+            f.write(PROGRAM % (out, out))
+        os.chmod(path, 0o755)
+        says('nri { plugins "%s/plugins" }\n' % c.path)
+        wait_for("plugin", lambda: os.path.exists(out + "/10-new"))
+        wait_for("end", p.closed.is_set)
         p = wait_for("nrid", on)
         assert p.synced.wait(10)
         with open(conf, "w") as f:
