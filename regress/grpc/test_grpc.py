@@ -33,7 +33,7 @@ def test_unary(client):
 def test_status_and_message(client):
     text = "no such 100% thing: \u00e9\n\"x\""
     assert fails(grpc.StatusCode.NOT_FOUND, client.version,
-                 "fail:" + text) == text
+                 "fail:" + text) == text.replace("\n", "?")  # one line
 
 
 def test_long_message_is_cut(client):
