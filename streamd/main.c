@@ -83,8 +83,12 @@ static int
 streamd_page_metrics(void *ctx, struct evbuffer *body)
 {
 	struct streamd *s = ctx;
+	struct metrics_streams t = { .open = s->sessions.count,
+		.waiting = token_count(s->sessions.tokens) };
 
+	memcpy(t.begun, s->sessions.begun, sizeof(t.begun));
 	metrics_page(&s->metrics, body);
+	metrics_streams(&t, body);
 	if (s->figures != NULL)
 		metrics_front(s->figures, body);
 	return 200;

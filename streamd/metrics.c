@@ -135,6 +135,24 @@ metrics_one(struct evbuffer *body, const char *name, const char *type,
 	(void)evbuffer_add_printf(body, "%s %" PRIu64 "\n", name, value);
 }
 
+void
+metrics_streams(const struct metrics_streams *t, struct evbuffer *body)
+{
+	static const char *const kinds[METRICS_STREAMS] = { "exec", "attach",
+		"portforward" };
+
+	metrics_one(body, "criod_streams_open", "gauge",
+	    "Clients that are being served.", t->open);
+	metrics_one(body, "criod_stream_urls_waiting", "gauge",
+	    "Clients that were announced and have not come.", t->waiting);
+	metrics_head(body, "criod_streams_total", "counter",
+	    "Clients that came, by what for.");
+	for (size_t i = 0; i < METRICS_STREAMS; i++)
+		(void)evbuffer_add_printf(body,
+		    "criod_streams_total{kind=\"%s\"} %" PRIu64 "\n", kinds[i],
+		    t->begun[i]);
+}
+
 static void
 metrics_pulls(const Criod__FrontFigures *f, struct evbuffer *body)
 {

@@ -29,6 +29,14 @@ struct metrics {
 int metrics_set(struct metrics *m, const char *role, uint64_t restarts,
     uint64_t violations) __attribute__((warn_unused_result));
 void metrics_page(const struct metrics *m, struct evbuffer *body);
+#define METRICS_STREAMS 3 /* as in enum want_kind */
+
+struct metrics_streams {
+	uint64_t open, waiting;
+	uint64_t begun[METRICS_STREAMS];
+};
+
+void metrics_streams(const struct metrics_streams *t, struct evbuffer *body);
 /* What the front has told; the names are those of CRI-O's metrics. */
 void metrics_front(const Criod__FrontFigures *f, struct evbuffer *body);
 

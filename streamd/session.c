@@ -156,6 +156,7 @@ session_new(struct sessions *all, const struct want *want,
 	s->proto = u->proto;
 	TAILQ_INSERT_TAIL(&all->list, s, entry);
 	all->count++;
+	all->begun[want->kind]++;
 	return s;
 }
 

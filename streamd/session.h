@@ -51,6 +51,7 @@ struct sessions {
 	unsigned int idle; /* seconds */
 	TAILQ_HEAD(, session) list;
 	size_t count;
+	uint64_t begun[WANT_NKINDS];
 	size_t nsockets;
 };
 

@@ -14,6 +14,7 @@ enum want_kind {
 	WANT_EXEC,
 	WANT_ATTACH,
 	WANT_PORT_FORWARD,
+	WANT_NKINDS,
 };
 
 struct want {

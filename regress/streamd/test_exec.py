@@ -566,19 +566,36 @@ def test_too_many_sessions(backend, streamd):
 
 
 def test_sessions_leave_nothing(backend, streamd):
-    run(backend, ["true"])[0].result()
-    backend.ends.clear()
+    """A hundred at a time; SESSIONS=100 makes ten thousand of them."""
+    each = int(os.environ.get("SESSIONS", "8"))
+
+    @job
+    def quick(b, session):
+        r, w = os.pipe()
+        os.write(w, b"hi")
+        os.close(w)
+        b.stdio(session, "PIPES", [r])
+        os.close(r)
+        b.exit(session, 3)
+
+    def one(what):
+        url, _ = backend.prepare("EXEC", what, stdout=True)
+        r = Remote(url, ("stdout",))
+        assert json.loads(r.result(60)[2]) == failure(3)
+        r.close()
+    one(quick)
     wait_for(lambda: fds(streamd) < 12)
     before = fds(streamd)
-
-    def one(i):
-        r, _ = run(backend, ["sh", "-c", "echo %d" % i])
-        assert r.result()[0] == b"%d\n" % i
-    threads = [threading.Thread(target=lambda k=k: [one(k) for _ in range(8)])
-               for k in range(25)]
+    real = command(["sh", "-c", "exit 3"], stdin=False)
+    threads = [threading.Thread(target=lambda: [one(
+        quick if i else real) for i in range(each)]) for _ in range(100)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
     wait_for(lambda: fds(streamd) == before)
-    wait_for(lambda: len([e for e in backend.ends if e[0] == "front"]) == 200)
+    done = 100 * each + 1
+    wait_for(lambda: len([e for e in backend.ends if e[0] == "front"]) == done)
+    wait_for(lambda: 'criod_streams_total{kind="exec"} %d\n' % done in
+             streamd.get("/metrics")[1])
+    assert "\ncriod_streams_open 0\n" in streamd.get("/metrics")[1]
