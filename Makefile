@@ -100,7 +100,7 @@ define twin
 $(B)/obj/twin_$(1).o: regress/sandbox/twin.c
 	@mkdir -p $$(@D)
 	$$(call say,cc)
-	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) -MMD -MP -c -o $$@ $$<
+	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) -MD -MP -c -o $$@ $$<
 $(B)/regress/twin_$(1): $(B)/obj/twin_$(1).o $(B)/obj/lib/filter.o \
     $(B)/obj/gen/filter/$(1).o $(B)/obj/gen/filter_names.o
 	@mkdir -p $$(@D)
@@ -144,11 +144,11 @@ $(B)/gen/proto/msg.pb-c.c: proto/cri.proto proto/nri.proto
 $(B)/obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
 	@mkdir -p $(@D)
 	$(call say,cc)
-	$(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) -w -MD -MP -c -o $@ $<
 $(B)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(call say,cc)
-	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -MD -MP -c -o $@ $<
 
 # ---- installing ----
 mandir ?= $(prefix)/share/man

@@ -6,6 +6,8 @@
 #include "execd/spec_part.h"
 
 #define SPEC_MEMORY_MIN (512 * 1024)
+#define SPEC_SHARES_MIN 2
+#define SPEC_SHARES_MAX 262144
 
 /* ---- namespaces ---- */
 
@@ -168,6 +170,17 @@ spec_quota(const struct spec *s)
 		   : s->res->cpu_quota;
 }
 
+/* What the kernel takes; runtimes compute a weight of it on cgroup v2. */
+static int64_t
+spec_shares(int64_t shares)
+{
+	if (shares == 0)
+		return 0;
+	return shares < SPEC_SHARES_MIN	  ? SPEC_SHARES_MIN
+	       : shares > SPEC_SHARES_MAX ? SPEC_SHARES_MAX
+					  : shares;
+}
+
 json_t *
 spec_cpu(struct spec *s)
 {
@@ -179,7 +192,8 @@ spec_cpu(struct spec *s)
 	if (r->cpu_shares < 0 || r->cpu_period < 0) {
 		(void)cerr_set(s->err, CERR_INVALID_ARGUMENT,
 		    "resources: negative cpu_shares or cpu_period");
-	} else if (spec_set_int(s, o, "shares", r->cpu_shares) == 0 &&
+	} else if (spec_set_int(s, o, "shares", spec_shares(r->cpu_shares)) ==
+		       0 &&
 		   spec_set_int(s, o, "quota", spec_quota(s)) == 0 &&
 		   spec_set_int(s, o, "period", r->cpu_period) == 0 &&
 		   spec_cpuset(s, o, "cpus", "cpuset_cpus", r->cpuset_cpus) ==
@@ -504,7 +518,18 @@ spec_listed(const json_t *list, const char *path)
 	return false;
 }
 
-/* The defaults always, and what the client adds. */
+/*
+ * The defaults always, and what the client adds.  Only in a user namespace,
+ * where the kernel itself keeps these from a container, may it say "none":
+ * that is what kubelets make of procMount Unmasked.
+ */
+static bool
+spec_unmasked(const struct spec *s)
+{
+	return (s->in->pod.namespaces & POD_NS_USER) != 0 && s->sc != NULL &&
+	       s->sc->n_masked_paths == 0 && s->sc->n_readonly_paths == 0;
+}
+
 static json_t *
 spec_paths(struct spec *s, const char *field, const char *const *def,
     char *const *more, size_t n)
@@ -526,10 +551,14 @@ spec_paths(struct spec *s, const char *field, const char *const *def,
 json_t *
 spec_masked(struct spec *s)
 {
-	json_t *l = spec_paths(s, "masked_paths", spec_masked_default,
+	json_t *l;
+	char path[96];
+
+	if (spec_unmasked(s))
+		return spec_array(s);
+	l = spec_paths(s, "masked_paths", spec_masked_default,
 	    s->sc != NULL ? s->sc->masked_paths : NULL,
 	    s->sc != NULL ? s->sc->n_masked_paths : 0);
-	char path[96];
 
 	/* Heat tells what the neighbours compute. */
 	for (unsigned int i = 0; l != NULL && i < s->in->cpus; i++) {
@@ -546,6 +575,8 @@ spec_masked(struct spec *s)
 json_t *
 spec_readonly(struct spec *s)
 {
+	if (spec_unmasked(s))
+		return spec_array(s);
 	return spec_paths(s, "readonly_paths", spec_readonly_default,
 	    s->sc != NULL ? s->sc->readonly_paths : NULL,
 	    s->sc != NULL ? s->sc->n_readonly_paths : 0);

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,6 +294,41 @@ spec_oom(struct spec *s)
 	return json_integer(v);
 }
 
+/* "nofile=1024:4096" of the configuration, which the parent has checked. */
+static json_t *
+spec_ulimit(const char *text)
+{
+	long long soft, hard;
+	char type[32], name[16];
+
+	if (sscanf(text, "%15[a-z]=%lld:%lld", name, &soft, &hard) != 3)
+		return NULL;
+	(void)snprintf(type, sizeof(type), "RLIMIT_%s", name);
+	for (char *p = type; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return json_pack("{s:s, s:I, s:I}", "type", type, "soft",
+	    (json_int_t)soft, "hard", (json_int_t)hard);
+}
+
+/* Those of others are the launcher's own. */
+static int
+spec_ulimits(struct spec *s, json_t *process)
+{
+	const Criod__BootExecd *boot = s->in->boot;
+	json_t *list;
+
+	if (boot->n_ulimits == 0)
+		return 0;
+	list = spec_array(s);
+	for (size_t i = 0; list != NULL && i < boot->n_ulimits; i++) {
+		if (spec_add(s, list, spec_ulimit(boot->ulimits[i])) == -1) {
+			json_decref(list);
+			return -1;
+		}
+	}
+	return spec_set(s, process, "rlimits", list);
+}
+
 static int
 spec_apparmor(struct spec *s, json_t *process)
 {
@@ -362,7 +398,8 @@ spec_process(struct spec *s)
 	    spec_set(s, p, "noNewPrivileges",
 		json_boolean(s->sc != NULL && s->sc->no_new_privs)) == -1 ||
 	    spec_set(s, p, "oomScoreAdj", spec_oom(s)) == -1 ||
-	    spec_apparmor(s, p) == -1 || spec_selinux(s, p) == -1) {
+	    spec_ulimits(s, p) == -1 || spec_apparmor(s, p) == -1 ||
+	    spec_selinux(s, p) == -1) {
 		json_decref(p);
 		return NULL;
 	}

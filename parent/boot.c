@@ -248,6 +248,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->seccomp_directories =
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
 	boot_selinux(b, f);
+	b->ulimits = boot_words(c, CONF_ULIMIT, &b->n_ulimits);
 	b->apparmor = f->host->apparmor;
 	b->apparmor_default = boot_strdup(c->text[CONF_APPARMOR]);
 	b->nri = c->nri;

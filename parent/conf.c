@@ -50,6 +50,7 @@ static const struct {
 	[CONF_HOOKS] = { "hooks directory", conf_valid_dir, CONF_WORDS_MAX },
 	[CONF_PINNED] = { "pinned image", conf_valid_reference,
 	    CONF_WORDS_MAX },
+	[CONF_ULIMIT] = { "ulimit", conf_valid_ulimit, 16 },
 	[CONF_SECCOMP_DIR] = { "seccomp directory", conf_valid_dir,
 	    CONF_PROFILES_MAX },
 	[CONF_NRI_REQUIRED] = { "require", conf_valid_name, CONF_WORDS_MAX },

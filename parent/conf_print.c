@@ -7,6 +7,7 @@ static const char *const conf_list_names[] = {
 	[CONF_CNI_PATH] = "cni path",
 	[CONF_HOOKS] = "hooks directory",
 	[CONF_PINNED] = "pinned image",
+	[CONF_ULIMIT] = "ulimit",
 	[CONF_SECCOMP_DIR] = "seccomp directory",
 	[CONF_NRI_REQUIRED] = "\trequire",
 };

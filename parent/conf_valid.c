@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -248,4 +249,39 @@ conf_valid_profile(const char *s)
 		return "is too long";
 	return conf_valid_only(s, CONF_ALNUM "/._-+@") ? NULL
 						       : "is no profile's name";
+}
+
+static bool
+conf_valid_limit(const char *s, const char **end, long long *value)
+{
+	char *after;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	*value = strtoll(s, &after, 10);
+	*end = after;
+	return errno == 0;
+}
+
+const char *
+conf_valid_ulimit(const char *s)
+{
+	static const char *const names[] = { "as", "core", "cpu", "data",
+		"fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
+		"nproc", "rss", "rtprio", "rttime", "sigpending", "stack" };
+	size_t len = strcspn(s, "="), i = 0;
+	long long soft, hard;
+	const char *end;
+
+	while (i < sizeof(names) / sizeof(names[0]) &&
+	       (strlen(names[i]) != len || strncmp(names[i], s, len) != 0))
+		i++;
+	if (i == sizeof(names) / sizeof(names[0]))
+		return "is no resource of setrlimit(2)";
+	if (s[len] != '=' || !conf_valid_limit(s + len + 1, &end, &soft) ||
+	    *end != ':' || !conf_valid_limit(end + 1, &end, &hard) ||
+	    *end != '\0' || soft > hard)
+		return "is not NAME=SOFT:HARD";
+	return NULL;
 }

@@ -15,6 +15,7 @@ const char *conf_valid_location(const char *s); /* HOST[:PORT][/PREFIX] */
 const char *conf_valid_reference(const char *s);
 const char *conf_valid_profile(const char *s); /* of AppArmor */
 const char *conf_valid_yes(const char *s);     /* yes, no */
+const char *conf_valid_ulimit(const char *s);  /* NAME=SOFT:HARD */
 const char *conf_valid_seccomp(const char *s); /* runtime, unconfined */
 
 /* Decimal or octal, digits only; -1 if s is no number from min to max. */

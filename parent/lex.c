@@ -71,6 +71,7 @@ static const struct {
 	{ "tls", TLS },
 	{ "to", TO },
 	{ "type", TYPE },
+	{ "ulimit", ULIMIT },
 };
 
 #define LEX_NKEYWORDS (sizeof(lex_keywords) / sizeof(lex_keywords[0]))

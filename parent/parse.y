@@ -52,6 +52,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
 %token REGISTRY RUNTIME SECCOMP SELINUX SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
 %token TYPE
+%token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
 %type <string> metric
@@ -187,6 +188,11 @@ security:
 	| SECCOMP DEFAULT RUNTIME {
 		parse_check(lex, conf_set_text(lex->conf, CONF_SECCOMP,
 		    "runtime", &lex->err));
+	}
+	| ULIMIT STRING {
+		parse_check(lex, conf_add_word(lex->conf, CONF_ULIMIT, $2,
+		    &lex->err));
+		free($2);
 	}
 	| SELINUX STRING { parse_text(lex, CONF_SELINUX, $2); }
 	| APPARMOR DEFAULT STRING { parse_text(lex, CONF_APPARMOR, $3); }

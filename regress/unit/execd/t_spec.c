@@ -391,6 +391,85 @@ t_seccomp_off(void **state)
 	spec_clear(&w.out);
 }
 
+static json_t *
+linux_of(const struct world *w, const char *key)
+{
+	return json_object_get(json_object_get(w->out.root, "linux"), key);
+}
+
+/* procMount Unmasked is for user namespaces alone. */
+static void
+t_unmasked(void **state)
+{
+	static char *more[] = { "/proc/more" };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	world_build(&w);
+	assert_true(json_array_size(linux_of(&w, "maskedPaths")) > 10);
+	assert_true(json_array_size(linux_of(&w, "readonlyPaths")) > 4);
+	spec_clear(&w.out);
+	w.in.pod.namespaces |= POD_NS_USER;
+	world_build(&w);
+	assert_int_equal(json_array_size(linux_of(&w, "maskedPaths")), 0);
+	assert_int_equal(json_array_size(linux_of(&w, "readonlyPaths")), 0);
+	spec_clear(&w.out);
+	w.sc.readonly_paths = more;
+	w.sc.n_readonly_paths = 1;
+	world_build(&w);
+	assert_true(json_array_size(linux_of(&w, "maskedPaths")) > 10);
+	assert_true(json_array_size(linux_of(&w, "readonlyPaths")) > 5);
+	spec_clear(&w.out);
+}
+
+static void
+t_shares(void **state)
+{
+	static const int64_t rows[][2] = { { 1, 2 }, { 2, 2 }, { 1024, 1024 },
+		{ INT64_MAX, 262144 } };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		world_init(&w);
+		w.res.cpu_shares = rows[i][0];
+		world_build(&w);
+		assert_int_equal(json_integer_value(json_object_get(
+				     json_object_get(linux_of(&w, "resources"),
+					 "cpu"),
+				     "shares")),
+		    rows[i][1]);
+		spec_clear(&w.out);
+	}
+}
+
+static void
+t_ulimits(void **state)
+{
+	static char *limits[] = { "nofile=1024:4096", "core=0:0" };
+	struct world w;
+	json_t *list, *want;
+
+	(void)state;
+	world_init(&w);
+	world_build(&w);
+	assert_null(
+	    json_object_get(json_object_get(w.out.root, "process"), "rlimits"));
+	spec_clear(&w.out);
+	w.boot.ulimits = limits;
+	w.boot.n_ulimits = 2;
+	world_build(&w);
+	list =
+	    json_object_get(json_object_get(w.out.root, "process"), "rlimits");
+	want = json_pack("[{s:s,s:i,s:i},{s:s,s:i,s:i}]", "type",
+	    "RLIMIT_NOFILE", "soft", 1024, "hard", 4096, "type", "RLIMIT_CORE",
+	    "soft", 0, "hard", 0);
+	assert_true(json_equal(list, want));
+	json_decref(want);
+	spec_clear(&w.out);
+}
+
 /* Both labels, and the type of what runs an init system. */
 static void
 t_selinux(void **state)
@@ -744,6 +823,9 @@ main(void)
 		cmocka_unit_test(t_seccomp_off),
 		cmocka_unit_test(t_seccomp_localhost),
 		cmocka_unit_test(t_selinux),
+		cmocka_unit_test(t_unmasked),
+		cmocka_unit_test(t_shares),
+		cmocka_unit_test(t_ulimits),
 		cmocka_unit_test(t_args),
 		cmocka_unit_test(t_cwd),
 		cmocka_unit_test(t_bad),
