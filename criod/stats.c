@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,13 +264,31 @@ stats_lists_free(struct stats_lists *l)
 	free(l->pod_list);
 }
 
+/* All four requests of lists and streams have the filter first. */
+_Static_assert(
+    offsetof(Runtime__V1__ListContainerStatsRequest, filter) ==
+	    offsetof(Runtime__V1__StreamContainerStatsRequest, filter) &&
+	offsetof(Runtime__V1__ListContainerStatsRequest, filter) ==
+	    offsetof(Runtime__V1__ListPodSandboxStatsRequest, filter) &&
+	offsetof(Runtime__V1__ListContainerStatsRequest, filter) ==
+	    offsetof(Runtime__V1__StreamPodSandboxStatsRequest, filter),
+    "the filter's place");
+
+static const void *
+stats_filter(const void *request)
+{
+	const Runtime__V1__ListContainerStatsRequest *r = request;
+
+	return r->filter;
+}
+
 /* ---- of containers ---- */
 
 static size_t
-stats_gather_ctrs(struct front *front,
-    const Runtime__V1__ContainerStatsFilter *f, uint64_t *after, size_t max,
-    Criod__StatsGet *get)
+stats_gather_ctrs(struct front *front, const void *request, uint64_t *after,
+    size_t max, Criod__StatsGet *get)
 {
+	const Runtime__V1__ContainerStatsFilter *f = stats_filter(request);
 	Runtime__V1__ContainerFilter same = RUNTIME__V1__CONTAINER_FILTER__INIT;
 	const struct ctr *c;
 	size_t n = 0;
@@ -293,24 +312,6 @@ stats_gather_ctrs(struct front *front,
 		n++;
 	}
 	return n;
-}
-
-static size_t
-stats_list_gather_ctrs(struct front *front, const void *request,
-    uint64_t *after, size_t max, Criod__StatsGet *get)
-{
-	const Runtime__V1__ListContainerStatsRequest *r = request;
-
-	return stats_gather_ctrs(front, r->filter, after, max, get);
-}
-
-static size_t
-stats_stream_gather_ctrs(struct front *front, const void *request,
-    uint64_t *after, size_t max, Criod__StatsGet *get)
-{
-	const Runtime__V1__StreamContainerStatsRequest *r = request;
-
-	return stats_gather_ctrs(front, r->filter, after, max, get);
 }
 
 static int
@@ -399,7 +400,7 @@ stats_handle_ctr(void *ctx, struct grpc_call *call, const void *request_)
 void
 stats_handle_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 {
-	static const struct stats_kind kind = { stats_list_gather_ctrs,
+	static const struct stats_kind kind = { stats_gather_ctrs,
 		stats_list_ctrs, false };
 
 	stats_ask(ctx, call, request_, &kind);
@@ -409,7 +410,7 @@ void
 stats_handle_stream_ctrs(void *ctx, struct grpc_call *call,
     const void *request_)
 {
-	static const struct stats_kind kind = { stats_stream_gather_ctrs,
+	static const struct stats_kind kind = { stats_gather_ctrs,
 		stats_stream_ctrs, true };
 
 	stats_ask(ctx, call, request_, &kind);
@@ -418,10 +419,10 @@ stats_handle_stream_ctrs(void *ctx, struct grpc_call *call,
 /* ---- of pods ---- */
 
 static size_t
-stats_gather_pods(struct front *front,
-    const Runtime__V1__PodSandboxStatsFilter *f, uint64_t *after, size_t max,
-    Criod__StatsGet *get)
+stats_gather_pods(struct front *front, const void *request, uint64_t *after,
+    size_t max, Criod__StatsGet *get)
 {
+	const Runtime__V1__PodSandboxStatsFilter *f = stats_filter(request);
 	Runtime__V1__PodSandboxFilter same =
 	    RUNTIME__V1__POD_SANDBOX_FILTER__INIT;
 	const struct pod *pod;
@@ -445,24 +446,6 @@ stats_gather_pods(struct front *front,
 		n++;
 	}
 	return n;
-}
-
-static size_t
-stats_list_gather_pods(struct front *front, const void *request,
-    uint64_t *after, size_t max, Criod__StatsGet *get)
-{
-	const Runtime__V1__ListPodSandboxStatsRequest *r = request;
-
-	return stats_gather_pods(front, r->filter, after, max, get);
-}
-
-static size_t
-stats_stream_gather_pods(struct front *front, const void *request,
-    uint64_t *after, size_t max, Criod__StatsGet *get)
-{
-	const Runtime__V1__StreamPodSandboxStatsRequest *r = request;
-
-	return stats_gather_pods(front, r->filter, after, max, get);
 }
 
 static int
@@ -560,7 +543,7 @@ stats_handle_pod(void *ctx, struct grpc_call *call, const void *request_)
 void
 stats_handle_pods(void *ctx, struct grpc_call *call, const void *request_)
 {
-	static const struct stats_kind kind = { stats_list_gather_pods,
+	static const struct stats_kind kind = { stats_gather_pods,
 		stats_list_pods, false };
 
 	stats_ask(ctx, call, request_, &kind);
@@ -570,7 +553,7 @@ void
 stats_handle_stream_pods(void *ctx, struct grpc_call *call,
     const void *request_)
 {
-	static const struct stats_kind kind = { stats_stream_gather_pods,
+	static const struct stats_kind kind = { stats_gather_pods,
 		stats_stream_pods, true };
 
 	stats_ask(ctx, call, request_, &kind);

@@ -275,7 +275,7 @@ def test_metrics(pods):
     pod, config = pods.run()
     limit = 200 * MIB
     ctr = pods.start(pod, config, ["sh", "-c", BURN], resources={
-        "memory_limit_in_bytes": limit, "cpu_quota": 50000,
+        "memory_limit_in_bytes": limit, "cpu_quota": 10000,
         "cpu_period": 100000})
     time.sleep(2.5)
     descriptors = {d.name: list(d.label_keys) for d in
@@ -308,7 +308,7 @@ def test_metrics(pods):
          cg.cpu() // 10**9, 1)
     assert got["container_cpu_cfs_throttled_periods_total", ()] > 0
     assert got["container_spec_memory_limit_bytes", ()] == limit
-    assert got["container_spec_cpu_quota", ()] == 50000
+    assert got["container_spec_cpu_quota", ()] == 10000
     assert got["container_processes", ()] == 2
     assert got["container_threads", ()] == 2
     # Three for each, as runtimes leave them.
