@@ -540,8 +540,12 @@ job_must_wait(const struct nrid *n)
 	if (n->nsyncing > 0)
 		return true;
 	TAILQ_FOREACH(p, &n->plugins, entry) {
-		if (p->state == PLUGIN_WAITING)
-			return n->told_front && n->told_execd;
+		if (p->state == PLUGIN_WAITING && n->told_front &&
+		    n->told_execd)
+			return true;
+		/* An installed one is there from the start. */
+		if (p->preset && p->state < PLUGIN_WAITING)
+			return true;
 	}
 	return false;
 }
@@ -565,6 +569,8 @@ job_release(struct nrid *n)
 	struct job_list now;
 	struct job *j;
 
+	if (job_must_wait(n))
+		return;
 	TAILQ_INIT(&now);
 	TAILQ_CONCAT(&now, &n->held, entry);
 	while ((j = TAILQ_FIRST(&now)) != NULL) {

@@ -54,7 +54,8 @@ struct nrid {
 	uint32_t seq; /* of the newest plugin */
 	/*
 	 * A plugin is synchronized while no job is under way: jobs that come
-	 * meanwhile are held, so that it misses nothing.
+	 * meanwhile are held, so that it misses nothing.  They are also held
+	 * until the installed plugins are there, or their time is over.
 	 */
 	struct job_list held;
 	size_t njobs;	 /* under way or held */

@@ -201,19 +201,30 @@ sync_begin(struct plugin *p)
 	sync_next(s);
 }
 
-/* One at a time, when nothing is under way. */
-void
-sync_review(struct nrid *n)
+/* The first that waits, when nothing is under way. */
+static struct plugin *
+sync_find(struct nrid *n)
 {
 	struct plugin *p;
 
 	if (!n->told_front || !n->told_execd || n->nactive > 0 ||
 	    n->nsyncing > 0)
-		return;
+		return NULL;
 	TAILQ_FOREACH(p, &n->plugins, entry) {
-		if (p->state == PLUGIN_WAITING) {
-			sync_begin(p);
-			return;
-		}
+		if (p->state == PLUGIN_WAITING)
+			return p;
 	}
+	return NULL;
+}
+
+/* If nobody is to be synchronized, what was held for that goes on. */
+void
+sync_review(struct nrid *n)
+{
+	struct plugin *p = sync_find(n);
+
+	if (p != NULL)
+		sync_begin(p);
+	else
+		job_release(n);
 }

@@ -232,6 +232,29 @@ def test_order_and_view(pods, plugin):
     assert pods.text(ctr) == "two\n"
 
 
+def test_one_that_leaves_while_it_waits(pods, plugin, world):
+    """What was held back for its sake goes on."""
+    plugin(handlers={"CreateContainer": lambda r: time.sleep(0.5)})
+    pod, config = pods.run()
+
+    def create(name):
+        return pods.client.future(
+            "CreateContainer", rpc_timeout=10, pod_sandbox_id=pod,
+            sandbox_config=config, config={
+                "metadata": {"name": name}, "image": {"image": "busybox"},
+                "linux": {"security_context": config["linux"][
+                    "security_context"]}})
+    first = create("a")
+    time.sleep(0.1)
+    late = Plugin(world.nri, "20", "late").begin(wait=False)
+    wait_for("its turn", lambda: "20-late: waiting" in world.log())
+    second = create("b")
+    time.sleep(0.05)
+    assert not late.synced.is_set()
+    late.close()
+    assert first.result().container_id and second.result().container_id
+
+
 def test_conflict_is_refused(pods, plugin):
     plugin("10", "a", adjusting(env=[pb.KeyValue(key="X", value="1")]))
     plugin("20", "b", adjusting(env=[pb.KeyValue(key="X", value="2")]))
