@@ -132,7 +132,7 @@ cdi_read_docs(struct cdi *c, const char *text, size_t len, char *notes,
 		if (line == NULL)
 			return -1;
 		at = eol + 1;
-		if (line[0] == '!') {
+		if (strncmp(line, "! ", 2) == 0) {
 			cdi_note(notes, size, line + 2, "not read");
 			continue;
 		}

@@ -6,3 +6,9 @@ fuzz_devlist_LIBS = base
 FUZZERS += fuzz_stat
 fuzz_stat_SRCS = regress/fuzz/fuzz_stat.c execd/stat_parse.c
 fuzz_stat_LIBS = base
+FUZZERS += fuzz_cdi
+fuzz_cdi_SRCS = regress/fuzz/fuzz_cdi.c $(CDI_SRCS) execd/policy.c \
+	execd/policy_userns.c execd/devlist.c $(B)/gen/proto/cri.pb-c.c \
+	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
+fuzz_cdi_LIBS = base json
+fuzz_cdi_PKGS = jansson libprotobuf-c

@@ -1172,6 +1172,13 @@ def unpod(p):
     L.call('L_POD_UNMAKE', pod=p)
 
 
+def unparent(p):
+    """The pod's own cgroup, which is its maker's to remove."""
+    subprocess.run('rmdir /sys/fs/cgroup/*%s/pod-%s /sys/fs/cgroup%s/pod-%s' %
+                   (CG, p[:8], CG, p[:8]), shell=True,
+                   stderr=subprocess.DEVNULL)
+
+
 @test
 def pod_namespaces():
     p, pause = pod(7)
@@ -1254,9 +1261,7 @@ def pod_shared_pid():
     c.delete()
     unpod(p)
     assert not alive(pause)
-    subprocess.run('rmdir /sys/fs/cgroup/*%s/pod-%s /sys/fs/cgroup%s/pod-%s' %
-                   (CG, p[:8], CG, p[:8]), shell=True,
-                   stderr=subprocess.DEVNULL)
+    unparent(p)
 
 
 @test
@@ -1317,6 +1322,62 @@ def pod_files():
         os.close(fd)
     assert files() == before
     unpod(p)
+
+
+@test
+def pod_users():
+    """All namespaces are those of the pod's users, and go with it."""
+    before = files()
+    uid = 1 << 20
+    p, pause = pod(0x1f, uid=uid, uid_count=65536, gid=uid, gid_count=65536)
+    d = '%s/ns/%s' % (G.state, p)
+    assert sorted(os.listdir(d)) == ['ipc', 'net', 'pid', 'user', 'uts']
+    with open('/proc/%d/uid_map' % pause) as f:
+        assert f.read().split() == ['0', str(uid), '65536']
+    user = os.stat(d + '/user').st_ino
+    for ns in ('net', 'ipc', 'uts', 'pid'):
+        # NS_GET_USERNS
+        with open(d + '/' + ns) as f:
+            fd = fcntl.ioctl(f, 0xb701)
+        assert os.fstat(fd).st_ino == user, ns
+        os.close(fd)
+    unpod(p)
+    unparent(p)
+    assert not alive(pause)
+    assert files() == before and not mounts()
+
+
+@test
+def mounts_refused():
+    """Nothing but what the fields allow, and nothing is left."""
+    c = Container(L, ['true'])
+    c.rootfs()
+    d = '%s/rootfs/%s' % (G.state, c.id)
+
+    def mount(code, **kw):
+        values = dict(ctr=c.id, number=0, path='/etc')
+        values.update(kw)
+        refused(code, L.call, 'L_MOUNT', **values)
+    mount(3, number=1024)
+    mount(3, flags=8)
+    mount(3, path='relative')
+    mount(3, path='/etc/../root')
+    mount(3, flags=1, path='')
+    mount(3, flags=1, path='', nlayers=129)
+    mount(13, flags=1, path='', nlayers=1, layers=[999])
+    mount(13, path='/nowhere')
+    mount(5, userns=new_id())
+    mount(3, userns='x')
+    mount(9, ctr=new_id())
+    assert os.listdir(d) == ['fs']
+    L.call('L_MOUNT', ctr=c.id, number=3, path='/etc/passwd', flags=4)
+    try:
+        with open(d + '/m3', 'a'):
+            raise AssertionError('written')
+    except OSError as e:
+        assert e.errno == errno.EROFS
+    L.call('L_ROOTFS_DROP', ctr=c.id)
+    assert not os.path.exists(d) and os.path.getsize('/etc/passwd')
 
 
 @test

@@ -188,7 +188,7 @@ static void
 t_list_bad(void **state)
 {
 	static const char *const texts[] = { "1", "9 /d/a.json\n{}\n",
-		"x /d/a\n", "2 a\n{}\n", "-1 /d/a.json\n{}\n", "\n" };
+		"x /d/a\n", "2 a\n{}\n", "-1 /d/a.json\n{}\n", "\n", "!\n" };
 	struct cerr err;
 	struct cdi c;
 
