@@ -143,13 +143,16 @@ root_exec(const struct shim_args *a, const char *id, const char *command,
 		"-address", "", "-publish-binary", "", "-id", id, "-bundle",
 		shim_path(a, id, NULL, bundle), command, NULL };
 	char *argv[sizeof(args) / sizeof(args[0])];
+	/* Some read their options there, to its end. */
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
 	/* execve takes pointers to non-const but does not write. */
 	memcpy(argv, args, sizeof(args));
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (fchdir(dir) == -1 || dup2(out, STDOUT_FILENO) == -1 ||
+	if (fchdir(dir) == -1 || dup2(null, STDIN_FILENO) == -1 ||
+	    dup2(out, STDOUT_FILENO) == -1 ||
 	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == -1)
 		_exit(127);
 	(void)execv(a->shim, argv);

@@ -195,6 +195,15 @@ def test_output_both_ways(world, made):
     assert r.stdout == b"y" * 1000000 and r.exit_code == 0
 
 
+def test_standard_input_is_the_containers(world, made):
+    """That of the first container in a pod, too."""
+    pod, config = made.run(handler="shim")
+    before = time.monotonic()
+    ctr = made.start(pod, config, ["cat"], stdin=True)
+    assert time.monotonic() - before < 20
+    assert made.status(ctr).state == 1
+
+
 def test_new_limits(world, made):
     pod, config = made.run(handler="shim")
     ctr = made.start(pod, config, ["sleep", "1000"],
