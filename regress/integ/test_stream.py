@@ -221,6 +221,7 @@ def test_clients_killed(crictl, pods, ctr, criod, transport):
                              "trap '' HUP; echo up; sleep 1010 & setsid "
                              "sleep 1010 & sleep 1010"))
     t.expect(rb"up")
+    wait_for("its commands", lambda: count(pods, ctr, 1010) >= 3)
     t.close()
     wait_for("commands to die", lambda: count(pods, ctr, 1010) == 0)
     traces.gone()
@@ -247,6 +248,7 @@ def test_helper_dies(crictl, pods, ctr, criod, helper):
                      "echo up; sleep 1011 & sleep 1011",
                      stdin=subprocess.PIPE)
     assert p.stdout.read(3) == b"up\n"
+    wait_for("its commands", lambda: count(pods, ctr, 1011) == 2)
     os.kill(criod.helpers()[helper], signal.SIGKILL)
     # Over SPDY a client cannot tell a lost connection from success.
     assert p.wait(20) != 0 or helper == "streamd"
