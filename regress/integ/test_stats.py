@@ -150,8 +150,8 @@ def test_container_stats_writable_layer_deep(pods, criod):
         os.close(fd)
         fd = down
     os.close(fd)
-    w = wait_for("count", lambda: stats(pods, ctr).writable_layer)
-    assert w.inodes_used.value >= 3000
+    wait_for("count", lambda: stats(
+        pods, ctr).writable_layer.inodes_used.value >= 3000, 25)
 
 
 SEND = """
