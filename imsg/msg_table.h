@@ -147,16 +147,16 @@ MSG(NRI_PLUGIN, ROLE_PARENT, ROLE_NRID, ANY, P(criod, nri_plugin), 1 * MSG_KIB, 
 
 /* nrid with front */
 MSG(NRI_STATE, ROLE_FRONT, ROLE_NRID, RUN, P(nri, synchronize_request), 64 * MSG_MIB, 0, 0, NONE)
-MSG(NRI_EVENT, ROLE_FRONT, ROLE_NRID, RUN, P(criod, nri_event), 4 * MSG_MIB, 0, 0, NRI_DONE)
-MSG(NRI_DONE, ROLE_NRID, ROLE_FRONT, RUN, P(criod, nri_done), 1 * MSG_MIB, 0, 0, NONE)
-MSG(NRI_UPDATE, ROLE_NRID, ROLE_FRONT, RUN, P(nri, container_update), 1 * MSG_MIB, 0, 0, NRI_UPDATED)
+MSG(NRI_EVENT, ROLE_FRONT, ROLE_NRID, RUN, P(criod, nri_event), 32 * MSG_MIB, 0, 0, NRI_DONE)
+MSG(NRI_DONE, ROLE_NRID, ROLE_FRONT, RUN, P(criod, nri_done), 32 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_UPDATE, ROLE_NRID, ROLE_FRONT, RUN, P(nri, container_update), 8 * MSG_MIB, 0, 0, NRI_UPDATED)
 MSG(NRI_UPDATED, ROLE_FRONT, ROLE_NRID, RUN, P(criod, empty), 16, 0, 0, NONE)
 MSG(NRI_EVICT, ROLE_NRID, ROLE_FRONT, RUN, P(nri, container_eviction), 4 * MSG_KIB, 0, 0, NONE)
 
 /* nrid with execd */
-MSG(NRI_HAVE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 4 * MSG_MIB, 0, 0, NONE)
-MSG(NRI_CREATE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 4 * MSG_MIB, 0, 0, NRI_CREATED)
-MSG(NRI_CREATED, ROLE_NRID, ROLE_EXECD, RUN, P(nri, container_adjustment), 4 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_HAVE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 32 * MSG_MIB, 0, 0, NONE)
+MSG(NRI_CREATE, ROLE_EXECD, ROLE_NRID, RUN, P(nri, container), 32 * MSG_MIB, 0, 0, NRI_CREATED)
+MSG(NRI_CREATED, ROLE_NRID, ROLE_EXECD, RUN, P(nri, container_adjustment), 32 * MSG_MIB, 0, 0, NONE)
 
 /* netd with its launcher */
 MSG(PLUGIN_RUN, ROLE_NETD, ROLE_NETLAUNCH, RUN, F(plugin_run), 2 * MSG_KIB, 3, 3, PLUGIN_DONE)

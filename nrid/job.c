@@ -342,7 +342,7 @@ job_ask_form(struct job *j, struct plugin *p, struct cerr *err)
 	}
 }
 
-/* False: that plugin is no more. */
+/* False: that plugin is no more.  What cannot be put to it fails the job. */
 static bool
 job_ask(struct job *j, struct plugin *p)
 {
@@ -354,6 +354,10 @@ job_ask(struct job *j, struct plugin *p)
 		return true;
 	p->busy = NULL;
 	j->plugin = NULL;
+	if (err.code != CERR_UNAVAILABLE) {
+		job_fail(j, &err);
+		return true;
+	}
 	plugin_drop(p, err.text);
 	return false;
 }

@@ -11,6 +11,7 @@
 
 #define SYNC_CHUNK  (1024U * 1024) /* bytes of one message, about */
 #define SYNC_MEMORY (32U * 1024 * 1024)
+#define SYNC_REST   1024 /* of a call, beside its payload */
 
 /* SynchronizeRequest's fields. */
 #define SYNC_PODS 1
@@ -26,20 +27,28 @@ struct sync {
 	Nri__SynchronizeResponse *response;
 };
 
-/* Room for one more object of len bytes. */
-static struct bytes *
-sync_room(struct sync *s, size_t len)
+/* An object, in the field number; one that no message has room for is not. */
+static void
+sync_add(struct sync *s, unsigned int number, const char *id,
+    const struct bytes *object)
 {
 	struct bytes *last = &s->chunks[s->nchunks - 1];
 
-	if (last->len == 0 || last->len + BYTES_FIELD(len) <= SYNC_CHUNK)
-		return last;
-	s->chunks = realloc(s->chunks, (s->nchunks + 1) * sizeof(*s->chunks));
-	if (s->chunks == NULL)
-		fatal("realloc");
-	last = &s->chunks[s->nchunks++];
-	*last = (struct bytes){ 0 };
-	return last;
+	if (BYTES_FIELD(object->len) + SYNC_REST > TTRPC_MAX) {
+		log_warn("NRI plugin %s is not told of %s: too large",
+		    s->plugin->name, id);
+		return;
+	}
+	if (last->len > 0 &&
+	    last->len + BYTES_FIELD(object->len) > SYNC_CHUNK) {
+		s->chunks =
+		    realloc(s->chunks, (s->nchunks + 1) * sizeof(*s->chunks));
+		if (s->chunks == NULL)
+			fatal("realloc");
+		last = &s->chunks[s->nchunks++];
+		*last = (struct bytes){ 0 };
+	}
+	bytes_add_field(last, number, object->data, object->len, NULL, 0);
 }
 
 static void
@@ -48,23 +57,25 @@ sync_collect(struct sync *s)
 	struct known *k = &s->plugin->nrid->known;
 	const struct known_pod *pod;
 	const struct known_ctr *c;
-	struct bytes tail = { 0 };
+	struct bytes object = { 0 };
 
 	s->chunks = nrid_alloc(1, sizeof(*s->chunks));
 	s->nchunks = 1;
-	LIST_FOREACH(pod, &k->pods, entry)
-		bytes_add_field(sync_room(s, pod->pod.len), SYNC_PODS,
-		    pod->pod.data, pod->pod.len, NULL, 0);
+	LIST_FOREACH(pod, &k->pods, entry) {
+		object.len = 0;
+		bytes_add(&object, pod->pod.data, pod->pod.len);
+		sync_add(s, SYNC_PODS, pod->id, &object);
+	}
 	LIST_FOREACH(c, &k->ctrs, entry) {
 		if (c->front.len == 0)
 			continue;
-		bytes_add(&tail, c->execd.data, c->execd.len);
-		bytes_add(&tail, c->limits.data, c->limits.len);
-		bytes_add_field(sync_room(s, c->front.len + tail.len),
-		    SYNC_CTRS, c->front.data, c->front.len, tail.data,
-		    tail.len);
-		bytes_clear(&tail);
+		object.len = 0;
+		bytes_add(&object, c->front.data, c->front.len);
+		bytes_add(&object, c->execd.data, c->execd.len);
+		bytes_add(&object, c->limits.data, c->limits.len);
+		sync_add(s, SYNC_CTRS, c->id, &object);
 	}
+	bytes_clear(&object);
 	for (size_t i = 0; i + 1 < s->nchunks; i++)
 		bytes_add_number(&s->chunks[i], SYNC_MORE, 1);
 }

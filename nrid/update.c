@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "imsg/link.h"
@@ -5,6 +6,8 @@
 #include "lib/log.h"
 #include "nrid/nrid.h"
 #include "nrid/update.h"
+
+#define UPDATE_REASON 512 /* bytes of one that are passed on */
 
 struct update {
 	struct nrid *nrid;
@@ -86,11 +89,17 @@ void
 update_evict(struct nrid *n, Nri__ContainerEviction *const *list, size_t len,
     const char *plugin)
 {
+	Nri__ContainerEviction out;
+	char reason[UPDATE_REASON];
+
 	for (size_t i = 0; i < len; i++) {
 		if (!id_valid(list[i]->container_id))
 			continue;
+		out = *list[i];
+		(void)snprintf(reason, sizeof(reason), "%s", list[i]->reason);
+		out.reason = reason;
 		log_info("NRI plugin %s evicts container %s: %.256s", plugin,
 		    list[i]->container_id, list[i]->reason);
-		(void)link_send(n->front, MSG_NRI_EVICT, list[i], NULL, 0);
+		(void)link_send(n->front, MSG_NRI_EVICT, &out, NULL, 0);
 	}
 }

@@ -255,6 +255,37 @@ def test_one_that_leaves_while_it_waits(pods, plugin, world):
     assert first.result().container_id and second.result().container_id
 
 
+def test_too_large_for_plugins(pods, plugin, world):
+    """It fails, and costs no process and no plugin its place."""
+    before = world.helpers()
+    p = plugin()
+    big = {"n%d" % i: "y" * 1000000 for i in range(3)}
+    pod, config = pods.run(annotations=big)
+    del config["annotations"]
+    assert "message of 6" in refused(pods, pod, config, ["true"],
+                                     annotations=big).details()
+    ctr = pods.start(pod, config, ["sleep", "1000"], name="d")
+    p.call("UpdateContainers", pb.UpdateContainersRequest(
+        evict=[pb.ContainerEviction(container_id=ctr,
+                                    reason="r" * 100000)]))
+    pods.exited(ctr)
+    # What a plugin answers may be large, not endless.
+    pod, config = pods.run()
+    p.handlers = adjusting(annotations=big)
+    pods.create(pod, config, ["true"], name="e")
+    # A new one is synchronized in parts.
+    q = plugin("20", "later")
+    assert len(q.pods) == 2 and len(q.ctrs) == 2
+    with pytest.raises(Refused):
+        p.call("UpdateContainers", pb.UpdateContainersRequest(
+            update=[pb.ContainerUpdate(
+                container_id=ctr, linux=pb.LinuxContainerUpdate(
+                    resources=pb.LinuxResources(cpu=pb.LinuxCPU(
+                        cpus="0," * 1000000))))]))
+    assert world.helpers() == before
+    assert not p.closed.is_set()
+
+
 def test_conflict_is_refused(pods, plugin):
     plugin("10", "a", adjusting(env=[pb.KeyValue(key="X", value="1")]))
     plugin("20", "b", adjusting(env=[pb.KeyValue(key="X", value="2")]))
