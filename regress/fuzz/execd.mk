@@ -12,3 +12,8 @@ fuzz_cdi_SRCS = regress/fuzz/fuzz_cdi.c $(CDI_SRCS) execd/policy.c \
 	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
 fuzz_cdi_LIBS = base json
 fuzz_cdi_PKGS = jansson libprotobuf-c
+FUZZERS += fuzz_seccomp
+fuzz_seccomp_SRCS = regress/fuzz/fuzz_seccomp.c execd/seccomp_load.c \
+	execd/caps.c
+fuzz_seccomp_LIBS = base json
+fuzz_seccomp_PKGS = jansson
