@@ -128,9 +128,11 @@ mount_host(const struct fixed_mount *m, const struct userns *u,
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "%.256s: not an absolute, clean path", m->path);
 	tree = launch_userns_clone(AT_FDCWD, m->path, u->fd);
-	return tree == -1 ? cerr_errno(err, "%.256s: show it in the container",
-				m->path)
-			  : tree;
+	if (tree == -1 && errno == EINVAL && u->fd != -1)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "mounts: the file system of %.256s cannot show other ids",
+		    m->path);
+	return tree == -1 ? cerr_errno(err, "mount %.256s", m->path) : tree;
 }
 
 /*

@@ -303,3 +303,11 @@ def test_leaves_nothing(pods, userns, source, volume):
                               "uidMappings": MAP, "gidMappings": MAP}])
     pods.clean()
     assert mounts_of(pods.criod) == before
+
+
+def test_volume_that_cannot_show_other_ids(pods, userns):
+    """sysfs is one."""
+    text = refused(pods, {"container_path": "/m", "host_path": "/sys/kernel",
+                          "uidMappings": MAP, "gidMappings": MAP}, userns,
+                   code=grpc.StatusCode.FAILED_PRECONDITION)
+    assert "/sys/kernel cannot show other ids" in text
