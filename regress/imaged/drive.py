@@ -28,6 +28,7 @@ SPILLED = 1
 def _protos():
     out = tempfile.mkdtemp(prefix="criod-pb-")
     subprocess.run(["protoc", f"--python_out={out}", "proto/cri.proto",
+                    "proto/nri.proto",
                     "proto/msg.proto"], cwd=TOP, check=True)
     sys.path.insert(0, out)
     from proto import cri_pb2, msg_pb2

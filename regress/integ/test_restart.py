@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 
 import grpc
@@ -15,7 +16,6 @@ MONITORS = {"monitor", "pause"}
 @pytest.fixture
 def own(scratch, registry):
     """A criod of the test's own, for it will be hurt."""
-    import tempfile
     path = tempfile.mkdtemp(prefix="restart.", dir=scratch)
     os.chmod(path, 0o755)
     c = Criod(path, args=["-m"]).start()
@@ -73,8 +73,11 @@ def test_containers_survive(own, scratch, how):
     pod, config = pods.run()
     ctr = counter(pods, pod, config)
     done = pods.start(pod, config, ["sh", "-c", "exit 9"], name="done")
-    late = pods.start(pod, config, ["sh", "-c", "sleep 2; exit 42"],
-                      name="late")
+    flag = tempfile.mkdtemp(dir=scratch)
+    late = pods.start(
+        pod, config, ["sh", "-c", "until [ -e /flag/go ]; do sleep 0.2; done; "
+                      "exit 42"], name="late",
+        mounts=[{"container_path": "/flag", "host_path": flag}])
     pods.exited(done)
     created = pods.create(pod, config, ["true"], name="created")
     path = pods.status(ctr).log_path
@@ -87,7 +90,8 @@ def test_containers_survive(own, scratch, how):
         os.kill(own.parent(), signal.SIGTERM)
         own.proc.wait(20)
         own.client.close()
-    time.sleep(3)  # late exits meanwhile
+    with open(os.path.join(flag, "go"), "w"):
+        time.sleep(1)  # late exits meanwhile
     own.start()
     pods.client = own.client
     st = pods.status(late)

@@ -42,7 +42,7 @@ def load_protobuf():
     out = os.path.join(BUILD, "gen/py")
     os.makedirs(out, exist_ok=True)
     subprocess.check_call(["protoc", "--python_out=" + out, "proto/cri.proto",
-                           "proto/msg.proto"], cwd=TOP)
+                           "proto/nri.proto", "proto/msg.proto"], cwd=TOP)
     sys.path.insert(0, out)
     from proto import cri_pb2, msg_pb2
     return cri_pb2, msg_pb2
