@@ -49,7 +49,7 @@ struct ctr_create {
 	struct selinux_labels labels; /* all but the process of an init */
 	uint32_t target_pid;
 	struct ctr_mounts *mounts;
-	struct ctr_cdi *cdi;
+	struct ctr_cdi *cdi, *nri_cdi; /* a client's, plugins' */
 	struct spec_devices *devices;
 	size_t ndevices;
 	json_t *seccomp_profile; /* the file's, if one is asked for */
@@ -70,6 +70,7 @@ ctr_create_free(struct ctr_create *k)
 	free(k->devices);
 	ctr_mounts_free(k->mounts);
 	ctr_cdi_free(k->cdi);
+	ctr_cdi_free(k->nri_cdi);
 	json_decref(k->seccomp_profile);
 	EXECD_FREE(k->request);
 	EXECD_FREE(k->image);
@@ -322,6 +323,69 @@ ctr_create_privileged(const struct ctr_create *k)
 	       l->security_context->privileged;
 }
 
+static int
+ctr_create_apply_cdi(struct ctr_create *k, const struct ctr_cdi *cdi)
+{
+	struct cdi_how how = { &k->user, k->ctr->x->boot->cdi_hooks,
+		(k->pod.namespaces & POD_NS_USER) != 0 };
+
+	return cdi_apply(ctr_cdi_found(cdi), &how, k->spec.root, &k->err);
+}
+
+static void
+ctr_create_have_nri_cdi(void *arg, const struct cerr *err)
+{
+	struct ctr_create *k = arg;
+
+	if (err != NULL)
+		ctr_create_fail(k, err);
+	else if (ctr_create_apply_cdi(k, k->nri_cdi) == -1)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_create_built(k);
+}
+
+static bool
+ctr_create_has_cdi(const struct ctr_create *k, const char *name)
+{
+	const json_t *wanted = ctr_cdi_found(k->cdi)->wanted;
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(wanted, i, v) {
+		if (strcmp(json_string_value(v), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Devices that plugins add by name, and the client did not. */
+static void
+ctr_create_nri_cdi(struct ctr_create *k, const Nri__ContainerAdjustment *a)
+{
+	Runtime__V1__ContainerConfig config =
+	    RUNTIME__V1__CONTAINER_CONFIG__INIT;
+	Runtime__V1__CDIDevice *list =
+	    execd_alloc(a->n_cdi_devices + 1, sizeof(*list));
+
+	config.cdi_devices =
+	    execd_alloc(a->n_cdi_devices + 1, sizeof(*config.cdi_devices));
+	for (size_t i = 0; i < a->n_cdi_devices; i++) {
+		if (ctr_create_has_cdi(k, a->cdi_devices[i]->name))
+			continue;
+		runtime__v1__cdidevice__init(&list[i]);
+		list[i].name = a->cdi_devices[i]->name;
+		config.cdi_devices[config.n_cdi_devices++] = &list[i];
+	}
+	k->nri_cdi = ctr_cdi_new(k->ctr, &config, &k->err);
+	free(config.cdi_devices);
+	free(list);
+	if (k->nri_cdi == NULL)
+		ctr_create_fail(k, &k->err);
+	else
+		ctr_cdi_find(k->nri_cdi, ctr_create_have_nri_cdi, k);
+}
+
 /* Plugins had their say. */
 static void
 ctr_create_adjusted(void *arg, struct link_msg *m, const struct cerr *err)
@@ -338,18 +402,16 @@ ctr_create_adjusted(void *arg, struct link_msg *m, const struct cerr *err)
 	else if (nri_apply(&rules, m->body, &k->spec, &k->err) == -1)
 		ctr_create_fail(k, &k->err);
 	else
-		ctr_create_built(k);
+		ctr_create_nri_cdi(k, m->body);
 }
 
 static void
 ctr_create_config(struct ctr_create *k)
 {
 	struct spec_in in = ctr_create_spec_in(k);
-	struct cdi_how how = { &k->user, k->ctr->x->boot->cdi_hooks,
-		(k->pod.namespaces & POD_NS_USER) != 0 };
 
 	if (spec_build(&in, &k->spec, &k->err) == -1 ||
-	    cdi_apply(ctr_cdi_found(k->cdi), &how, k->spec.root, &k->err) == -1)
+	    ctr_create_apply_cdi(k, k->cdi) == -1)
 		ctr_create_fail(k, &k->err);
 	else if (k->ctr->x->boot->nri)
 		nri_ask(k->ctr->x, k->request, k->spec.root,

@@ -122,7 +122,6 @@ nri_check_supported(struct nri_apply *a)
 		bool asked;
 		const char *what;
 	} rows[] = {
-		{ a->adjust->n_cdi_devices > 0, "CDI devices" },
 		{ l != NULL && l->io_priority != NULL, "an I/O priority" },
 		{ l != NULL && l->scheduler != NULL, "a scheduler" },
 		{ l != NULL && l->rdt != NULL, "RDT" },

@@ -15,6 +15,7 @@ from conftest_integ import Criod, Pods, wait_for
 from nriplug import VALIDATE, Plugin, Refused, pb
 
 CONF = """
+cdi directory "%s"
 nri {
 	plugins "%s"
 	configuration "%s"
@@ -25,9 +26,14 @@ nri {
 
 @pytest.fixture(scope="module")
 def world(scratch, registry):
-    dirs = [os.path.join(scratch, "nri", d) for d in ("plugins", "conf.d")]
+    dirs = [os.path.join(scratch, "nri", d) for d in (
+        "cdi", "plugins", "conf.d")]
     for d in dirs:
         os.makedirs(d)
+    with open(os.path.join(dirs[0], "v.json"), "w") as f:
+        json.dump({"cdiVersion": "0.6.0", "kind": "vendor.com/dev",
+                   "devices": [{"name": n, "containerEdits": {
+                       "env": ["CDI_%s=here" % n]}} for n in "ab"]}, f)
     c = Criod(os.path.join(scratch, "nrid"), CONF % tuple(dirs),
               args=["-m"]).start()
     c.nri = os.path.join(c.path, "nri.sock")
@@ -204,6 +210,18 @@ def test_adjusts(pods, plugin, scratch):
     assert "345" in out and "/data" not in out
     with open(os.path.join(src, "f")) as f:
         assert f.read() == "from the host\n"
+
+
+def test_cdi_devices(pods, plugin):
+    plugin(handlers=adjusting(CDI_devices=[
+        pb.CDIDevice(name="vendor.com/dev=a"),
+        pb.CDIDevice(name="vendor.com/dev=b")]))
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["env"], CDI_devices=[
+        {"name": "vendor.com/dev=b"}])
+    pods.exited(ctr)
+    out = pods.text(ctr).split("\n")
+    assert out.count("CDI_a=here") == 1 and out.count("CDI_b=here") == 1
 
 
 def test_arguments_replaced(pods, plugin):
@@ -480,7 +498,8 @@ REFUSED = {
     "nameless": dict(env=[pb.KeyValue(key="", value="1")]),
     "device": dict(linux=pb.LinuxContainerAdjustment(
         devices=[pb.LinuxDevice(path="dev/x", type="c")])),
-    "cdi": dict(CDI_devices=[pb.CDIDevice(name="v/c=d")]),
+    "cdi": dict(CDI_devices=[pb.CDIDevice(name="vendor.com/dev=c")]),
+    "cdi-name": dict(CDI_devices=[pb.CDIDevice(name="../x")]),
     "scheduler": dict(linux=pb.LinuxContainerAdjustment(
         scheduler=pb.LinuxScheduler(policy=2))),
     "oom": dict(linux=pb.LinuxContainerAdjustment(
@@ -497,7 +516,8 @@ def test_policy_is_execds(pods, plugin):
     for name, fields in REFUSED.items():
         p.handlers = adjusting(**fields)
         e = refused(pods, pod, config, ["true"], name=name)
-        assert "NRI" in e.details() or "sysctl" in e.details(), name
+        assert "NRI" in e.details() or "sysctl" in e.details() or \
+            "cdi" in name and "CDI" in e.details(), name
     assert not pods.client.ListContainers(
         filter={"pod_sandbox_id": pod}).containers
     p.handlers = {}
