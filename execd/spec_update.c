@@ -91,6 +91,12 @@ spec_update_files(const Criod__BootExecd *boot,
 	if (res->n_unified > 0 && !boot->cgroup2)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "resources.unified: this host has no cgroup v2");
+	/* It writes its own values again whenever something near changes. */
+	if (res->n_unified > 0 &&
+	    boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "resources.unified: systemd, which manages the cgroups, "
+		    "would undo a change");
 	for (size_t i = 0; i < res->n_hugepage_limits; i++) {
 		if (spec_update_huge(boot, res->hugepage_limits[i], list, n,
 			err) == -1)

@@ -24,6 +24,7 @@ begin(void **state)
 	(void)state;
 	runtime__v1__linux_container_resources__init(&res);
 	boot.cgroup2 = true;
+	boot.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
 	boot.hugetlb = true;
 	return 0;
 }
@@ -100,6 +101,10 @@ test_unified(void **state)
 	assert_int_equal(spec_update_files(&boot, &res, files, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(files[0].name, "memory.high");
+	boot.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__SYSTEMD;
+	assert_int_equal(spec_update_files(&boot, &res, files, &n, &err), -1);
+	assert_int_equal(err.code, CERR_FAILED_PRECONDITION);
+	boot.cgroup_driver = RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
 	e.key = word_bad;
 	assert_int_equal(spec_update_files(&boot, &res, files, &n, &err), -1);
 	assert_int_equal(err.code, CERR_INVALID_ARGUMENT);
