@@ -64,6 +64,8 @@ static void
 registry_trust(const Criod__Registry *r, bool insecure,
     struct registry_endpoint *e)
 {
+	(void)snprintf(e->root, sizeof(e->root), "/v2");
+	e->resolve = e->pull = true;
 	e->insecure = insecure;
 	if (r != NULL && r->ca.len > 0) {
 		e->ca = r->ca.data;

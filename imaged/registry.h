@@ -11,20 +11,48 @@
 #include "lib/cerr.h"
 
 struct Criod__BootImaged;
+struct auth_creds;
 
-#define REGISTRY_ENDPOINTS_MAX 16
+#define REGISTRY_ENDPOINTS_MAX 32
+#define REGISTRY_ROOT_MAX      255
 
+struct registry_header {
+	const char *name, *value;
+};
+
+/* A client's certificate (with its chain) and key, PEM. */
+struct registry_client {
+	const uint8_t *cert, *key;
+	size_t cert_len, key_len;
+};
+
+/*
+ * Pointers are the configuration's.  A request's URL is
+ * SCHEME://HOST ROOT/PATH/KIND/NAME, with ?ns=NS if there is one.
+ */
 struct registry_endpoint {
-	char host[REF_NAME_MAX + 1];	 /* HOST[:PORT] */
-	char path[2 * REF_NAME_MAX + 2]; /* the repository there */
-	bool insecure;
-	const uint8_t *ca; /* PEM, of the configuration; NULL */
+	char host[REF_NAME_MAX + 1];	  /* HOST[:PORT] */
+	char path[2 * REF_NAME_MAX + 2];  /* the repository there */
+	char root[REGISTRY_ROOT_MAX + 1]; /* "/v2", or what stands for it */
+	char ns[REF_NAME_MAX + 1];	  /* registry it stands for; "" */
+	bool plain;	 /* http alone, no TLS is tried */
+	bool insecure;	 /* TLS unverified, or http if there is none */
+	bool unverified; /* TLS, but unverified */
+	bool resolve;	 /* may say what a tag is */
+	bool pull;	 /* may give what a digest names */
+	const uint8_t *ca; /* PEM, beside the system's; NULL */
 	size_t ca_len;
+	const struct registry_client *clients; /* each may be asked for */
+	size_t nclients;
+	const struct registry_header *headers; /* sent to this host alone */
+	size_t nheaders;
+	struct auth_creds *creds; /* of auth files, for this place; NULL */
 };
 
 /*
  * The mirrors of the longest prefix that fits, in order, then the registry
- * itself.  PERMISSION_DENIED if it is blocked.  conf must outlive *out.
+ * itself.  PERMISSION_DENIED if it is blocked.  conf must outlive *out, which
+ * holds no reference.
  */
 int registry_endpoints(const struct Criod__BootImaged *conf,
     const struct ref *ref, struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX],
