@@ -4,7 +4,9 @@ of Kubernetes' remote commands and port-forwards on it."""
 import codecs
 import os
 import re
+import select
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -43,14 +45,49 @@ def data(stream, payload, fin=False):
                        len(payload)) + payload
 
 
+class Tls:
+    """A TLS socket that one thread may read while another writes: OpenSSL's
+    connections allow one caller at a time, and Python keeps no order."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.setblocking(False)
+        self.lock = threading.Lock()
+
+    def again(self, fn, *args):
+        while True:
+            with self.lock:
+                try:
+                    return fn(*args)
+                except ssl.SSLWantReadError:
+                    wanted = ([self.sock], [])
+                except ssl.SSLWantWriteError:
+                    wanted = ([], [self.sock])
+            if not any(select.select(*wanted, [], 30)):
+                raise TimeoutError
+
+    def recv(self, n):
+        return self.again(self.sock.recv, n)
+
+    def sendall(self, raw):
+        while raw:
+            raw = raw[self.again(self.sock.send, raw):]
+
+    def shutdown(self, how):
+        self.sock.shutdown(how)
+
+    def close(self):
+        self.sock.close()
+
+
 def connect(url, fields, tls=None):
     """The socket, the status and the head of the answer."""
     u = urlsplit(url)
     s = socket.create_connection((u.hostname, u.port), 10)
-    if tls is not None:
-        s = tls.wrap_socket(s, server_hostname="localhost")
     s.settimeout(30)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        s = Tls(tls.wrap_socket(s, server_hostname="localhost"))
     s.sendall(("POST %s HTTP/1.1\r\nHost: %s\r\n%s\r\nContent-Length: 0\r\n"
                "\r\n" % (u.path, u.netloc, "\r\n".join(fields))).encode())
     head = read_head(s)
