@@ -4,6 +4,7 @@
 
 #include "execd/cdi.h"
 #include "execd/cdi_list.h"
+#include "execd/cdi_yaml.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -98,12 +99,23 @@ cdi_note(char *notes, size_t size, const char *path, const char *why)
 	(void)snprintf(notes + n, size - n, "; %.128s: %.128s", path, why);
 }
 
+/* The launcher lists no file of another name than these two kinds have. */
+static json_t *
+cdi_parse(const char *path, const char *text, size_t len, struct cerr *err)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (dot != NULL && strcmp(dot, ".json") == 0)
+		return json_read_bounded("file", text, len, CDI_FILE_MAX, err);
+	return cdi_yaml_read(text, len, err);
+}
+
 static int
 cdi_read_doc(struct cdi *c, const char *path, const char *text, size_t len,
     char *notes, size_t size)
 {
 	struct cerr err;
-	json_t *doc = json_read_bounded("file", text, len, CDI_FILE_MAX, &err);
+	json_t *doc = cdi_parse(path, text, len, &err);
 
 	if (doc == NULL || cdi_check_doc(doc, &err) == -1) {
 		json_decref(doc);

@@ -170,7 +170,9 @@ def test_cdi_is_read_when_asked(cdi, dirs):
     ("b.json", dict(spec(one={}), cdiVersion="9.0.0"), "cdiVersion"),
     ("b.json", spec(one={"netDevices": []}), "netDevices"),
     ("b.json", dict(spec(one={}), devices=3), "devices"),
-    ("b.yaml", "cdiVersion: 0.6.0\n", "YAML"),
+    ("b.yaml", "cdiVersion: 0.6.0\n", "kind"),
+    ("b.yml", "a: &a {}\nb: *a\n", "anchors"),
+    ("b.yaml", "[" * 100000, "nested too deep"),
     ("b.json", "[" * 100000, "b.json")])
 def test_cdi_broken_file(cdi, dirs, name, text, why):
     """It is named where its device is missed, and stops no other."""
@@ -179,6 +181,38 @@ def test_cdi_broken_file(cdi, dirs, name, text, why):
     assert why in refused(cdi, CDI_devices=ask("acme.com/card=one"))
     pod, config = cdi.run()
     cdi.start(pod, config, ["true"], CDI_devices=ask("acme.com/good=one"))
+
+
+def test_cdi_yaml(cdi, dirs):
+    """As nvidia-ctk writes it, beside JSON of another kind."""
+    put(dirs[0], "a.yaml", """---
+cdiVersion: 0.5.0
+kind: acme.com/card
+devices:
+- name: 0
+  containerEdits:
+    deviceNodes:
+    - path: /dev/card
+      type: c
+      major: 1
+      minor: 5
+      fileMode: 0604
+    additionalGids: [1234]
+containerEdits:
+  env:
+  - CARD=on
+""")
+    put(dirs[0], "b.json", spec("acme.com/other", one={"env": ["OTHER=b"]}))
+    pod, config = cdi.run()
+    ctr = cdi.start(pod, config, ["sleep", "1000"], CDI_devices=ask(
+        "acme.com/card=0", "acme.com/other=one"))
+    out = cdi.sh(ctr, "echo $CARD $OTHER; id -G; stat -c '%F %a %t %T' "
+                 "/dev/card; head -c4 /dev/card | od -An -tx1")
+    assert out.exit_code == 0, out.stderr
+    env, groups, node, data = out.stdout.decode().splitlines()
+    assert env == "on b" and "1234" in groups.split()
+    assert node == "character special file 604 1 5"
+    assert data.split() == ["00"] * 4
 
 
 def test_cdi_conflict(cdi, dirs):

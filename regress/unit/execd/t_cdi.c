@@ -239,7 +239,7 @@ t_list(void **state)
 	assert_int_equal(fdio_memfd_read(fd, CDI_LIST_MAX, &text, &len), 0);
 	(void)snprintf(want_text, sizeof(want_text),
 	    "2 %s/a.json\n{}\n! %s/b.json: others than root may write it\n"
-	    "! %s/d.yaml: YAML is not read; write the same as JSON\n",
+	    "4 %s/d.yaml\na: b\n",
 	    dir, dir, dir);
 	assert_string_equal((char *)text, want_text);
 	free(text);
