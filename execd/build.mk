@@ -1,7 +1,7 @@
 include execd/launch.mk
 
 PROGRAMS += execd
-CDI_SRCS = execd/cdi.c execd/cdi_apply.c execd/cdi_name.c execd/cdi_yaml.c
+CDI_SRCS = execd/cdi.c execd/cdi_apply.c execd/cdi_name.c
 execd_OUT = libexec/criod/execd
 SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_linux.c execd/caps.c execd/policy.c \
@@ -18,6 +18,7 @@ execd_SRCS = execd/main.c execd/execd.c execd/ctr.c execd/ctr_create.c \
 	execd/stream.c \
 	execd/ctr_update.c execd/spec_update.c execd/stat_parse.c execd/stats.c \
 	execd/stats_metric.c execd/stats_view.c lib/metric.c $(SPEC_SRCS)
-execd_LIBS = base confine fixed link proto helperboot json pbsafe
+execd_LIBS = base confine fixed link proto helperboot json pbsafe \
+	yamljson
 execd_PKGS = libevent_core libcap-ng libprotobuf-c jansson yaml-0.1
 execd_CALLS = execd/execd.calls

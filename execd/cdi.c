@@ -4,10 +4,10 @@
 
 #include "execd/cdi.h"
 #include "execd/cdi_list.h"
-#include "execd/cdi_yaml.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/yamljson.h"
 
 /* Members of containerEdits that cdi_apply knows. */
 static const char *const cdi_members[] = { "env", "deviceNodes", "mounts",
@@ -99,6 +99,10 @@ cdi_note(char *notes, size_t size, const char *path, const char *why)
 	(void)snprintf(notes + n, size - n, "; %.128s: %.128s", path, why);
 }
 
+/* Members of a CDI file that are integers, or lists of such. */
+static const char *const cdi_integers[] = { "major", "minor", "fileMode", "uid",
+	"gid", "timeout", "additionalGids", NULL };
+
 /* The launcher lists no file of another name than these two kinds have. */
 static json_t *
 cdi_parse(const char *path, const char *text, size_t len, struct cerr *err)
@@ -107,7 +111,7 @@ cdi_parse(const char *path, const char *text, size_t len, struct cerr *err)
 
 	if (dot != NULL && strcmp(dot, ".json") == 0)
 		return json_read_bounded("file", text, len, CDI_FILE_MAX, err);
-	return cdi_yaml_read(text, len, err);
+	return yamljson_read(text, len, CDI_FILE_MAX, cdi_integers, err);
 }
 
 static int

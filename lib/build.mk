@@ -17,8 +17,11 @@ LIB_trim_SRCS = lib/trim.c
 # a helper's main(); helperboot for those that take protobuf
 LIB_helper_SRCS = imsg/helper.c lib/trim.c
 LIB_helperboot_SRCS = imsg/helper.c lib/trim.c imsg/helper_boot.c
+LIB_base64_SRCS = lib/base64.c
 # bounded JSON; needs jansson
 LIB_json_SRCS = lib/json.c
+# YAML as JSON; needs jansson, yaml-0.1 and json
+LIB_yamljson_SRCS = lib/yamljson.c
 # decoding protobuf of strangers
 LIB_pbsafe_SRCS = proto/pballoc.c proto/pbcheck.c
 # gRPC by HTTP/2; needs libevent_core, libnghttp2, libprotobuf-c

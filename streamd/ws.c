@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "streamd/base64.h"
+#include "lib/base64.h"
 #include "streamd/ws.h"
 
 #define WS_CLOSE_CHANNEL 255 /* of v5: the next byte's channel ends */

@@ -10,12 +10,8 @@ FUZZERS += fuzz_cdi
 fuzz_cdi_SRCS = regress/fuzz/fuzz_cdi.c $(CDI_SRCS) execd/policy.c \
 	execd/policy_userns.c execd/devlist.c $(B)/gen/proto/cri.pb-c.c \
 	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
-fuzz_cdi_LIBS = base json
+fuzz_cdi_LIBS = base json yamljson
 fuzz_cdi_PKGS = jansson libprotobuf-c yaml-0.1
-FUZZERS += fuzz_cdi_yaml
-fuzz_cdi_yaml_SRCS = regress/fuzz/fuzz_cdi_yaml.c execd/cdi_yaml.c
-fuzz_cdi_yaml_LIBS = base json
-fuzz_cdi_yaml_PKGS = jansson yaml-0.1
 FUZZERS += fuzz_seccomp
 fuzz_seccomp_SRCS = regress/fuzz/fuzz_seccomp.c execd/seccomp_load.c \
 	execd/caps.c

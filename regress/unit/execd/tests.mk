@@ -12,12 +12,8 @@ t_spec_PKGS = jansson libprotobuf-c
 TESTS += t_cdi
 t_cdi_SRCS = regress/unit/execd/t_cdi.c $(CDI_SRCS) execd/cdi_list.c \
 	execd/policy.c execd/policy_userns.c execd/devlist.c $(PB_SRCS)
-t_cdi_LIBS = base json
+t_cdi_LIBS = base json yamljson
 t_cdi_PKGS = jansson libprotobuf-c yaml-0.1
-TESTS += t_cdi_yaml
-t_cdi_yaml_SRCS = regress/unit/execd/t_cdi_yaml.c execd/cdi_yaml.c
-t_cdi_yaml_LIBS = base json
-t_cdi_yaml_PKGS = jansson yaml-0.1
 TESTS += t_seccomp_load
 t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
 	execd/seccomp_load.c execd/profile.c execd/policy.c \

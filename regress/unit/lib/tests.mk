@@ -12,3 +12,7 @@ t_base_LIBS = base
 TESTS += t_ttrpc
 t_ttrpc_SRCS = regress/unit/lib/t_ttrpc.c
 t_ttrpc_LIBS = base ttrpc
+TESTS += t_yamljson
+t_yamljson_SRCS = regress/unit/lib/t_yamljson.c
+t_yamljson_LIBS = base json yamljson
+t_yamljson_PKGS = jansson yaml-0.1

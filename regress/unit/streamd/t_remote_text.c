@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "streamd/base64.h"
+#include "lib/base64.h"
 #include "streamd/resize.h"
 #include "streamd/status.h"
 

@@ -9,7 +9,7 @@ t_spdy_PKGS = zlib
 t_token_SRCS = regress/unit/streamd/t_token.c streamd/token.c lib/cerr.c \
 	lib/log.c
 t_token_PKGS = libevent_core libcrypto
-t_remote_text_SRCS = regress/unit/streamd/t_remote_text.c streamd/base64.c \
+t_remote_text_SRCS = regress/unit/streamd/t_remote_text.c lib/base64.c \
 	streamd/resize.c streamd/status.c
 t_remote_text_LIBS = base json
 t_remote_text_PKGS = jansson

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "execd/cdi_list.h"
-#include "execd/cdi_yaml.h"
 #include "lib/json.h"
+#include "lib/yamljson.h"
 
+#define MAX  (1024 * 1024)
 #define N(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const integers[] = { "major", "minor", "fileMode", "uid",
+	"gid", "timeout", "additionalGids", NULL };
 
 /* As nvidia-ctk writes them. */
 static const char card[] = "---\n"
@@ -54,7 +57,7 @@ t_same_as_json(void **state)
 {
 	json_t *want = json_loads(card_json, JSON_REJECT_DUPLICATES, NULL);
 	struct cerr err;
-	json_t *got = cdi_yaml_read(card, strlen(card), &err);
+	json_t *got = yamljson_read(card, strlen(card), MAX, integers, &err);
 
 	(void)state;
 	assert_non_null(want);
@@ -65,7 +68,7 @@ t_same_as_json(void **state)
 	json_decref(got);
 	json_decref(want);
 	/* JSON is YAML. */
-	got = cdi_yaml_read(card_json, strlen(card_json), &err);
+	got = yamljson_read(card_json, strlen(card_json), MAX, integers, &err);
 	assert_true(json_is_object(got));
 	json_decref(got);
 }
@@ -104,8 +107,8 @@ t_scalars(void **state)
 	for (size_t i = 0; i < N(rows); i++) {
 		struct cerr err;
 		json_t *want = json_loads(rows[i].json, 0, NULL);
-		json_t *got =
-		    cdi_yaml_read(rows[i].text, strlen(rows[i].text), &err);
+		json_t *got = yamljson_read(rows[i].text, strlen(rows[i].text),
+		    MAX, integers, &err);
 
 		if (got == NULL)
 			fail_msg("%s: %s", rows[i].text, err.text);
@@ -120,7 +123,7 @@ static void
 refused(const char *text, size_t len, const char *why)
 {
 	struct cerr err = { 0 };
-	json_t *got = cdi_yaml_read(text, len, &err);
+	json_t *got = yamljson_read(text, len, MAX, integers, &err);
 
 	if (got != NULL || strstr(err.text, why) == NULL)
 		fail_msg("%.64s: %s, not %s", text, err.text, why);
@@ -194,7 +197,7 @@ t_bounds(void **state)
 		{ "- ", "a", "nested too deep", 200 },
 		{ "{a: ", "", "nested too deep", JSON_DEPTH_MAX + 1 },
 		{ "- a\n", "", "too many values", JSON_VALUES_MAX },
-		{ "- a\n", "", "too long", CDI_FILE_MAX / 4 + 1 },
+		{ "- a\n", "", "too long", MAX / 4 + 1 },
 	};
 	struct cerr err;
 	json_t *got;
@@ -208,12 +211,12 @@ t_bounds(void **state)
 		free(text);
 	}
 	text = repeated("- ", JSON_DEPTH_MAX, "a", &len);
-	got = cdi_yaml_read(text, len, &err);
+	got = yamljson_read(text, len, MAX, integers, &err);
 	assert_non_null(got);
 	json_decref(got);
 	free(text);
 	text = repeated("- a\n", JSON_VALUES_MAX - 1, "", &len);
-	got = cdi_yaml_read(text, len, &err);
+	got = yamljson_read(text, len, MAX, integers, &err);
 	assert_int_equal(json_array_size(got), JSON_VALUES_MAX - 1);
 	json_decref(got);
 	free(text);

@@ -3,17 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "execd/cdi_yaml.h"
 #include "lib/json.h"
+#include "lib/yamljson.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static const char *const integers[] = { "major", "gid", NULL };
 
 /* What is taken can be said in JSON, and is the same then. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct cerr err;
-	json_t *doc = cdi_yaml_read((const char *)data, len, &err), *again;
+	json_t *doc = yamljson_read((const char *)data, len, 1024 * 1024,
+		   integers, &err),
+	       *again;
 	char *text;
 
 	if (doc == NULL)

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "streamd/base64.h"
+#include "lib/base64.h"
 
 static int
 base64_value(uint8_t c)

@@ -1,5 +1,5 @@
-#ifndef CRIOD_STREAMD_BASE64_H
-#define CRIOD_STREAMD_BASE64_H
+#ifndef CRIOD_LIB_BASE64_H
+#define CRIOD_LIB_BASE64_H
 
 /* Base64 that comes in pieces; the encoder is OpenSSL's. */
 
