@@ -57,17 +57,26 @@ digest_update(struct digest *d, const void *buf, size_t len)
 }
 
 void
-digest_final(struct digest *d, char out[DIGEST_SIZE])
+digest_final_raw(struct digest *d, uint8_t out[DIGEST_HEX_LEN / 2])
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;
-	char *p = out + DIGEST_PREFIX_LEN;
 
 	if (EVP_DigestFinal_ex(d->ctx, md, &n) != 1 || n != DIGEST_HEX_LEN / 2)
 		fatalx("EVP_DigestFinal_ex");
+	memcpy(out, md, n);
+}
+
+void
+digest_final(struct digest *d, char out[DIGEST_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t md[DIGEST_HEX_LEN / 2];
+	char *p = out + DIGEST_PREFIX_LEN;
+
+	digest_final_raw(d, md);
 	memcpy(out, DIGEST_PREFIX, DIGEST_PREFIX_LEN);
-	for (unsigned int i = 0; i < n; i++) {
+	for (size_t i = 0; i < sizeof(md); i++) {
 		*p++ = hex[md[i] >> 4];
 		*p++ = hex[md[i] & 15];
 	}

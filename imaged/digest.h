@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define DIGEST_PREFIX	  "sha256:"
 #define DIGEST_PREFIX_LEN 7
@@ -26,6 +27,8 @@ struct digest *digest_new(void); /* never NULL (fatal) */
 void digest_update(struct digest *d, const void *buf, size_t len);
 /* Writes "sha256:HEX"; d can only be freed or reset then. */
 void digest_final(struct digest *d, char out[DIGEST_SIZE]);
+/* Likewise, the 32 bytes themselves. */
+void digest_final_raw(struct digest *d, uint8_t out[DIGEST_HEX_LEN / 2]);
 void digest_reset(struct digest *d);
 void digest_free(struct digest *d);
 

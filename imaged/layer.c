@@ -20,6 +20,7 @@
 #include "lib/mono.h"
 
 #define LAYER_GC_MS	  (60 * 1000)
+#define LAYER_RECIPE	  "recipe"
 #define LAYER_REMOVE_MAX  2 /* at once */
 #define LAYER_BYTES_MAX	  (UINT64_C(256) << 30)
 #define LAYER_ENTRIES_MAX 4000000
@@ -149,29 +150,56 @@ layers_usage(const struct layers *ls, uint64_t *bytes, uint64_t *inodes)
 
 /* ---- directories ---- */
 
+/* LAYER/NAME, relative to the layers' directory. */
+static void
+layer_path(const struct layer *l, const char *name, char path[48])
+{
+	(void)snprintf(path, 48, "%" PRIu64 "/%s", l->row.number, name);
+}
+
+/* The descriptor of its recipe, empty and open for writing. */
 static int
 layer_mkdir(struct layer *l, struct cerr *err)
 {
-	char name[24], path[32];
+	char name[24], fs[48], recipe[48];
+	int fd = -1;
 
 	layer_name(l->row.number, name);
-	(void)snprintf(path, sizeof(path), "%s/fs", name);
-	if (mkdirat(l->all->dirfd, name, 0700) == -1 ||
-	    mkdirat(l->all->dirfd, path, 0755) == -1)
-		return cerr_errno(err, "directory of a layer");
-	return 0;
+	layer_path(l, "fs", fs);
+	layer_path(l, LAYER_RECIPE, recipe);
+	if (mkdirat(l->all->dirfd, name, 0700) == 0 &&
+	    mkdirat(l->all->dirfd, fs, 0755) == 0)
+		fd = openat(l->all->dirfd, recipe,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd == -1 ? cerr_errno(err, "directory of a layer") : fd;
+}
+
+static void
+layer_count_recipe(struct layer *l)
+{
+	char path[48];
+	struct stat st;
+
+	layer_path(l, LAYER_RECIPE, path);
+	if (fstatat(l->all->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return;
+	l->row.bytes += (uint64_t)st.st_blocks * 512;
+	l->row.inodes++;
 }
 
 /* Removes the directory if it is empty: 0, else -1 with errno. */
 static int
 layer_rmdir(struct layer *l)
 {
-	char name[24], path[32];
+	char name[24], path[48];
 
 	layer_name(l->row.number, name);
-	(void)snprintf(path, sizeof(path), "%s/fs", name);
+	layer_path(l, "fs", path);
 	if (unlinkat(l->all->dirfd, path, AT_REMOVEDIR) == -1 &&
 	    errno != ENOENT)
+		return -1;
+	layer_path(l, LAYER_RECIPE, path);
+	if (unlinkat(l->all->dirfd, path, 0) == -1 && errno != ENOENT)
 		return -1;
 	if (unlinkat(l->all->dirfd, name, AT_REMOVEDIR) == -1 &&
 	    errno != ENOENT)
@@ -270,7 +298,7 @@ layer_removal_end(struct layer *l)
 /* ---- removing ---- */
 
 static void
-layer_removed(void *arg, const struct fixed_unpack_done *done,
+layer_removed(void *arg, const union unpacker_done *done,
     const struct cerr *err)
 {
 	struct layer *l = arg;
@@ -300,7 +328,7 @@ layer_remove(struct layer *l)
 {
 	struct unpacker_job job = { .number = l->row.number,
 		.op = UNPACKER_REMOVE,
-		.blob_fd = -1 };
+		.fds = { -1, -1 } };
 
 	if (layer_rmdir(l) == 0) {
 		layer_removal_end(l);
@@ -344,11 +372,14 @@ layer_check_done(struct layer *l, const struct fixed_unpack_done *done,
 	if (strcmp(done->diff_id, l->row.diff_id) != 0)
 		return cerr_set(err, CERR_INTERNAL,
 		    "unpack took one layer for another");
+	l->row.bytes = done->bytes;
+	l->row.inodes = done->inodes;
+	layer_count_recipe(l);
 	return layer_sync(l, err);
 }
 
 static void
-layer_unpacked(void *arg, const struct fixed_unpack_done *done,
+layer_unpacked(void *arg, const union unpacker_done *done,
     const struct cerr *err)
 {
 	struct layer *l = arg;
@@ -357,15 +388,13 @@ layer_unpacked(void *arg, const struct fixed_unpack_done *done,
 
 	l->unpacker = NULL;
 	ls->working--;
-	if (done != NULL && layer_check_done(l, done, &own) == -1)
+	if (done != NULL && layer_check_done(l, &done->unpack, &own) == -1)
 		err = &own;
 	if (err != NULL) {
 		layer_failed(l, err);
 		if (err->code == CERR_RESOURCE_EXHAUSTED)
 			layers_gc(ls, true);
 	} else {
-		l->row.bytes = done->bytes;
-		l->row.inodes = done->inodes;
 		l->state = LAYER_READY;
 		l->idle_since = mono_now().ns;
 		layer_tell(l, NULL);
@@ -409,11 +438,12 @@ layer_work(struct layer *l)
 	struct cerr err;
 
 	l->state = LAYER_WORKING;
-	if (layer_mkdir(l, &err) == -1) {
+	job.fds[1] = layer_mkdir(l, &err);
+	if (job.fds[1] == -1) {
 		layer_failed(l, &err);
 		return;
 	}
-	job.blob_fd = l->blob_fd;
+	job.fds[0] = l->blob_fd;
 	l->blob_fd = -1;
 	job.layer.compression = (uint32_t)l->compression;
 	job.layer.blob_size = l->blob_size;

@@ -1,7 +1,6 @@
 /*
  * unpack: turns one verified blob into one layer's directory, or empties that
- * directory, then ends.  Descriptor 3 is the link to imaged, 4 the directory.
- * It shuts itself in that directory before it reads the first message.
+ * directory, then ends.
  */
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,21 +8,19 @@
 #include <linux/capability.h>
 #include <linux/mount.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "imaged/digest.h"
+#include "imaged/recipe.h"
 #include "imaged/unpack_pax.h"
 #include "imaged/unpack_remove.h"
 #include "imaged/unpack_stream.h"
 #include "imaged/unpack_tree.h"
-#include "imsg/codec.h"
+#include "imaged/worker.h"
 #include "imsg/fixed.h"
 #include "imsg/wire.h"
 #include "lib/confine.h"
@@ -31,15 +28,9 @@
 #include "lib/filter.h"
 #include "lib/log.h"
 
-#define UNPACK_LINK_FD 3
-#define UNPACK_ROOT_FD 4
-#define UNPACK_MIB     ((rlim_t)1024 * 1024)
+#define UNPACK_MIB ((rlim_t)1024 * 1024)
 
 extern const struct filter filter_unpack;
-
-struct unpack {
-	uint32_t uid, gid, level, format;
-};
 
 static const struct confine_limit unpack_limits[] = {
 	{ RLIMIT_CORE, 0 },
@@ -67,18 +58,6 @@ static const struct confine unpack_confine = {
 	.filter = &filter_unpack,
 };
 
-/* imaged says nothing more, so anything on the link means: stop. */
-static int
-unpack_check(void *arg, struct cerr *err)
-{
-	struct pollfd pfd = { UNPACK_LINK_FD, POLLIN, 0 };
-
-	(void)arg;
-	if (poll(&pfd, 1, 0) == 0)
-		return 0;
-	return cerr_set(err, CERR_CANCELLED, "unpacking was called off");
-}
-
 static int
 unpack_entries(struct tar *tar, struct tree *tree, struct cerr *err)
 {
@@ -86,7 +65,7 @@ unpack_entries(struct tar *tar, struct tree *tree, struct cerr *err)
 	int rc = tree_begin(tree, err);
 
 	while (rc == 0) {
-		rc = unpack_check(NULL, err);
+		rc = worker_check(NULL, err);
 		if (rc == 0)
 			rc = tar_next(tar, &e, err);
 		if (rc == 0)
@@ -131,13 +110,14 @@ unpack_limit_files(uint64_t max, struct cerr *err)
 }
 
 static int
-unpack_layer(const struct wire_msg *m, struct fixed_unpack_done *done,
-    struct cerr *err)
+unpack_layer(const struct wire_msg *m, void *body, struct cerr *err)
 {
+	struct fixed_unpack_done *done = body;
 	struct fixed_unpack_layer l;
 	struct unpack_stream_def def = { .fd = m->fds[0],
-		.check = unpack_check };
+		.check = worker_check };
 	struct unpack_stream *s;
+	struct recipe *recipe;
 	struct tar *tar;
 	struct tree *tree;
 	int rc = -1;
@@ -152,164 +132,49 @@ unpack_layer(const struct wire_msg *m, struct fixed_unpack_done *done,
 	s = unpack_stream_new(&def, err);
 	if (s == NULL)
 		return -1;
-	tar = tar_new(unpack_stream_get, s, 2 * l.max_entries);
+	recipe = recipe_new(m->fds[1], unpack_stream_get, s);
+	tar = tar_new(recipe_get, recipe, 2 * l.max_entries);
 	tree = tree_new(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    l.max_bytes, l.max_entries);
-	if (tar == NULL || tree == NULL)
+	if (recipe == NULL || tar == NULL || tree == NULL) {
 		(void)cerr_errno(err, "unpack");
-	else
+	} else {
+		tree_set_recipe(tree, recipe);
 		rc = unpack_stream(s, tar, tree, l.diff_id, done, err);
+	}
 	tree_free(tree);
 	tar_free(tar);
+	recipe_free(recipe);
 	unpack_stream_free(s);
 	return rc;
 }
 
 static int
-unpack_remove(const struct wire_msg *m, struct fixed_unpack_done *done,
-    struct cerr *err)
+unpack_remove(const struct wire_msg *m, void *body, struct cerr *err)
 {
 	CLEANUP_FD int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	(void)m;
-	(void)done;
+	(void)body;
 	if (root == -1)
 		return cerr_errno(err, "open the layer");
-	return unpack_remove_contents(root, unpack_check, NULL, err);
+	return unpack_remove_contents(root, worker_check, NULL, err);
 }
 
-static const struct unpack_request {
-	enum msg_type type;
-	int (*fn)(const struct wire_msg *m, struct fixed_unpack_done *done,
-	    struct cerr *err);
-} unpack_requests[] = {
-	{ MSG_UNPACK_LAYER, unpack_layer },
-	{ MSG_UNPACK_REMOVE, unpack_remove },
+static const struct worker_request unpack_requests[] = {
+	{ MSG_UNPACK_LAYER, MSG_UNPACK_DONE, unpack_layer },
+	{ MSG_UNPACK_REMOVE, MSG_UNPACK_DONE, unpack_remove },
 };
 
-static int
-unpack_dispatch(const struct wire_msg *m, struct fixed_unpack_done *done,
-    struct cerr *err)
-{
-	size_t n = sizeof(unpack_requests) / sizeof(unpack_requests[0]);
-
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned int)unpack_requests[i].type == m->type)
-			return unpack_requests[i].fn(m, done, err);
-	}
-	fatalx("message %u is not taken here", m->type);
-}
-
-static void
-unpack_answer(uint32_t id, enum msg_type type, const void *body)
-{
-	struct wire_msg m = { .type = type, .id = id };
-
-	if (codec_pack(NULL, type, body, &m.data, &m.len) == -1)
-		fatalx("answer");
-	if (wire_send(UNPACK_LINK_FD, &m) == -1)
-		fatal("answer");
-	wire_clear(&m);
-}
-
-/* The one request; its sender may also just go away. */
-static void
-unpack_serve(void)
-{
-	struct wire_msg m;
-	struct fixed_unpack_done done = { 0 };
-	struct fixed_fail fail = { 0 };
-	struct cerr err;
-	const char *breach;
-	int rc = wire_recv(UNPACK_LINK_FD, &m, WIRE_INLINE_MAX);
-
-	if (rc == 0)
-		return;
-	if (rc == -1)
-		fatal("request");
-	breach = msg_check(&m, ROLE_IMAGED, ROLE_UNPACK, MSG_STATE_RUN);
-	if (breach != NULL)
-		fatalx("request: %s", breach);
-	if (unpack_dispatch(&m, &done, &err) == 0) {
-		unpack_answer(m.id, MSG_UNPACK_DONE, &done);
-	} else {
-		log_debug("%s", err.text);
-		fail.code = err.code;
-		if (FIXED_SET_STR(fail.text, err.text) == -1)
-			fatalx("text too long");
-		unpack_answer(m.id, MSG_FAIL, &fail);
-	}
-	wire_clear(&m);
-}
-
-static uint32_t
-unpack_number(const char *s)
-{
-	uint64_t v;
-
-	if (pax_decimal(s, &v) == -1 || v > INT32_MAX)
-		fatalx("not a number: %s", s);
-	return (uint32_t)v;
-}
-
-static void
-unpack_options(struct unpack *u, int argc, char **argv)
-{
-	int c;
-
-	while ((c = getopt(argc, argv, "u:g:v:w:")) != -1) {
-		switch (c) {
-		case 'u':
-			u->uid = unpack_number(optarg);
-			break;
-		case 'g':
-			u->gid = unpack_number(optarg);
-			break;
-		case 'v':
-			u->level = unpack_number(optarg);
-			break;
-		case 'w':
-			u->format = unpack_number(optarg);
-			break;
-		default:
-			fatalx("usage: unpack -u uid -g gid [-v level] "
-			       "[-w format]");
-		}
-	}
-	if (optind != argc || u->level > LOG_LVL_DEBUG ||
-	    u->format > LOG_FMT_JSON)
-		fatalx("bad arguments");
-}
-
-/* What libcrypto does once it does while the host's files are still there. */
-static void
-unpack_warm(void)
-{
-	char digest[DIGEST_SIZE];
-
-	digest_init();
-	digest_of("", 0, digest);
-}
+static const struct worker unpack_worker = {
+	.role = ROLE_UNPACK,
+	.confine = &unpack_confine,
+	.requests = unpack_requests,
+	.nrequests = sizeof(unpack_requests) / sizeof(unpack_requests[0]),
+};
 
 int
 main(int argc, char **argv)
 {
-	struct unpack u = { .level = LOG_LVL_INFO, .format = LOG_FMT_TEXT };
-	struct cerr err;
-
-	log_init("unpack");
-	unpack_options(&u, argc, argv);
-	log_configure((enum log_level)u.level, (enum log_format)u.format);
-	if (fdio_expect_only(UNPACK_ROOT_FD) == -1)
-		fatalx("descriptors at start are not exactly 0 to %d",
-		    UNPACK_ROOT_FD);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)umask(0);
-	unpack_warm();
-	if (confine_enter(&unpack_confine, UNPACK_ROOT_FD, u.uid, u.gid,
-		&err) == -1)
-		fatalx("confinement: %s", err.text);
-	unpack_serve();
-	return 0;
+	worker_run(&unpack_worker, argc, argv);
 }

@@ -1,11 +1,21 @@
-# The unpack program and the sources its tests share.
-UNPACK_SRCS = imaged/digest.c imaged/unpack_path.c imaged/unpack_pax.c \
-	imaged/unpack_remove.c imaged/unpack_sparse.c imaged/unpack_stream.c \
-	imaged/unpack_tar.c imaged/unpack_tree.c
+# The programs that write and read layers, and the sources their tests share.
+UNPACK_SRCS = imaged/digest.c imaged/recipe.c imaged/unpack_path.c \
+	imaged/unpack_pax.c imaged/unpack_remove.c imaged/unpack_sparse.c \
+	imaged/unpack_stream.c imaged/unpack_tar.c imaged/unpack_tree.c \
+	imaged/walk.c
+REPACK_SRCS = imaged/digest.c imaged/repack.c imaged/unpack_path.c \
+	imaged/walk.c
 
 PROGRAMS += unpack
 unpack_OUT = libexec/criod/unpack
-unpack_SRCS = imaged/unpack.c $(UNPACK_SRCS)
+unpack_SRCS = imaged/unpack.c imaged/worker.c $(UNPACK_SRCS)
 unpack_LIBS = base confine fixed
 unpack_PKGS = libcap-ng libcrypto zlib libzstd
 unpack_CALLS = imaged/unpack.calls
+
+PROGRAMS += pack
+pack_OUT = libexec/criod/pack
+pack_SRCS = imaged/pack.c imaged/worker.c imaged/unpack_pax.c $(REPACK_SRCS)
+pack_LIBS = base confine fixed
+pack_PKGS = libcap-ng libcrypto libzstd
+pack_CALLS = imaged/pack.calls

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imaged/recipe.h"
 #include "imaged/unpack_path.h"
 #include "imaged/unpack_remove.h"
 #include "imaged/unpack_tree.h"
+#include "imaged/walk.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -42,7 +44,9 @@ struct tree {
 	bool parent_is_file; /* why there is no parent_fd */
 	struct tree_time *times;
 	size_t ntimes, times_room, times_bytes;
-	bool skipped; /* a device was not made, and that was logged */
+	bool skipped;	 /* a device was not made, and that was logged */
+	bool attributes; /* some were set */
+	struct recipe *recipe;
 };
 
 /* The entry at hand: dirfd/base is where it goes. */
@@ -81,6 +85,12 @@ tree_free(struct tree *t)
 	fdio_close(&t->parent_fd);
 	fdio_close(&t->root);
 	free(t);
+}
+
+void
+tree_set_recipe(struct tree *t, struct recipe *recipe)
+{
+	t->recipe = recipe;
 }
 
 static int
@@ -159,11 +169,12 @@ tree_is_whiteout(const struct stat *st)
 }
 
 static int
-tree_set_opaque(int dirfd, const char *name)
+tree_set_opaque(struct tree *t, int dirfd, const char *name)
 {
 	CLEANUP_FD int fd = openat(dirfd, name,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+	t->attributes = true;
 	return fd == -1 ? -1 : fsetxattr(fd, TREE_OPAQUE, "y", 1, 0);
 }
 
@@ -172,7 +183,7 @@ tree_set_opaque(int dirfd, const char *name)
  * hiding what lower layers have.  -1 with errno.
  */
 static int
-tree_mkdir_new(int dirfd, const char *base)
+tree_mkdir_new(struct tree *t, int dirfd, const char *base)
 {
 	struct stat st;
 	bool hidden;
@@ -190,7 +201,7 @@ tree_mkdir_new(int dirfd, const char *base)
 	if (unlinkat(dirfd, base, 0) == -1 ||
 	    mkdirat(dirfd, base, TREE_DIR_MODE) == -1)
 		return -1;
-	return tree_set_opaque(dirfd, base);
+	return tree_set_opaque(t, dirfd, base);
 }
 
 /* Makes what is missing of path, a directory that no entry has named. */
@@ -212,7 +223,7 @@ tree_make_parents(struct tree *t, const char *path, struct cerr *err)
 
 			if (tree_count(t, TREE_BLOCK, err) == -1)
 				return -1;
-			if (tree_mkdir_new(dir, base) == -1 ||
+			if (tree_mkdir_new(t, dir, base) == -1 ||
 			    fchownat(dir, base, 0, 0, AT_SYMLINK_NOFOLLOW) ==
 				-1) {
 				t->parent_is_file = errno == ENOTDIR;
@@ -265,13 +276,14 @@ tree_xattr_kept(const char *name)
 }
 
 static int
-tree_xattrs(int fd, const struct tree_at *at, struct cerr *err)
+tree_xattrs(struct tree *t, int fd, const struct tree_at *at, struct cerr *err)
 {
 	for (size_t i = 0; i < at->e->nxattrs; i++) {
 		const struct tar_xattr *x = &at->e->xattrs[i];
 
 		if (!tree_xattr_kept(x->name))
 			continue;
+		t->attributes = true;
 		if (fsetxattr(fd, x->name, x->value, x->len, 0) == 0)
 			continue;
 		/* A file system without user attributes: data still counts. */
@@ -290,13 +302,14 @@ tree_mtime(const struct tar_entry *e)
 
 /* Owner first: changing it clears set-id bits and capabilities. */
 static int
-tree_owner_mode(int fd, const struct tree_at *at, struct cerr *err)
+tree_owner_mode(struct tree *t, int fd, const struct tree_at *at,
+    struct cerr *err)
 {
 	if (fchown(fd, at->e->uid, at->e->gid) == -1)
 		return tree_errno(at->full, "owner", err);
 	if (fchmod(fd, at->e->mode) == -1)
 		return tree_errno(at->full, "mode", err);
-	return tree_xattrs(fd, at, err);
+	return tree_xattrs(t, fd, at, err);
 }
 
 static int
@@ -362,6 +375,8 @@ tree_clear(struct tree *t, const struct tree_at *at, const char *what,
 	if (errno != EEXIST)
 		return tree_errno(at->full, what, err);
 	t->parent_stale = true;
+	if (recipe_replace(t->recipe, at->dirfd, at->base, err) == -1)
+		return -1;
 	return unpack_remove_at(at->dirfd, at->base, err);
 }
 
@@ -398,12 +413,14 @@ tree_file_data(struct tree *t, const struct tree_at *at, int fd,
 	const struct tar_entry *e = at->e;
 	uint64_t end = 0, stored = 0;
 
-	if (tree_charge(t, e->size, err) == -1)
+	if (tree_charge(t, e->size, err) == -1 ||
+	    (e->size > 0 && recipe_file(t->recipe, at->full, fd, err) == -1))
 		return -1;
 	for (size_t i = 0; i < e->nsegments; i++) {
 		const struct tar_segment *s = &e->segments[i];
 
-		if (tree_write(at, fd, s->offset, s->len, err) == -1)
+		if (recipe_data(t->recipe, s->offset, s->len, err) == -1 ||
+		    tree_write(at, fd, s->offset, s->len, err) == -1)
 			return -1;
 		end = s->len > 0 ? s->offset + s->len : end;
 		stored += s->len;
@@ -433,7 +450,7 @@ tree_file(struct tree *t, const struct tree_at *at, struct cerr *err)
 	if (fd == -1)
 		return tree_errno(at->full, "create", err);
 	if (tree_file_data(t, at, fd, err) == -1 ||
-	    tree_owner_mode(fd, at, err) == -1)
+	    tree_owner_mode(t, fd, at, err) == -1)
 		return -1;
 	if (tree_set_times(fd, tree_mtime(at->e)) == -1)
 		return tree_errno(at->full, "times", err);
@@ -445,7 +462,7 @@ tree_dir_make(struct tree *t, const struct tree_at *at, struct cerr *err)
 {
 	struct stat st;
 
-	if (tree_mkdir_new(at->dirfd, at->base) == 0)
+	if (tree_mkdir_new(t, at->dirfd, at->base) == 0)
 		return tree_count(t, TREE_BLOCK, err);
 	if (fstatat(at->dirfd, at->base, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return tree_errno(at->full, "directory", err);
@@ -470,7 +487,7 @@ tree_dir(struct tree *t, const struct tree_at *at, struct cerr *err)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return tree_errno(at->full, "directory", err);
-	if (tree_owner_mode(fd, at, err) == -1)
+	if (tree_owner_mode(t, fd, at, err) == -1)
 		return -1;
 	return tree_note_time(t, at, err);
 }
@@ -602,7 +619,7 @@ tree_root(struct tree *t, const struct tar_entry *e, struct cerr *err)
 
 	if (e->type != TAR_DIR)
 		return tree_bad(e->path, "not a directory, but the root", err);
-	if (tree_owner_mode(t->root, &at, err) == -1)
+	if (tree_owner_mode(t, t->root, &at, err) == -1)
 		return -1;
 	return tree_note_time(t, &at, err);
 }
@@ -615,7 +632,7 @@ tree_whiteout(struct tree *t, int dirfd, const struct unpack_path *p,
 
 	if (fstatat(dirfd, p->target, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (S_ISDIR(st.st_mode) &&
-		    tree_set_opaque(dirfd, p->target) == -1)
+		    tree_set_opaque(t, dirfd, p->target) == -1)
 			return tree_errno(p->full, "opaque directory", err);
 		return 0;
 	}
@@ -659,7 +676,7 @@ tree_apply(struct tree *t, const struct tar_entry *e, struct tar *tar,
 		return tree_whiteout(t, at.dirfd, &p, err);
 	if (p.kind == UNPACK_NAME_PLAIN)
 		return tree_plain(t, &at, err);
-	if (tree_set_opaque(at.dirfd, ".") == -1)
+	if (tree_set_opaque(t, at.dirfd, ".") == -1)
 		return tree_errno(p.full, "opaque directory", err);
 	return 0;
 }
@@ -694,10 +711,15 @@ tree_finish_time(struct tree *t, const struct tree_time *time, struct cerr *err)
 int
 tree_finish(struct tree *t, struct tree_usage *usage, struct cerr *err)
 {
+	char digest[DIGEST_SIZE];
+
 	for (size_t i = 0; i < t->ntimes; i++) {
 		if (tree_finish_time(t, &t->times[i], err) == -1)
 			return -1;
 	}
+	if (walk_digest(t->root, t->attributes, digest, err) == -1 ||
+	    recipe_end(t->recipe, digest, t->attributes, err) == -1)
+		return -1;
 	if (syncfs(t->root) == -1)
 		return cerr_errno(err, "put the layer on disk");
 	*usage = t->usage;

@@ -26,6 +26,7 @@
 #include "imaged/unpack_tar.h"
 #include "lib/cerr.h"
 
+struct recipe;
 struct tree;
 
 struct tree_usage {
@@ -39,6 +40,8 @@ struct tree_usage {
  */
 struct tree *tree_new(int root, uint64_t max_bytes, uint64_t max_inodes);
 void tree_free(struct tree *t);
+/* Where it is noted which file the tar's data went to; borrows. */
+void tree_set_recipe(struct tree *t, struct recipe *recipe);
 
 /* The root's own owner and mode, until an entry says otherwise. */
 int tree_begin(struct tree *t, struct cerr *err)
@@ -46,7 +49,10 @@ int tree_begin(struct tree *t, struct cerr *err)
 /* Reads the data of e from tar. */
 int tree_apply(struct tree *t, const struct tar_entry *e, struct tar *tar,
     struct cerr *err) __attribute__((warn_unused_result));
-/* Directory times, then all that was written is put on disk (syncfs). */
+/*
+ * Directory times; the recipe's end; then all that was written is put on disk
+ * (syncfs).
+ */
 int tree_finish(struct tree *t, struct tree_usage *usage, struct cerr *err)
     __attribute__((warn_unused_result));
 

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "imaged/unpacker.h"
 #include "imsg/link.h"
@@ -21,13 +22,22 @@ struct unpacker {
 	struct link *link;
 	struct event *end; /* a link must not be freed in its own callback */
 	bool failed;
-	struct fixed_unpack_done done;
+	union unpacker_done done;
 	struct cerr err;
 };
 
-static const struct link_def unpacker_link = {
-	.self = ROLE_IMAGED,
-	.peer = ROLE_UNPACK,
+/* What each operation asks, and of whom. */
+static const struct unpacker_kind {
+	struct link_def link;
+	enum msg_type type;
+	size_t done_size;
+} unpacker_kinds[] = {
+	[UNPACKER_LAYER] = { { .self = ROLE_IMAGED, .peer = ROLE_UNPACK },
+	    MSG_UNPACK_LAYER, sizeof(struct fixed_unpack_done) },
+	[UNPACKER_REMOVE] = { { .self = ROLE_IMAGED, .peer = ROLE_UNPACK },
+	    MSG_UNPACK_REMOVE, sizeof(struct fixed_unpack_done) },
+	[UNPACKER_READ] = { { .self = ROLE_IMAGED, .peer = ROLE_PACK },
+	    MSG_PACK_LAYER, sizeof(struct fixed_pack_done) },
 };
 
 static void
@@ -35,7 +45,8 @@ unpacker_free(struct unpacker *u)
 {
 	link_free(u->link);
 	event_free(u->end);
-	fdio_close(&u->job.blob_fd);
+	fdio_close(&u->job.fds[0]);
+	fdio_close(&u->job.fds[1]);
 	free(u);
 }
 
@@ -46,7 +57,7 @@ unpacker_end(evutil_socket_t fd, short what, void *arg)
 	unpacker_fn fn = u->fn;
 	void *fn_arg = u->arg;
 	bool failed = u->failed;
-	struct fixed_unpack_done done = u->done;
+	union unpacker_done done = u->done;
 	struct cerr err = u->err;
 
 	(void)fd;
@@ -73,32 +84,43 @@ unpacker_answered(void *arg, struct link_msg *m, const struct cerr *err)
 	struct cerr gone;
 
 	if (m != NULL) {
-		u->done = *(const struct fixed_unpack_done *)m->body;
+		memcpy(&u->done, m->body, unpacker_kinds[u->job.op].done_size);
 		unpacker_finish(u, NULL);
 		return;
 	}
 	if (err->code == CERR_UNAVAILABLE) {
 		(void)cerr_set(&gone, CERR_INTERNAL,
-		    "the process that unpacks a layer ended early");
+		    "the process that works on a layer ended early");
 		err = &gone;
 	}
 	unpacker_finish(u, err);
 }
 
+static const void *
+unpacker_body(const struct unpacker *u)
+{
+	static const struct fixed_none none;
+
+	if (u->job.op == UNPACKER_LAYER)
+		return &u->job.layer;
+	if (u->job.op == UNPACKER_READ && !u->job.size_only)
+		return &u->job.read;
+	return &none;
+}
+
 static void
 unpacker_ask(struct unpacker *u)
 {
-	struct mono deadline = mono_after_ms(UNPACKER_WORK_MS);
-	struct fixed_none none = { 0 };
+	enum msg_type type =
+	    u->job.size_only ? MSG_PACK_SIZE : unpacker_kinds[u->job.op].type;
+	size_t nfds = 0;
 
-	if (u->job.op == UNPACKER_REMOVE) {
-		(void)link_request(u->link, MSG_UNPACK_REMOVE, &none, NULL, 0,
-		    deadline, unpacker_answered, u);
-		return;
-	}
-	(void)link_request(u->link, MSG_UNPACK_LAYER, &u->job.layer,
-	    &u->job.blob_fd, 1, deadline, unpacker_answered, u);
-	u->job.blob_fd = -1;
+	while (nfds < 2 && u->job.fds[nfds] != -1)
+		nfds++;
+	(void)link_request(u->link, type, unpacker_body(u), u->job.fds, nfds,
+	    mono_after_ms(UNPACKER_WORK_MS), unpacker_answered, u);
+	u->job.fds[0] = -1;
+	u->job.fds[1] = -1;
 }
 
 static void
@@ -111,7 +133,7 @@ unpacker_spawned(void *arg, struct link_msg *m, const struct cerr *err)
 		unpacker_finish(u, err);
 		return;
 	}
-	u->link = link_new(u->def->base, &unpacker_link, u);
+	u->link = link_new(u->def->base, &unpacker_kinds[u->job.op].link, u);
 	link_attach(u->link, link_take_fd(m, 0));
 	unpacker_ask(u);
 }

@@ -2,10 +2,11 @@
 #define CRIOD_IMAGED_UNPACKER_H
 
 /*
- * One run of the unpack program: asked of the parent, told what to do, waited
- * for.
+ * One run of the unpack or pack program: asked of the parent, told what to do,
+ * waited for.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "imsg/fixed.h"
@@ -16,18 +17,26 @@ struct unpacker;
 enum unpacker_op {
 	UNPACKER_LAYER = 0,
 	UNPACKER_REMOVE = 1,
+	UNPACKER_READ = 2,
 };
 
 struct unpacker_job {
 	uint64_t number; /* of the layer */
 	enum unpacker_op op;
-	/* UNPACKER_LAYER only */
-	int blob_fd; /* taken */
-	struct fixed_unpack_layer layer;
+	/* With the request; taken.  Those that are not -1 come first. */
+	int fds[2];
+	struct fixed_unpack_layer layer; /* UNPACKER_LAYER */
+	bool size_only;			 /* UNPACKER_READ: no more than that */
+	struct fixed_pack_layer read;	 /* UNPACKER_READ */
+};
+
+union unpacker_done {
+	struct fixed_unpack_done unpack;
+	struct fixed_pack_done pack; /* UNPACKER_READ */
 };
 
 /* done is set, or err. */
-typedef void (*unpacker_fn)(void *arg, const struct fixed_unpack_done *done,
+typedef void (*unpacker_fn)(void *arg, const union unpacker_done *done,
     const struct cerr *err);
 
 /*

@@ -21,11 +21,11 @@
 /* What kind of file the parent is asked to open again: criod.File.Kind. */
 #define FIXED_FIELDS_scan(U32, U64, I64, STR, ARR64) U32(kind)
 
-/* op: 0 unpack a blob into layer, 1 remove what layer holds. */
+/* op: 0 unpack a blob into layer, 1 remove what layer holds, 2 read it. */
 #define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
- * imaged to unpack, with the blob.  compression: 0 none, 1 gzip, 2 zstd.
+ * imaged to unpack, with the blob and the file for the recipe.  compression: 0 none, 1 gzip, 2 zstd.
  * diff_id is the sha256 of the uncompressed tar, in hexadecimal.
  */
 #define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
@@ -34,6 +34,12 @@
 
 #define FIXED_FIELDS_unpack_done(U32, U64, I64, STR, ARR64)                    \
 	U64(bytes) U64(inodes) STR(diff_id, 65)
+
+/* With the recipe and, if the tar is wanted, a pipe for it. */
+#define FIXED_FIELDS_pack_layer(U32, U64, I64, STR, ARR64) STR(diff_id, 65)
+
+/* size: of the tar; lost: it cannot be made again. */
+#define FIXED_FIELDS_pack_done(U32, U64, I64, STR, ARR64) U64(size) U32(lost)
 
 /* A launcher's or monitor's "no": code is enum cerr_code. */
 #define FIXED_FIELDS_fail(U32, U64, I64, STR, ARR64) U32(code) STR(text, 1024)
@@ -210,6 +216,8 @@
 	FIXED(unpack_spawn)                                                    \
 	FIXED(unpack_layer)                                                    \
 	FIXED(unpack_done)                                                     \
+	FIXED(pack_layer)                                                      \
+	FIXED(pack_done)                                                       \
 	FIXED(fail)                                                            \
 	FIXED(pod_make)                                                        \
 	FIXED(pod_sysctl)                                                      \

@@ -32,6 +32,7 @@ static const struct {
 	{ ROLE_MONITOR, "monitor" },
 	{ ROLE_CTL, "criodctl" },
 	{ ROLE_NRID, "nrid" },
+	{ ROLE_PACK, "pack" },
 };
 
 const char *

@@ -16,6 +16,7 @@ enum role {
 	ROLE_MONITOR = 0x200,
 	ROLE_CTL = 0x400, /* criodctl, over the control socket */
 	ROLE_NRID = 0x800,
+	ROLE_PACK = 0x1000,
 };
 
 #define ROLE_HELPERS                                                           \

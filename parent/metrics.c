@@ -37,6 +37,5 @@ metrics_send_all(struct parent *parent)
 		metrics_send(parent, proc_info(parent->procs[i])->program,
 		    restarts, violations);
 	}
-	metrics_send(parent, roles_unpack.program, 0,
-	    unpacks_violations(parent->unpacks));
+	unpacks_metrics(parent->unpacks);
 }

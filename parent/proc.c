@@ -168,7 +168,8 @@ proc_take_peer_bad(void *ctx, struct link_call *call, struct link_msg *m)
 	const char *peer_name = role_name((enum role)bad->role);
 
 	(void)call;
-	if (bad->role == ROLE_UNPACK && p->info->role == ROLE_IMAGED) {
+	if ((bad->role == ROLE_UNPACK || bad->role == ROLE_PACK) &&
+	    p->info->role == ROLE_IMAGED) {
 		unpacks_kill(p->parent->unpacks, "one broke the protocol");
 		return;
 	}

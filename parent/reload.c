@@ -17,7 +17,7 @@ struct reload_next {
 	struct conf *conf;
 	struct listeners listeners;
 	struct plan *plans[PARENT_PROCS_MAX];
-	struct plan *unpack;
+	struct plan *unpack, *pack;
 	int log_fd;
 };
 
@@ -56,7 +56,9 @@ reload_plans(struct parent *p, struct reload_next *n, struct cerr *err)
 			return -1;
 	}
 	n->unpack = plan_new(&roles_unpack, &facts, err);
-	return n->unpack == NULL ? -1 : 0;
+	if (n->unpack != NULL)
+		n->pack = plan_new(&roles_pack, &facts, err);
+	return n->pack == NULL ? -1 : 0;
 }
 
 static int
@@ -81,6 +83,7 @@ reload_forget(struct reload_next *n)
 	for (size_t i = 0; i < PARENT_PROCS_MAX; i++)
 		plan_free(n->plans[i]);
 	plan_free(n->unpack);
+	plan_free(n->pack);
 	conf_free(n->conf);
 	if (n->log_fd != -1)
 		(void)close(n->log_fd);
@@ -119,7 +122,8 @@ reload_commit(struct parent *p, struct reload_next *n)
 	TAILQ_CONCAT(&p->listeners, &n->listeners, entry);
 	conf_free(p->conf);
 	p->conf = n->conf;
-	unpacks_set_plan(p->unpacks, n->unpack);
+	unpacks_set_plan(p->unpacks, UNPACKS_UNPACK, n->unpack);
+	unpacks_set_plan(p->unpacks, UNPACKS_PACK, n->pack);
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_reload(p->procs[i], n->plans[i],
 		    log_moved || reload_new_listeners(proc_info(p->procs[i]),

@@ -112,6 +112,15 @@ const struct roles_info roles_unpack = {
 	.args = boot_unpack_args,
 };
 
+const struct roles_info roles_pack = {
+	.role = ROLE_PACK,
+	.program = "pack",
+	.account = ACCOUNT_IMAGE,
+	.links = ROLE_IMAGED,
+	.umask = ROLES_UMASK,
+	.args = boot_unpack_args,
+};
+
 const struct roles_info *
 roles_find(unsigned int role)
 {

@@ -46,7 +46,8 @@ extern const struct roles_info roles_table[];
 extern const size_t roles_count;
 
 /* unpack: not supervised, one for each layer, linked to imaged alone. */
-extern const struct roles_info roles_unpack;
+/* Of each layer that is worked on: writing or removing it, reading it. */
+extern const struct roles_info roles_unpack, roles_pack;
 
 /* NULL if there is none. */
 const struct roles_info *roles_find(unsigned int role);

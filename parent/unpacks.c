@@ -18,72 +18,90 @@
 #include "parent/spawn.h"
 #include "parent/unpacks.h"
 
-enum { UNPACKS_WRITE = 0, UNPACKS_REMOVE = 1 };
+/* By the operation that imaged asks for. */
+static const struct unpacks_op {
+	enum unpacks_program program;
+	bool create; /* the layer's directories, if they are not there */
+} unpacks_ops[] = {
+	{ UNPACKS_UNPACK, true },
+	{ UNPACKS_UNPACK, false },
+	{ UNPACKS_PACK, false },
+};
+
+static const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
+	[UNPACKS_UNPACK] = &roles_unpack,
+	[UNPACKS_PACK] = &roles_pack,
+};
+
+struct unpacks_slot {
+	pid_t pid; /* 0: free */
+	enum unpacks_program program;
+};
 
 struct unpacks {
 	struct parent *parent;
-	struct plan *plan;
-	pid_t pids[UNPACKS_MAX]; /* 0: free */
+	struct plan *plans[UNPACKS_PROGRAMS];
+	struct unpacks_slot slots[UNPACKS_MAX];
 	size_t alive;
-	uint64_t violations;
+	uint64_t violations[UNPACKS_PROGRAMS];
 };
 
 struct unpacks *
-unpacks_new(struct parent *parent, struct plan *plan)
+unpacks_new(struct parent *parent)
 {
 	struct unpacks *u = calloc(1, sizeof(*u));
 
 	if (u == NULL)
 		fatal("calloc");
 	u->parent = parent;
-	u->plan = plan;
 	return u;
 }
 
 void
 unpacks_free(struct unpacks *u)
 {
-	if (u != NULL)
-		plan_free(u->plan);
+	for (size_t i = 0; u != NULL && i < UNPACKS_PROGRAMS; i++)
+		plan_free(u->plans[i]);
 	free(u);
 }
 
 void
-unpacks_set_plan(struct unpacks *u, struct plan *plan)
+unpacks_set_plan(struct unpacks *u, enum unpacks_program program,
+    struct plan *plan)
 {
-	plan_free(u->plan);
-	u->plan = plan;
+	plan_free(u->plans[program]);
+	u->plans[program] = plan;
 }
 
-static pid_t *
+static struct unpacks_slot *
 unpacks_slot(struct unpacks *u, pid_t pid)
 {
 	for (size_t i = 0; i < UNPACKS_MAX; i++) {
-		if (u->pids[i] == pid)
-			return &u->pids[i];
+		if (u->slots[i].pid == pid)
+			return &u->slots[i];
 	}
 	return NULL;
 }
 
 static int
-unpacks_start(struct unpacks *u, pid_t *slot, int link, int root,
-    struct cerr *err)
+unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
+    enum unpacks_program program, int link, int root, struct cerr *err)
 {
 	static char *const env[] = { NULL };
 	struct spawn_def def = {
-		.path = u->plan->path,
-		.argv = u->plan->args.argv,
+		.path = u->plans[program]->path,
+		.argv = u->plans[program]->args.argv,
 		.envp = env,
 		.fds = { u->parent->null_fd, u->parent->null_fd, STDERR_FILENO,
 		    link, root },
 		.nfds = 5,
-		.umask = roles_unpack.umask,
+		.umask = unpacks_roles[program]->umask,
 	};
 	pid_t pid = spawn_run(&def, err);
 
 	if (pid == -1)
 		return -1;
-	*slot = pid;
+	*slot = (struct unpacks_slot){ pid, program };
 	u->alive++;
 	return 0;
 }
@@ -94,23 +112,24 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 {
 	CLEANUP_FD int root = -1;
 	CLEANUP_FD int theirs = -1;
-	pid_t *slot = unpacks_slot(u, 0);
+	struct unpacks_slot *slot = unpacks_slot(u, 0);
 	int sv[2];
 
-	if (op != UNPACKS_WRITE && op != UNPACKS_REMOVE)
+	if (op >= sizeof(unpacks_ops) / sizeof(unpacks_ops[0]))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "no such operation of unpack");
+		    "no such operation on a layer");
 	if (slot == NULL)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
-		    "%d layers are being written already", UNPACKS_MAX);
+		    "%d layers are being worked on already", UNPACKS_MAX);
 	root = dirs_open_layer(u->parent->conf, &u->parent->ids[ACCOUNT_IMAGE],
-	    layer, op == UNPACKS_WRITE, err);
+	    layer, unpacks_ops[op].create, err);
 	if (root == -1)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		return cerr_errno(err, "socketpair");
 	theirs = sv[1];
-	if (unpacks_start(u, slot, theirs, root, err) == 0)
+	if (unpacks_start(u, slot, unpacks_ops[op].program, theirs, root,
+		err) == 0)
 		return sv[0];
 	fdio_close(&sv[0]);
 	return -1;
@@ -135,25 +154,30 @@ void
 unpacks_kill(struct unpacks *u, const char *why)
 {
 	for (size_t i = 0; i < UNPACKS_MAX; i++) {
-		if (u->pids[i] == 0)
+		const struct unpacks_slot *s = &u->slots[i];
+
+		if (s->pid == 0)
 			continue;
-		log_info("killing unpack[%d]: %s", (int)u->pids[i], why);
-		(void)kill(u->pids[i], SIGKILL);
+		log_info("killing %s[%d]: %s",
+		    unpacks_roles[s->program]->program, (int)s->pid, why);
+		(void)kill(s->pid, SIGKILL);
 	}
 }
 
 bool
 unpacks_reaped(struct unpacks *u, pid_t pid, int status)
 {
-	pid_t *slot = unpacks_slot(u, pid);
+	struct unpacks_slot *slot = unpacks_slot(u, pid);
+	const struct roles_info *role;
 
 	if (slot == NULL)
 		return false;
-	*slot = 0;
+	role = unpacks_roles[slot->program];
+	slot->pid = 0;
 	u->alive--;
-	if (proc_log_end(roles_unpack.program, pid, status, true)) {
-		u->violations++;
-		metrics_send(u->parent, roles_unpack.program, 0, u->violations);
+	if (proc_log_end(role->program, pid, status, true)) {
+		u->violations[slot->program]++;
+		unpacks_metrics(u);
 	}
 	return true;
 }
@@ -164,8 +188,10 @@ unpacks_alive(const struct unpacks *u)
 	return u->alive;
 }
 
-uint64_t
-unpacks_violations(const struct unpacks *u)
+void
+unpacks_metrics(const struct unpacks *u)
 {
-	return u->violations;
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
+		metrics_send(u->parent, unpacks_roles[i]->program, 0,
+		    u->violations[i]);
 }

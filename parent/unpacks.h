@@ -1,7 +1,10 @@
 #ifndef CRIOD_PARENT_UNPACKS_H
 #define CRIOD_PARENT_UNPACKS_H
 
-/* The unpack processes: one for each layer that imaged writes or removes. */
+/*
+ * The unpack and pack processes: one for each layer that imaged writes,
+ * removes or reads.
+ */
 
 #include <sys/types.h>
 
@@ -16,10 +19,18 @@ struct unpacks;
 
 #define UNPACKS_MAX 64
 
-/* Takes plan.  Fatal without memory. */
-struct unpacks *unpacks_new(struct parent *parent, struct plan *plan);
+enum unpacks_program {
+	UNPACKS_UNPACK = 0,
+	UNPACKS_PACK,
+	UNPACKS_PROGRAMS,
+};
+
+/* Fatal without memory. */
+struct unpacks *unpacks_new(struct parent *parent);
 void unpacks_free(struct unpacks *u);
-void unpacks_set_plan(struct unpacks *u, struct plan *plan);
+/* Takes plan. */
+void unpacks_set_plan(struct unpacks *u, enum unpacks_program program,
+    struct plan *plan);
 
 /* Answers call by UNPACK_LINK or a refusal.  op is UNPACK_SPAWN's. */
 void unpacks_spawn(struct unpacks *u, struct link_call *call, uint64_t layer,
@@ -27,6 +38,7 @@ void unpacks_spawn(struct unpacks *u, struct link_call *call, uint64_t layer,
 void unpacks_kill(struct unpacks *u, const char *why);
 bool unpacks_reaped(struct unpacks *u, pid_t pid, int status);
 size_t unpacks_alive(const struct unpacks *u);
-uint64_t unpacks_violations(const struct unpacks *u);
+/* Sends the parent's metrics of both. */
+void unpacks_metrics(const struct unpacks *u);
 
 #endif

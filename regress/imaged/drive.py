@@ -15,6 +15,7 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("B", os.path.join(TOP, "build"))
 PROGRAM = os.path.join(BUILD, "libexec/criod/imaged")
 UNPACK = os.path.join(BUILD, "libexec/criod/unpack")
+PACK = os.path.join(BUILD, "libexec/criod/pack")
 UID = GID = 64991  # an account without a name will do
 ROLES = {"front": 2, "execd": 0x80}
 CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT",
@@ -177,9 +178,9 @@ class Imaged:
         if name == "READY":
             self.ready.set()
         elif name == "UNPACK_SPAWN":
-            layer, _ = struct.unpack("<QI", body)
+            layer, op = struct.unpack("<QI", body)
             self.spawned += 1
-            link = self._unpack(layer)
+            link = self._unpack(layer, PACK if op == 2 else UNPACK)
             try:
                 self.parent.send("UNPACK_LINK", fds=[link.fileno()],
                                  ident=ident)
@@ -187,7 +188,7 @@ class Imaged:
                 pass  # imaged was killed meanwhile
             link.close()
 
-    def _unpack(self, layer):
+    def _unpack(self, layer, program):
         ours, child = socket.socketpair(socket.AF_UNIX,
                                         socket.SOCK_SEQPACKET)
         path = os.path.join(self.root, "layer", str(layer), "fs")
@@ -200,7 +201,7 @@ class Imaged:
 
         log = open(self.log_path, "ab")
         self.unpacks.append(subprocess.Popen(
-            [UNPACK, "-u", str(UID), "-g", str(GID), "-v", "2"],
+            [program, "-u", str(UID), "-g", str(GID), "-v", "2"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={},
             pass_fds=(3, 4), preexec_fn=descriptors))
         child.close()

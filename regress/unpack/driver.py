@@ -10,9 +10,11 @@ import tempfile
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("B", os.path.join(TOP, "build"))
 UNPACK = os.path.join(BUILD, "libexec/criod/unpack")
+PACK = os.path.join(BUILD, "libexec/criod/pack")
 UID = GID = 64990  # an account without a name will do
 CODES = {0: "OK", 1: "CANCELLED", 3: "INVALID_ARGUMENT",
-         8: "RESOURCE_EXHAUSTED", 13: "INTERNAL"}
+         8: "RESOURCE_EXHAUSTED", 9: "FAILED_PRECONDITION", 13: "INTERNAL",
+         15: "DATA_LOSS"}
 COMPRESSION = {"none": 0, "gzip": 1, "zstd": 2}
 
 
@@ -38,7 +40,7 @@ class Died(Exception):
 
 
 class Unpack:
-    def __init__(self, root, prefix=(), log=None):
+    def __init__(self, root, prefix=(), log=None, program=UNPACK):
         self.link, child = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         rootfd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -51,7 +53,7 @@ class Unpack:
 
         self.log = log or tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*prefix, UNPACK, "-u", str(UID), "-g", str(GID), "-v", "3"],
+            [*prefix, program, "-u", str(UID), "-g", str(GID), "-v", "3"],
             stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log,
             pass_fds=(3, 4), preexec_fn=descriptors)
         child.close()
@@ -77,6 +79,9 @@ class Unpack:
             code, text = struct.unpack("<I1024s", body)
             raise Failed(CODES.get(code, code),
                          text.rstrip(b"\0").decode("latin1"))
+        if kind == TYPES["PACK_DONE"]:
+            size, lost = struct.unpack("<QI", body)
+            return {"size": size, "lost": bool(lost)}
         assert kind == TYPES["UNPACK_DONE"]
         size, inodes, diff_id = struct.unpack("<QQ65s", body)
         return {"bytes": size, "inodes": inodes,
@@ -111,13 +116,44 @@ def unpack(root, blob, compression="none", tar=None, diff_id=None, size=None,
     u = Unpack(root, prefix)
     body = struct.pack("<IQ65sQQ", COMPRESSION[compression], size,
                        diff_id.encode(), max_bytes, max_entries)
-    u.send("UNPACK_LAYER", body, [fd])
+    # Beside the layer, as imaged has it.
+    recipe = os.open(os.path.join(os.path.dirname(root), "recipe"),
+                     os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    u.send("UNPACK_LAYER", body, [fd, recipe])
     os.close(fd)
+    os.close(recipe)
     try:
         result = u.receive()
     finally:
         status = u.finish()
     assert status == 0, (status, u.text())
+    made = pack(root, diff_id)
+    assert made["lost"] or \
+        hashlib.sha256(made["tar"]).hexdigest() == diff_id
+    result["lost"] = made["lost"]
+    return result
+
+
+def pack(root, diff_id, wanted=True, prefix=()):
+    """Has the layer read back: what pack says, and the tar."""
+    recipe = os.open(os.path.join(os.path.dirname(root), "recipe"),
+                     os.O_RDONLY)
+    p = Unpack(root, prefix, program=PACK)
+    with tempfile.TemporaryFile() as out:
+        fds = [recipe, out.fileno()] if wanted else [recipe]
+        p.send("PACK_LAYER", struct.pack("<65s", diff_id.encode()), fds)
+        os.close(recipe)
+        try:
+            result = p.receive()
+        except Failed as e:
+            if e.code != "FAILED_PRECONDITION":
+                raise
+            result = {"lost": True}
+        finally:
+            status = p.finish()
+        assert status == 0, (status, p.text())
+        out.seek(0)
+        result["tar"] = out.read()
     return result
 
 

@@ -156,13 +156,14 @@ def test_long_names(root):
 
 
 def test_deeper_than_a_path(root):
-    """A link into the depth, and on from there: removal is not confused."""
+    """A link into the depth, and on from there: refused when it is found,
+    and what was made by then can be removed."""
     sub = Layer()
     for i in range(5):
         sub.add("l/" * (i > 0) + "d/" * 1900 + "x")
         sub.add("l", kind=SYMLINK,
                 linkname="/" + ("d/" * 1900) if i == 0 else "d/")
-    driver.unpack(root, sub.bytes())
+    refused(root, sub.bytes(), match="path longer")
     driver.remove(root)
     assert os.listdir(root) == []
 
@@ -347,7 +348,9 @@ def hold(root, tar):
     read, write = os.pipe()
     u = driver.Unpack(root)
     body = struct.pack("<IQ65sQQ", 0, 1 << 30, b"0" * 64, 1 << 40, 1000)
-    u.send("UNPACK_LAYER", body, [read])
+    null = os.open("/dev/null", os.O_WRONLY)
+    u.send("UNPACK_LAYER", body, [read, null])
+    os.close(null)
     os.close(read)
     os.write(write, tar)
     return u, write
@@ -367,14 +370,19 @@ def test_ends_with_its_link(root):
 def test_status_in_proc(root):
     u, write = hold(root, header(b"f", size=1 << 29))
     time.sleep(0.2)
-    pid = u.process.pid
+    check_status(u.process.pid,
+                 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 31)
+    u.process.kill()
+    os.close(write)
+
+
+def check_status(pid, caps):
     with open(f"/proc/{pid}/status") as f:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in f
                       if ":\t" in line)
     assert status["Uid"].split() == [str(driver.UID)] * 4
     assert status["Gid"].split() == [str(driver.GID)] * 4
     assert status["Groups"].strip() == ""
-    caps = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 31
     for name in ("CapPrm", "CapEff", "CapBnd"):
         assert int(status[name], 16) == caps, name
     for name in ("CapInh", "CapAmb"):
@@ -386,9 +394,9 @@ def test_status_in_proc(root):
     with open(f"/proc/{pid}/mounts") as f:
         mounts = f.read().splitlines()
     assert len(mounts) == 1
-    assert {"nodev", "nosuid", "noexec"} <= set(mounts[0].split()[3].split(","))
-    u.process.kill()
-    os.close(write)
+    options = set(mounts[0].split()[3].split(","))
+    assert {"nodev", "nosuid", "noexec"} <= options
+    return options
 
 
 def test_no_file_of_the_image_is_loaded(root, base):
@@ -403,8 +411,7 @@ def test_no_file_of_the_image_is_loaded(root, base):
     sub.add("\u00e9t\u00e9", b"", uname="nobody", gname="nogroup")
     driver.unpack(root, sub.bytes())
     trace = base / "trace"
-    os.mkdir(base / "again", 0o700)
-    driver.unpack(root, sub.bytes(),
+    driver.unpack(make_root(base, "again"), sub.bytes(),
                   prefix=["strace", "-f", "-o", str(trace), "-e",
                           "trace=openat,open,openat2,execve,seccomp,prctl"])
     text = trace.read_text()
@@ -415,9 +422,9 @@ def test_no_file_of_the_image_is_loaded(root, base):
 
 
 def test_malformed_request(root):
-    for name, body, fds in (("UNPACK_LAYER", b"short", 1),
-                            ("UNPACK_LAYER", b"\0" * 93, 0),
-                            ("UNPACK_LAYER", b"\xff" * 93, 1),
+    for name, body, fds in (("UNPACK_LAYER", b"short", 2),
+                            ("UNPACK_LAYER", b"\0" * 93, 1),
+                            ("UNPACK_LAYER", b"\xff" * 93, 2),
                             ("UNPACK_DONE", b"\0" * 81, 0),
                             ("STOP", b"\0" * 4, 0), ("BOOT", b"", 0)):
         u = driver.Unpack(root)

@@ -1,0 +1,41 @@
+#ifndef CRIOD_IMAGED_WORKER_H
+#define CRIOD_IMAGED_WORKER_H
+
+/*
+ * What unpack and pack have in common: programs that do one thing to one
+ * layer.  Descriptor 3 is the link to imaged, 4 the layer's directory.  They
+ * shut themselves in that directory before they read the one message they
+ * take; they answer it and end.
+ */
+
+#include <stddef.h>
+
+#include "imsg/msg.h"
+#include "imsg/wire.h"
+#include "lib/cerr.h"
+
+struct confine;
+
+struct worker_request {
+	enum msg_type type, answer;
+	/* Fills the answer's body, a struct fixed_NAME that is all zeros. */
+	int (*fn)(const struct wire_msg *m, void *body, struct cerr *err);
+};
+#define WORKER_BODY_MAX 256 /* bytes of such a struct */
+
+struct worker {
+	enum role role;
+	const struct confine *confine;
+	const struct worker_request *requests;
+	size_t nrequests;
+};
+
+/* All of main(). */
+void worker_run(const struct worker *w, int argc, char **argv)
+    __attribute__((noreturn));
+
+/* -1 with CANCELLED if imaged went away.  arg is not used. */
+int worker_check(void *arg, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+#endif
