@@ -1,11 +1,8 @@
-#include <sys/queue.h>
 #include <sys/stat.h>
 
-#include <curl/curl.h>
 #include <event2/event.h>
 
 #include <ctype.h>
-#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,54 +12,13 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#include "imaged/auth.h"
-#include "imaged/http.h"
-#include "imaged/url.h"
+#include "imaged/address.h"
+#include "imaged/http_call.h"
+#include "imaged/proxy.h"
 
 #define HTTP_CA_MAX	 (8U * 1024 * 1024)
 #define HTTP_IDLE_S	 15 /* connections are kept that long */
 #define HTTP_CONNECTIONS 16L
-#define HTTP_BUFFER	 (64L * 1024)
-
-struct http {
-	struct event_base *base;
-	CURLM *multi; /* NULL while nothing was asked for a while */
-	struct event *timer, *idle;
-	LIST_HEAD(, http_call) calls;
-	int ca_fd;
-	uint8_t *ca; /* its contents, while multi is there */
-	size_t ca_len;
-};
-
-struct http_call {
-	LIST_ENTRY(http_call) entry;
-	struct http *http;
-	CURL *easy;
-	struct curl_slist *headers;
-	char curl_error[CURL_ERROR_SIZE];
-	/* of the request */
-	char *accept, *authorization, *form;
-	bool insecure;
-	const void *ca;
-	size_t ca_len, body_max;
-	uint64_t offset;
-	const struct http_sink *sink;
-	void *sink_arg;
-	http_done_fn done;
-	void *arg;
-	/* where it is */
-	struct url origin, here;
-	unsigned int redirects;
-	/* the reply */
-	struct http_reply reply;
-	size_t header_bytes;
-	char challenges[AUTH_CHALLENGE_MAX];
-	int64_t range_start; /* Content-Range; -1 */
-	char *body;
-	size_t body_size;
-	bool begun, cut;      /* cut: an error's body was too long to read on */
-	struct event *failed; /* could not even start: told from the loop */
-};
 
 /* What libcurl frees may have held a credential. */
 static void
@@ -182,19 +138,31 @@ http_idle(evutil_socket_t fd, short what, void *arg)
 	(void)malloc_trim(0);
 }
 
+static void
+http_ticked(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	http_time_tick(arg);
+}
+
 struct http *
-http_new(struct event_base *base)
+http_new(struct event_base *base, const struct http_limits *limits,
+    const struct proxy_conf *proxy)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
 	if (h == NULL)
 		fatal("http: calloc");
 	h->base = base;
+	h->limits = limits;
+	h->proxy = proxy;
 	h->ca_fd = -1;
 	LIST_INIT(&h->calls);
 	h->timer = evtimer_new(base, http_timer_fired, h);
 	h->idle = evtimer_new(base, http_idle, h);
-	if (h->timer == NULL || h->idle == NULL)
+	h->tick = evtimer_new(base, http_ticked, h);
+	if (h->timer == NULL || h->idle == NULL || h->tick == NULL)
 		fatalx("http: evtimer_new");
 	return h;
 }
@@ -250,124 +218,20 @@ http_wake(struct http *h)
 
 /* ---- what comes back ---- */
 
-static void
+void
 http_fault(struct http_call *c, enum http_fault fault, const char *text)
 {
 	if (c->reply.fault != HTTP_FINE)
-		return; /* the first is the cause */
+		return;
 	c->reply.fault = fault;
 	(void)snprintf(c->reply.error, sizeof(c->reply.error), "%s", text);
-}
-
-static void
-http_reply_reset(struct http_call *c)
-{
-	struct http_reply *r = &c->reply;
-
-	r->answered = false;
-	r->type[0] = r->digest[0] = '\0';
-	r->retry_after = -1;
-	r->challenges = c->challenges;
-	r->nchallenges = 0;
-	c->range_start = -1;
-	r->len = 0;
-	c->begun = c->cut = false;
-}
-
-/* The value of field name in line, without the blanks around it. */
-static const char *
-http_field(const char *line, size_t len, const char *name, size_t *n)
-{
-	size_t k = strlen(name);
-	const char *p = line + k + 1, *end = line + len;
-
-	if (len <= k || line[k] != ':' || strncasecmp(line, name, k) != 0)
-		return NULL;
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	while (end > p && isspace((unsigned char)end[-1]))
-		end--;
-	*n = (size_t)(end - p);
-	return p;
-}
-
-static void
-http_field_copy(char *out, size_t size, const char *value, size_t n)
-{
-	if (n >= size)
-		n = 0;
-	for (size_t i = 0; i < n; i++)
-		out[i] = isprint((unsigned char)value[i]) ? value[i] : '?';
-	out[n] = '\0';
-}
-
-/* Decimal digits up to n bytes; -1 if there are none or too many. */
-static int64_t
-http_number(const char *p, size_t n)
-{
-	int64_t v = 0;
-	size_t i = 0;
-
-	for (; i < n && isdigit((unsigned char)p[i]); i++) {
-		if (i == 18)
-			return -1;
-		v = v * 10 + (p[i] - '0');
-	}
-	return i > 0 ? v : -1;
-}
-
-static void
-http_add_challenge(struct http_call *c, const char *value, size_t n)
-{
-	if (c->reply.nchallenges + n + 1 > sizeof(c->challenges)) {
-		http_fault(c, HTTP_FAULT_POLICY,
-		    "challenges over 8 KiB in the reply");
-		return;
-	}
-	memcpy(c->challenges + c->reply.nchallenges, value, n);
-	c->challenges[c->reply.nchallenges + n] = '\n';
-	c->reply.nchallenges += n + 1;
-}
-
-static void
-http_take_field(struct http_call *c, const char *line, size_t len)
-{
-	struct http_reply *r = &c->reply;
-	const char *v;
-	size_t n;
-
-	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
-		http_reply_reset(c);
-		r->answered = true;
-	} else if ((v = http_field(line, len, "content-type", &n)) != NULL) {
-		http_field_copy(r->type, sizeof(r->type), v, n);
-	} else if ((v = http_field(line, len, "docker-content-digest", &n)) !=
-		   NULL) {
-		http_field_copy(r->digest, sizeof(r->digest), v, n);
-	} else if ((v = http_field(line, len, "www-authenticate", &n)) !=
-		   NULL) {
-		http_add_challenge(c, v, n);
-	} else if ((v = http_field(line, len, "retry-after", &n)) != NULL) {
-		r->retry_after = http_number(v, n);
-	} else if ((v = http_field(line, len, "content-range", &n)) != NULL &&
-		   n > 6 && strncasecmp(v, "bytes ", 6) == 0) {
-		c->range_start = http_number(v + 6, n - 6);
-	}
 }
 
 static size_t
 http_header(char *line, size_t one, size_t len, void *arg)
 {
-	struct http_call *c = arg;
-
 	(void)one;
-	c->header_bytes += len;
-	if (c->header_bytes > HTTP_HEADERS_MAX)
-		http_fault(c, HTTP_FAULT_POLICY,
-		    "headers over 64 KiB in the reply");
-	else
-		http_take_field(c, line, len);
-	return c->reply.fault == HTTP_FINE ? len : 0;
+	return http_take_line(arg, line, len) ? len : 0;
 }
 
 static int
@@ -384,7 +248,7 @@ http_begin(struct http_call *c)
 		    "another range than was asked for in the reply");
 		return -1;
 	}
-	if (c->sink->begin(c->sink_arg, c->reply.status, length) == -1) {
+	if (c->r.sink->begin(c->r.sink_arg, c->reply.status, length) == -1) {
 		http_fault(c, HTTP_FAULT_SINK, "not taken");
 		return -1;
 	}
@@ -421,18 +285,19 @@ http_body(char *data, size_t one, size_t len, void *arg)
 	bool good;
 
 	(void)one;
+	c->span += len;
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE,
 	    &c->reply.status);
 	good = c->reply.status == 200 || c->reply.status == 206;
-	if (good && c->sink != NULL) {
+	if (good && c->r.sink != NULL) {
 		if (!c->begun && http_begin(c) == -1)
 			return 0;
-		if (c->sink->data(c->sink_arg, data, len) == 0)
+		if (c->r.sink->data(c->r.sink_arg, data, len) == 0)
 			return len;
 		http_fault(c, HTTP_FAULT_SINK, "not taken");
 		return 0;
 	}
-	if (http_keep(c, data, len, good ? c->body_max : HTTP_ERROR_MAX))
+	if (http_keep(c, data, len, good ? c->r.body_max : HTTP_ERROR_MAX))
 		return len;
 	if (good)
 		http_fault(c, HTTP_FAULT_POLICY, "the reply is too long");
@@ -441,14 +306,6 @@ http_body(char *data, size_t one, size_t len, void *arg)
 }
 
 /* ---- a call ---- */
-
-static void
-http_headers_free(struct http_call *c)
-{
-	/* libcurl's own free wipes. */
-	curl_slist_free_all(c->headers);
-	c->headers = NULL;
-}
 
 static void
 http_call_free(struct http_call *c)
@@ -480,20 +337,43 @@ http_cancel(struct http_call *c)
 		http_call_free(c);
 }
 
+bool
+http_is_foreign(const struct http_call *c)
+{
+	return !url_same_origin(&c->origin, &c->here);
+}
+
+/* Who is between is part of the cause, if it is not named already. */
 static void
+http_name_proxy(struct http_call *c)
+{
+	struct http_reply *r = &c->reply;
+	char name[128];
+	size_t used = strlen(r->error);
+
+	if (r->fault == HTTP_FINE || c->proxy == NULL)
+		return;
+	proxy_name(c->proxy, name, sizeof(name));
+	(void)snprintf(r->error + used, sizeof(r->error) - used,
+	    " (by proxy %s)", name);
+}
+
+void
 http_call_end(struct http_call *c)
 {
 	struct http_reply *r = &c->reply;
 
+	c->phase = HTTP_OVER;
+	http_name_proxy(c);
 	(void)snprintf(r->host, sizeof(r->host), "%s:%u", c->here.host,
 	    c->here.port);
-	r->foreign = !url_same_origin(&c->origin, &c->here);
+	r->foreign = http_is_foreign(c);
 	r->body = c->body == NULL ? "" : c->body;
 	for (char *p = r->error; *p != '\0'; p++) {
 		if (!isprint((unsigned char)*p))
 			*p = '?';
 	}
-	c->done(c->arg, r);
+	c->r.done(c->r.arg, r);
 	http_call_free(c);
 }
 
@@ -505,103 +385,90 @@ http_failed(evutil_socket_t fd, short what, void *arg)
 	http_call_end(arg);
 }
 
-static void
-http_add_header(struct http_call *c, const char *name, const char *value)
-{
-	size_t size = strlen(name) + strlen(value) + 3;
-	char *line = malloc(size);
-	struct curl_slist *list;
+/* ---- addresses ---- */
 
-	if (line == NULL)
-		fatal("http: malloc");
-	(void)snprintf(line, size, "%s: %s", name, value);
-	list = curl_slist_append(c->headers, line);
-	auth_wipe(line);
-	if (list == NULL)
-		fatalx("http: curl_slist_append");
-	c->headers = list;
+/* What forbids to go there, or NULL. */
+static const char *
+http_check_near(const struct http_call *c, unsigned int near)
+{
+	if ((near & ~c->reply.near) == 0)
+		return NULL;
+	return near == ADDRESS_NONE
+		   ? "an address that is no host's"
+		   : "an address that only this machine reaches, where the "
+		     "registry is not";
 }
 
-static void
-http_set_headers(struct http_call *c)
+/* Whether a registry's words lead there, not the configuration. */
+static bool
+http_is_told(const struct http_call *c)
 {
-	http_headers_free(c);
-	http_add_header(c, "User-Agent", "criod/" CRIOD_VERSION);
-	if (c->accept != NULL)
-		http_add_header(c, "Accept", c->accept);
-	if (c->authorization != NULL && url_same_origin(&c->origin, &c->here))
-		http_add_header(c, "Authorization", c->authorization);
-	(void)curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
+	return c->r.told || http_is_foreign(c);
 }
 
-/* Trust: the system's certificates, and the registry's own at its host. */
-static void
-http_set_trust(struct http_call *c)
+static bool
+http_may_reach(struct http_call *c, unsigned int near)
 {
-	struct http *h = c->http;
-	bool own = strcmp(c->origin.host, c->here.host) == 0;
-	bool verify = !(c->insecure && own);
-	struct curl_blob blob = { h->ca, h->ca_len, CURL_BLOB_NOCOPY };
-	uint8_t *both = NULL;
+	const char *why;
+	char text[128];
 
-	(void)curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER,
-	    verify ? 1L : 0L);
-	(void)curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST,
-	    verify ? 2L : 0L);
-	if (own && c->ca_len > 0) {
-		both = malloc(h->ca_len + 1 + c->ca_len);
-		if (both == NULL)
-			fatal("http: malloc");
-		if (h->ca_len > 0)
-			memcpy(both, h->ca, h->ca_len);
-		both[h->ca_len] = '\n';
-		memcpy(both + h->ca_len + 1, c->ca, c->ca_len);
-		blob = (struct curl_blob){ both, h->ca_len + 1 + c->ca_len,
-			CURL_BLOB_COPY };
+	if (c->proxy != NULL)
+		return true; /* the address is the proxy's */
+	if (!http_is_told(c)) {
+		c->reply.near |= near;
+		return true;
 	}
-	/* An empty one makes every verification fail, as it should. */
-	(void)curl_easy_setopt(c->easy, CURLOPT_CAPATH, NULL);
-	(void)curl_easy_setopt(c->easy, CURLOPT_CAINFO, NULL);
-	if (blob.len > 0)
-		(void)curl_easy_setopt(c->easy, CURLOPT_CAINFO_BLOB, &blob);
-	free(both);
+	why = http_check_near(c, near);
+	if (why == NULL)
+		return true;
+	(void)snprintf(text, sizeof(text), "it leads to %s", why);
+	http_fault(c, HTTP_FAULT_POLICY, text);
+	return false;
 }
 
-static void
-http_set_limits(struct http_call *c)
+static curl_socket_t
+http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	static const struct {
-		CURLoption option;
-		long value;
-	} options[] = {
-		{ CURLOPT_NOSIGNAL, 1 },
-		/* a name that does not resolve must not stop the loop */
-		{ CURLOPT_QUICK_EXIT, 1 },
-		{ CURLOPT_FOLLOWLOCATION, 0 },
-		{ CURLOPT_NETRC, CURL_NETRC_IGNORED },
-		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
-		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
-		{ CURLOPT_CONNECTTIMEOUT, HTTP_CONNECT_S },
-		{ CURLOPT_LOW_SPEED_LIMIT, 1 },
-		{ CURLOPT_LOW_SPEED_TIME, HTTP_STALL_S },
-		{ CURLOPT_BUFFERSIZE, HTTP_BUFFER },
-		{ CURLOPT_NOPROGRESS, 1 },
-		{ CURLOPT_TCP_KEEPALIVE, 1 },
-	};
+	struct http_call *c = arg;
+	int fd;
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		(void)curl_easy_setopt(c->easy, options[i].option,
-		    options[i].value);
-	(void)curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
-	if (c->sink == NULL)
-		(void)curl_easy_setopt(c->easy, CURLOPT_TIMEOUT,
-		    (long)HTTP_DOCUMENT_S);
+	(void)purpose;
+	if (!http_may_reach(c, address_of_sockaddr(&a->addr)))
+		return CURL_SOCKET_BAD;
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd == -1)
+		return CURL_SOCKET_BAD;
+	if (!c->opened)
+		http_set_phase(c, HTTP_CONNECTING);
+	c->opened = true;
+	return fd;
 }
+
+/* There is a connection, perhaps one that another call has opened. */
+static int
+http_connected(void *arg, char *peer, char *own, int peer_port, int own_port)
+{
+	struct http_call *c = arg;
+
+	(void)own;
+	(void)peer_port;
+	(void)own_port;
+	if (!http_may_reach(c, address_of_host(peer)))
+		return CURL_PREREQFUNC_ABORT;
+	http_set_phase(c, HTTP_ASKING);
+	return CURL_PREREQFUNC_OK;
+}
+
+/* ---- requests ---- */
 
 static void
 http_set_functions(struct http_call *c)
 {
+	(void)curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETFUNCTION,
+	    http_open_socket);
+	(void)curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETDATA, c);
+	(void)curl_easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, http_connected);
+	(void)curl_easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
 	(void)curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);
 	(void)curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->curl_error);
 	(void)curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, http_header);
@@ -614,22 +481,12 @@ http_set_functions(struct http_call *c)
 static void
 http_send(struct http_call *c, const char *url)
 {
-	char range[32];
-
 	http_reply_reset(c);
 	c->header_bytes = 0;
 	c->curl_error[0] = '\0';
-	http_set_headers(c);
-	http_set_trust(c);
-	(void)curl_easy_setopt(c->easy, CURLOPT_URL, url);
-	if (c->form != NULL)
-		(void)curl_easy_setopt(c->easy, CURLOPT_COPYPOSTFIELDS,
-		    c->form);
-	if (c->offset > 0) {
-		(void)snprintf(range, sizeof(range), "%llu-",
-		    (unsigned long long)c->offset);
-		(void)curl_easy_setopt(c->easy, CURLOPT_RANGE, range);
-	}
+	c->opened = c->secured = false;
+	http_set_phase(c, HTTP_CONNECTING);
+	http_set_options(c, url);
 	if (curl_multi_add_handle(c->http->multi, c->easy) != CURLM_OK)
 		fatalx("http: curl_multi_add_handle");
 }
@@ -637,18 +494,29 @@ http_send(struct http_call *c, const char *url)
 static void
 http_copy_request(struct http_call *c, const struct http_request *r)
 {
+	c->r = *r;
 	c->accept = http_strdup(r->accept);
 	c->authorization = http_strdup(r->authorization);
 	c->form = http_strdup(r->form);
-	c->insecure = r->insecure;
-	c->ca = r->ca;
-	c->ca_len = r->ca_len;
-	c->body_max = r->body_max;
 	c->offset = r->sink == NULL ? 0 : r->offset;
-	c->sink = r->sink;
-	c->sink_arg = r->sink_arg;
-	c->done = r->done;
-	c->arg = r->arg;
+	c->reply.near = r->near;
+	if (r->sink == NULL)
+		c->end =
+		    mono_after_ms((int64_t)c->http->limits->document * 1000);
+}
+
+/* What forbids the URL that was given, or NULL. */
+static const char *
+http_check_url(struct http_call *c)
+{
+	const char *why = url_parse(c->r.url, &c->origin);
+
+	c->here = c->origin;
+	if (why == NULL && !c->origin.tls && !c->r.plain)
+		why = "a plain http URL of a registry that is not insecure";
+	if (why == NULL && c->r.told)
+		why = http_check_near(c, address_of_host(c->origin.host));
+	return why;
 }
 
 struct http_call *
@@ -665,10 +533,8 @@ http_start(struct http *h, const struct http_request *r)
 	http_copy_request(c, r);
 	http_reply_reset(c);
 	LIST_INSERT_HEAD(&h->calls, c, entry);
-	why = url_parse(r->url, &c->origin);
-	c->here = c->origin;
-	if (why == NULL && !c->origin.tls && !c->insecure)
-		why = "a plain http URL of a registry that is not insecure";
+	http_time_start(h);
+	why = http_check_url(c);
 	if (why != NULL) {
 		http_fault(c, HTTP_FAULT_POLICY, why);
 		c->failed = evtimer_new(h->base, http_failed, c);
@@ -680,7 +546,6 @@ http_start(struct http *h, const struct http_request *r)
 	if (c->easy == NULL)
 		fatalx("http: curl_easy_init");
 	http_set_functions(c);
-	http_set_limits(c);
 	http_send(c, r->url);
 	return c;
 }
@@ -709,7 +574,12 @@ http_redirect_check(struct http_call *c, const char *next, struct url *to)
 		return why;
 	if (c->here.tls && !to->tls)
 		return "a redirect from https to http";
-	return NULL;
+	if (url_same_origin(&c->origin, to))
+		return NULL;
+	why = http_check_near(c, address_of_host(to->host));
+	return why == NULL ? NULL
+			   : "a redirect to an address that only this "
+			     "machine reaches";
 }
 
 /* True if the call goes on elsewhere. */
@@ -719,7 +589,7 @@ http_redirect(struct http_call *c)
 	char *location = NULL, *next;
 	struct url to;
 	const char *why;
-	char text[128];
+	char text[160];
 
 	(void)curl_easy_getinfo(c->easy, CURLINFO_REDIRECT_URL, &location);
 	why = http_redirect_check(c, location, &to);
@@ -760,6 +630,33 @@ http_fault_of(CURLcode code)
 	}
 }
 
+/* A proxy's own answer to CONNECT; 0: none, or a good one. */
+static long
+http_proxy_refused(struct http_call *c)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status >= 400 ? status : 0;
+}
+
+static void
+http_curl_failed(struct http_call *c, CURLcode code)
+{
+	long refused = http_proxy_refused(c);
+	char text[64];
+
+	if (refused != 0) {
+		(void)snprintf(text, sizeof(text), "status %ld", refused);
+		http_fault(c,
+		    refused >= 500 ? HTTP_FAULT_NET : HTTP_FAULT_PROXY, text);
+		return;
+	}
+	http_fault(c, http_fault_of(code),
+	    c->curl_error[0] != '\0' ? c->curl_error
+				     : curl_easy_strerror(code));
+}
+
 static void
 http_call_result(struct http_call *c, CURLcode code)
 {
@@ -767,9 +664,7 @@ http_call_result(struct http_call *c, CURLcode code)
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE,
 	    &c->reply.status);
 	if (code != CURLE_OK && !c->cut)
-		http_fault(c, http_fault_of(code),
-		    c->curl_error[0] != '\0' ? c->curl_error
-					     : curl_easy_strerror(code));
+		http_curl_failed(c, code);
 	if (c->reply.fault == HTTP_FINE && http_is_redirect(c->reply.status) &&
 	    http_redirect(c))
 		return;

@@ -3,9 +3,11 @@
 
 /*
  * HTTP requests on libcurl and libevent, with everything that comes back
- * bounded.  Redirects are followed here, not by libcurl: at most
- * HTTP_REDIRECTS_MAX, http and https only, never from https to http, and to
- * another origin without the Authorization field.
+ * bounded, in size and in time.  Redirects are followed here, not by libcurl:
+ * at most HTTP_REDIRECTS_MAX, http and https only, never from https to http,
+ * to another origin without what is the registry's own (Authorization, its
+ * headers, the client's certificate), and to no address that only this machine
+ * reaches unless the registry is there.
  */
 
 #include <stdbool.h>
@@ -15,16 +17,27 @@
 struct event_base;
 struct http;
 struct http_call;
+struct proxy_conf;
+struct registry_client;
+struct registry_header;
 
 #define HTTP_REDIRECTS_MAX 5
 #define HTTP_HEADERS_MAX   (64U * 1024) /* bytes, of one reply */
 #define HTTP_ERROR_MAX	   (64U * 1024) /* bytes of an error's body */
-#define HTTP_CONNECT_S	   15
-#define HTTP_STALL_S	   60  /* without one byte a second */
-#define HTTP_DOCUMENT_S	   120 /* for all of a reply that is kept here */
 
-/* Makes nothing of libcurl's yet; never NULL (fatal). */
-struct http *http_new(struct event_base *base);
+/* Seconds. */
+struct http_limits {
+	unsigned int connect;  /* names and TCP */
+	unsigned int tls;      /* the handshake; a proxy's tunnel too */
+	unsigned int header;   /* from the request to the end of its headers */
+	unsigned int idle;     /* during which rate is measured */
+	unsigned int rate;     /* bytes a second */
+	unsigned int document; /* for all of a reply that is kept here */
+};
+
+/* Makes nothing of libcurl's yet; never NULL (fatal).  Borrows both. */
+struct http *http_new(struct event_base *base, const struct http_limits *limits,
+    const struct proxy_conf *proxy);
 
 /* The system's certificates, PEM; takes fd.  Read when first needed. */
 void http_set_ca(struct http *h, int fd);
@@ -40,6 +53,7 @@ enum http_fault {
 	HTTP_FINE = 0,
 	HTTP_FAULT_NET,	   /* no or half a reply; trying again may help */
 	HTTP_FAULT_TLS,	   /* no trust, or no TLS there */
+	HTTP_FAULT_PROXY,  /* the proxy refused */
 	HTTP_FAULT_POLICY, /* a limit or rule was broken: do not try again */
 	HTTP_FAULT_SINK,   /* the sink ended it */
 };
@@ -53,7 +67,8 @@ struct http_reply {
 	char error[256];     /* the fault, printable */
 	char type[128];	     /* Content-Type; "" if absent or too long */
 	char digest[128];    /* Docker-Content-Digest, likewise */
-	int64_t retry_after; /* seconds; -1 if absent */
+	int64_t retry_after; /* seconds; -1 if absent or not understood */
+	unsigned int near;   /* enum address_near, of who was asked first */
 	const char *challenges; /* WWW-Authenticate values, one a line */
 	size_t nchallenges;	/* bytes */
 	const char *body;	/* unless it went to the sink; NUL behind it */
@@ -68,11 +83,17 @@ struct http_request {
 	const char *accept;	   /* NULL: any */
 	const char *authorization; /* field value; NULL: none */
 	const char *form;	   /* posted; NULL: GET */
-	bool insecure;	/* http or unverified TLS are fine at this host */
-	const void *ca; /* PEM beside the system's, for this host; NULL */
+	bool plain;		   /* http is fine at this host */
+	bool unverified; /* so is a certificate that is not verified */
+	const void *ca;	 /* PEM beside the system's, for this host; NULL */
 	size_t ca_len;
-	size_t body_max; /* bytes kept of a good reply without a sink */
-	uint64_t offset; /* ask for what follows; with a sink */
+	const struct registry_client *client;  /* to be shown here; NULL */
+	const struct registry_header *headers; /* to be sent here */
+	size_t nheaders;
+	bool told;	   /* the URL is a registry's words, at near: */
+	unsigned int near; /* enum address_near */
+	size_t body_max;   /* bytes kept of a good reply without a sink */
+	uint64_t offset;   /* ask for what follows; with a sink */
 	const struct http_sink *sink; /* NULL: keep the body */
 	void *sink_arg;
 	http_done_fn done;
@@ -80,8 +101,9 @@ struct http_request {
 };
 
 /*
- * Starts a request; copies what it needs of r, but ca must live until the
- * end.  done is called once, from the loop, unless http_cancel comes before.
+ * Starts a request; copies what it needs of r, but ca, client and headers must
+ * live until the end.  done is called once, from the loop, unless http_cancel
+ * comes before.
  */
 struct http_call *http_start(struct http *h, const struct http_request *r);
 void http_cancel(struct http_call *c); /* NULL is fine */

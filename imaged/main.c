@@ -29,11 +29,13 @@
 #include "proto/msg.pb-c.h"
 
 #include "imaged/digest.h"
+#include "imaged/holds.h"
 #include "imaged/hostfile.h"
 #include "imaged/http.h"
 #include "imaged/images.h"
 #include "imaged/import.h"
 #include "imaged/manifest.h"
+#include "imaged/proxy.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
 #include "imaged/share.h"
@@ -47,11 +49,13 @@ extern const struct filter filter_imaged;
 
 struct imaged {
 	struct images_ctx images; /* first: helper, store */
+	struct http_limits limits;
+	struct proxy_conf proxy;
 	struct pull_env env;
 	struct pulls *pulls;
 };
 
-static const struct confine_limit imaged_limits[] = {
+static const struct confine_limit imaged_rlimits[] = {
 	{ RLIMIT_CORE, 0 },
 	{ RLIMIT_NOFILE, 1024 },
 	{ RLIMIT_AS, (rlim_t)1024 * 1024 * 1024 },
@@ -66,7 +70,7 @@ static const struct confine imaged_confine = {
 	.own_root = true,
 	.root_attr = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 	.landlock = CONFINE_LANDLOCK_ROOT,
-	.limits = imaged_limits,
+	.limits = imaged_rlimits,
 	.filter = &filter_imaged,
 };
 
@@ -147,7 +151,7 @@ imaged_file(void *ctx, struct link_call *call, struct link_msg *m)
 
 	(void)call;
 	if (f->kind == CRIOD__FILE__KIND__CA_BUNDLE) {
-		http_set_ca(im->env.http, fd);
+		http_set_ca(im->env.session.http, fd);
 		fd = -1;
 	} else if (f->kind == CRIOD__FILE__KIND__RESOLV_CONF) {
 		rc = hostfile_copy(fd, "/etc/resolv.conf", &err);
@@ -184,6 +188,35 @@ imaged_parallel(struct imaged *im, const Criod__BootImaged *conf)
 		im->env.parallel = IMAGED_PARALLEL_MAX;
 }
 
+static void
+imaged_limits(struct imaged *im, const Criod__Transfer *t)
+{
+	im->limits = (struct http_limits){
+		.connect = t->connect,
+		.tls = t->tls,
+		.header = t->header,
+		.idle = t->idle,
+		.rate = t->rate,
+		.document = t->document,
+	};
+	im->env.total = t->total;
+	im->env.session.progress = t->progress;
+}
+
+static void
+imaged_transfer(struct imaged *im, const Criod__BootImaged *conf)
+{
+	imaged_limits(im, conf->transfer);
+	im->proxy = (struct proxy_conf){
+		.http = conf->proxy_http,
+		.https = conf->proxy_https,
+		.except = conf->proxy_except,
+	};
+	im->env.session.base = im->env.base;
+	im->env.session.http = http_new(im->env.base, &im->limits, &im->proxy);
+	im->env.session.holds = holds_new();
+}
+
 static struct store *
 imaged_open_store(struct imaged *im, const Criod__BootImaged *conf,
     struct cerr *err)
@@ -205,7 +238,7 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 {
 	struct imaged *im = ctx;
 
-	if (boot->imaged == NULL)
+	if (boot->imaged == NULL || boot->imaged->transfer == NULL)
 		return cerr_set(err, CERR_INTERNAL, "BOOT is for another role");
 	if ((mkdir(IMAGED_TMP, 0700) == -1 && errno != EEXIST) ||
 	    (mkdir("/etc", 0700) == -1 && errno != EEXIST))
@@ -216,7 +249,7 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	if (im->env.store == NULL)
 		return -1;
 	im->images.store = im->env.store;
-	im->env.http = http_new(im->env.base);
+	imaged_transfer(im, boot->imaged);
 	im->env.import = import_new(im->env.base);
 	im->env.shares = shares_new(im->env.base, im->env.store, IMAGED_TMP);
 	imaged_parallel(im, boot->imaged);

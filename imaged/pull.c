@@ -61,7 +61,8 @@ struct pull {
 	char notes[512]; /* what mirrors said */
 	/* the document being read */
 	struct session_call *call;
-	struct event *tick; /* import: it is there, told from the loop */
+	struct event *tick;  /* import: it is there, told from the loop */
+	struct event *total; /* no pull takes longer */
 	char want[REF_TAG_MAX + 1];	  /* tag or digest */
 	const struct manifest_desc *desc; /* that named it; NULL: the ref */
 	unsigned int depth;
@@ -115,6 +116,7 @@ pull_free(struct pull *p)
 		pull_drop_import(p);
 	session_cancel(p->call);
 	event_free(p->tick);
+	event_free(p->total);
 	for (size_t i = 0; i < p->m.nlayers; i++) {
 		share_cancel(p->layers[i].wait);
 		if (p->layers[i].number != 0)
@@ -136,6 +138,13 @@ pull_cancel(struct pull *p)
 	pull_free(p);
 }
 
+/* UNAVAILABLE, as sessions say it, would tell clients to ask again at once. */
+static enum cerr_code
+pull_code(enum cerr_code code)
+{
+	return code == CERR_UNAVAILABLE ? CERR_RESOURCE_EXHAUSTED : code;
+}
+
 /*
  * The kubelet knows an unreachable registry by the text's beginning and code
  * UNKNOWN, which sessions give for nothing else.
@@ -145,7 +154,7 @@ pull_fail(struct pull *p, const struct cerr *why)
 {
 	struct cerr err;
 
-	(void)cerr_set(&err, why->code, "%s%s %s: %s%s",
+	(void)cerr_set(&err, pull_code(why->code), "%s%s %s: %s%s",
 	    why->code == CERR_UNKNOWN ? "RegistryUnavailable: " : "",
 	    p->import ? "import" : "pull", p->text, why->text, p->notes);
 	pull_set_state(p, PULL_OVER);
@@ -215,6 +224,32 @@ pull_commit(struct pull *p)
 
 /* ---- layers ---- */
 
+/* The first place from number at on that may be asked for content. */
+static size_t
+pull_next_source(const struct pull *p, size_t at)
+{
+	while (at < p->nsessions && !session_pulls(p->sessions[at]))
+		at++;
+	return at;
+}
+
+/* Where content is read from: what answered last, if it gives any. */
+static size_t
+pull_source(const struct pull *p)
+{
+	return p->import || session_pulls(p->sessions[p->at])
+		   ? p->at
+		   : pull_next_source(p, 0);
+}
+
+/* What another place may do better: not a full disk. */
+static bool
+pull_may_move(const struct pull *p, size_t next, const struct cerr *err)
+{
+	return !p->import && next < p->nsessions &&
+	       err->code != CERR_RESOURCE_EXHAUSTED;
+}
+
 static void pull_layer_done(void *arg, const struct cerr *err, uint64_t layer);
 
 static int
@@ -248,7 +283,7 @@ pull_layers(struct pull *p)
 
 	while (p->next < p->m.nlayers && p->active < p->env->parallel) {
 		p->layers[p->next].pull = p;
-		p->layers[p->next].at = p->at;
+		p->layers[p->next].at = pull_source(p);
 		if (pull_layer_start(p, p->next++, &err) == -1) {
 			pull_fail(p, &err);
 			return;
@@ -258,19 +293,12 @@ pull_layers(struct pull *p)
 		pull_commit(p);
 }
 
-/* What another place may do better: not a full disk, nor the content. */
-static bool
-pull_may_move(const struct pull *p, size_t at, const struct cerr *err)
-{
-	return !p->import && at + 1 < p->nsessions &&
-	       err->code != CERR_RESOURCE_EXHAUSTED;
-}
-
 static void
 pull_layer_done(void *arg, const struct cerr *err, uint64_t layer)
 {
 	struct pull_layer *l = arg;
 	struct pull *p = l->pull;
+	size_t next = pull_next_source(p, l->at + 1);
 
 	l->wait = NULL;
 	l->number = layer;
@@ -278,9 +306,9 @@ pull_layer_done(void *arg, const struct cerr *err, uint64_t layer)
 	if (err == NULL) {
 		p->complete++;
 		pull_layers(p);
-	} else if (pull_may_move(p, l->at, err)) {
+	} else if (pull_may_move(p, next, err)) {
 		pull_note(p, err);
-		l->at++;
+		l->at = next;
 		(void)pull_layer_start(p, (size_t)(l - p->layers), NULL);
 	} else {
 		pull_fail(p, err);
@@ -342,14 +370,14 @@ pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
 		pull_doc_free(&p->manifest);
 		pull_want(p, &p->chosen, p->chosen.digest);
 		pull_set_state(p, PULL_MANIFEST);
-		pull_read(p, p->at);
+		pull_read(p, pull_source(p));
 		return 0;
 	}
 	pull_set_state(p, PULL_CONFIG);
 	pull_want(p, &p->m.config, p->m.config.digest);
 	if (pull_known_config(p))
 		return pull_take_config(p, err);
-	pull_read(p, p->at);
+	pull_read(p, pull_source(p));
 	return 0;
 }
 
@@ -392,26 +420,39 @@ pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED, "no memory");
 	memcpy(d->data, buf, len);
 	d->len = len;
+	if (!p->import)
+		session_set_tries(p->sessions[p->at], SESSION_TRIES_MAX);
 	if (p->state == PULL_CONFIG) {
 		memcpy(p->digest, manifest, sizeof(manifest));
 		return pull_take_config(p, err);
 	}
 	if (p->depth == 0)
 		memcpy(p->top, p->digest, sizeof(p->top));
-	if (!p->import)
-		session_set_tries(p->sessions[p->at], SESSION_TRIES_MAX);
 	return pull_take_manifest(p, type, err);
+}
+
+/* The first place from number at on that may be asked for the document. */
+static size_t
+pull_next_place(const struct pull *p, size_t at)
+{
+	if (p->desc != NULL || p->ref.digest[0] != '\0')
+		return pull_next_source(p, at);
+	while (at < p->nsessions && !session_resolves(p->sessions[at]))
+		at++;
+	return at;
 }
 
 static void
 pull_doc_failed(struct pull *p, const struct cerr *err)
 {
-	if (!pull_may_move(p, p->at, err)) {
+	size_t next = pull_next_place(p, p->at + 1);
+
+	if (!pull_may_move(p, next, err)) {
 		pull_fail(p, err);
 		return;
 	}
 	pull_note(p, err);
-	pull_read(p, p->at + 1);
+	pull_read(p, next);
 }
 
 static void
@@ -479,6 +520,19 @@ pull_read(struct pull *p, size_t at)
 		p->call = session_get(p->sessions[at], &r);
 }
 
+static void
+pull_too_long(evutil_socket_t fd, short what, void *arg)
+{
+	struct pull *p = arg;
+	struct cerr err;
+
+	(void)fd;
+	(void)what;
+	(void)cerr_set(&err, CERR_DEADLINE_EXCEEDED,
+	    "not done within %u seconds", p->env->total);
+	pull_fail(p, &err);
+}
+
 static struct pull *
 pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
     void *arg)
@@ -493,7 +547,8 @@ pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
 	p->done = done;
 	p->arg = arg;
 	p->tick = evtimer_new(env->base, pull_tick, p);
-	if (p->tick == NULL)
+	p->total = evtimer_new(env->base, pull_too_long, p);
+	if (p->tick == NULL || p->total == NULL)
 		fatalx("pull: evtimer_new");
 	return p;
 }
@@ -503,19 +558,31 @@ pull_start(const struct pull_env *env, const struct ref *ref,
     struct auth_creds *creds, pull_done_fn done, void *arg, struct cerr *err)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
+	struct timeval total = { (time_t)env->total, 0 };
+	char text[REF_TEXT_SIZE];
 	struct pull *p;
-	size_t n;
+	size_t n, first;
 
 	if (registry_endpoints(env->conf, ref, e, &n, err) == -1)
 		return NULL;
+	ref_text(ref, text);
 	p = pull_new(env, ref, done, arg);
 	/* A mirror that does not answer must not hold up the next. */
 	for (size_t i = 0; i < n; i++)
-		p->sessions[i] = session_new(env->base, env->http, &e[i], creds,
+		p->sessions[i] = session_new(&env->session, &e[i], creds,
 		    i + 1 < n ? 1 : SESSION_TRIES_MAX);
 	p->nsessions = n;
+	first = pull_next_place(p, 0);
+	if (first == n || pull_next_source(p, 0) == n) {
+		pull_free(p);
+		(void)cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "pull %s: no registry or mirror may be asked for it", text);
+		return NULL;
+	}
+	if (env->total > 0)
+		(void)evtimer_add(p->total, &total);
 	pull_want(p, NULL, ref->digest[0] != '\0' ? ref->digest : ref->tag);
-	pull_read(p, 0);
+	pull_read(p, first);
 	return p;
 }
 

@@ -9,12 +9,12 @@
 #include <stddef.h>
 
 #include "imaged/ref.h"
+#include "imaged/session.h"
 #include "lib/cerr.h"
 
 struct Criod__BootImaged;
 struct auth_creds;
 struct event_base;
-struct http;
 struct import;
 struct shares;
 struct manifest_platform;
@@ -25,12 +25,13 @@ struct store;
 struct pull_env {
 	struct event_base *base;
 	struct store *store;
-	struct http *http;
+	struct session_env session;
 	struct shares *shares;
 	struct import *import;
 	const struct Criod__BootImaged *conf;
 	const struct manifest_platform *platform;
-	size_t parallel; /* layers of one pull at once */
+	size_t parallel;    /* layers of one pull at once */
+	unsigned int total; /* seconds that a pull may take; 0: any */
 };
 
 /* id is the image's, or err is set and id is NULL. */

@@ -8,13 +8,16 @@
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/mono.h"
 
 #include "imaged/auth.h"
+#include "imaged/holds.h"
 #include "imaged/session.h"
 #include "imaged/url.h"
 
-#define SESSION_AUTH_MAX 2 /* tokens or passwords tried for one request */
-#define SESSION_PROGRESS (1024U * 1024)
+#define SESSION_AUTH_MAX  2 /* tokens or passwords tried for one request */
+#define SESSION_PROGRESS  (64U * 1024)
+#define SESSION_JITTER_MS 1000
 
 struct session_call {
 	TAILQ_ENTRY(session_call) entry;
@@ -25,20 +28,23 @@ struct session_call {
 	struct event *delay;	    /* pending until the next try */
 	bool waiting;		    /* for the session's token */
 	unsigned int tries, auths;
-	uint64_t offset;	 /* that the last try began at */
+	uint64_t best;	   /* bytes of a blob that were there once */
+	bool whole;	   /* the blob in one piece: its parts are not given */
+	struct mono since; /* when something came last */
 	unsigned int generation; /* of the authorization it was sent with */
 };
 
 struct session {
 	unsigned int refs;
-	struct event_base *base;
-	struct http *http;
+	const struct session_env *env;
 	struct registry_endpoint e;
 	struct auth_creds *creds;
 	unsigned int tries_max;
+	size_t client;	   /* which of its certificates is shown */
+	unsigned int near; /* enum address_near, where it is */
 	char key[DIGEST_SIZE + REF_NAME_MAX + 2];
-	bool plain;	     /* insecure, and https was found not to be there */
-	char *authorization; /* field value; NULL */
+	bool plain;		 /* http, or https was found not to be there */
+	char *authorization;	 /* field value; NULL */
 	unsigned int generation; /* counts its changes */
 	struct http_call *token; /* being asked for */
 	TAILQ_HEAD(, session_call) calls;
@@ -47,18 +53,20 @@ struct session {
 static void session_send(struct session_call *c);
 
 struct session *
-session_new(struct event_base *base, struct http *http,
-    const struct registry_endpoint *e, struct auth_creds *creds,
-    unsigned int tries)
+session_new(const struct session_env *env, const struct registry_endpoint *e,
+    struct auth_creds *creds, unsigned int tries)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		fatal("session: calloc");
+	if (e->creds != NULL &&
+	    !(auth_creds_any(creds) && auth_creds_for(creds, e->host)))
+		creds = e->creds;
 	s->refs = 1;
-	s->base = base;
-	s->http = http;
+	s->env = env;
 	s->e = *e;
+	s->plain = e->plain;
 	s->creds = auth_creds_ref(creds);
 	s->tries_max = tries;
 	TAILQ_INIT(&s->calls);
@@ -102,6 +110,18 @@ const char *
 session_path(const struct session *s)
 {
 	return s->e.path;
+}
+
+bool
+session_resolves(const struct session *s)
+{
+	return s->e.resolve;
+}
+
+bool
+session_pulls(const struct session *s)
+{
+	return s->e.pull;
 }
 
 const char *
@@ -154,12 +174,43 @@ session_fail(struct session_call *c, enum cerr_code code, const char *why)
 	session_end(c, NULL, &err);
 }
 
-static void
-session_delay_over(evutil_socket_t fd, short what, void *arg)
+static int64_t
+session_ms(int64_t seconds)
 {
-	(void)fd;
-	(void)what;
-	session_send(arg);
+	return seconds > INT64_MAX / 1000 ? INT64_MAX : seconds * 1000;
+}
+
+/* A blob that comes nearer each time is worth more tries. */
+static void
+session_note_progress(struct session_call *c)
+{
+	uint64_t have = c->r.offset == NULL ? 0 : c->r.offset(c->r.arg);
+
+	if (have < c->best + SESSION_PROGRESS)
+		return;
+	c->best = have;
+	c->tries = c->auths = 0;
+	c->since = mono_now();
+}
+
+static bool
+session_has_tries(struct session_call *c)
+{
+	int64_t limit = session_ms(c->session->env->progress);
+	int64_t waited;
+
+	session_note_progress(c);
+	waited = (mono_now().ns - c->since.ns) / MONO_NS_PER_MS;
+	return c->tries < c->session->tries_max &&
+	       (limit == 0 || waited < limit);
+}
+
+static void
+session_wait(struct session_call *c, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	(void)evtimer_add(c->delay, &tv);
 }
 
 /* Tries again a little later, if there are tries left; false if not. */
@@ -167,18 +218,66 @@ static bool
 session_again(struct session_call *c, int64_t retry_after)
 {
 	int64_t ms = SESSION_DELAY_MS;
-	struct timeval tv;
 
-	if (c->tries >= c->session->tries_max ||
-	    retry_after > SESSION_WAIT_MAX_S)
+	if (!session_has_tries(c) || retry_after > SESSION_WAIT_MAX_S)
 		return false;
 	for (unsigned int i = 1; i < c->tries; i++)
 		ms *= 3;
 	ms += arc4random_uniform((uint32_t)ms / 2 + 1);
-	if (retry_after > 0 && ms < retry_after * 1000)
-		ms = retry_after * 1000;
-	tv = (struct timeval){ ms / 1000, (ms % 1000) * 1000 };
-	(void)evtimer_add(c->delay, &tv);
+	if (ms < session_ms(retry_after))
+		ms = session_ms(retry_after) +
+		     arc4random_uniform(SESSION_JITTER_MS);
+	session_wait(c, ms);
+	return true;
+}
+
+/* A registry that wants to be left alone is, by all pulls. */
+static int64_t
+session_held_ms(const struct session_call *c)
+{
+	const struct session *s = c->session;
+
+	return holds_left(s->env->holds, s->e.host);
+}
+
+/* Not if it is long, nor while there is another place to ask. */
+static bool
+session_is_worth_waiting(const struct session_call *c, int64_t ms)
+{
+	return c->session->tries_max > 1 &&
+	       ms <= session_ms(SESSION_WAIT_MAX_S);
+}
+
+static void
+session_delay_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct session_call *c = arg;
+	int64_t ms = session_held_ms(c);
+	char why[96];
+
+	(void)fd;
+	(void)what;
+	if (ms == 0 || session_is_worth_waiting(c, ms)) {
+		session_send(c);
+		return;
+	}
+	(void)snprintf(why, sizeof(why),
+	    "it asked to be left alone, for another %lld seconds",
+	    (long long)(ms + 999) / 1000);
+	session_fail(c, CERR_UNAVAILABLE, why);
+}
+
+/* True if the call is to wait; if it is to fail, then from the loop. */
+static bool
+session_is_held(struct session_call *c)
+{
+	int64_t ms = session_held_ms(c);
+
+	if (ms == 0)
+		return false;
+	session_wait(c, session_is_worth_waiting(c, ms)
+			    ? ms + arc4random_uniform(SESSION_JITTER_MS)
+			    : 0);
 	return true;
 }
 
@@ -234,6 +333,8 @@ session_token_failed(struct session *s, const struct http_reply *r)
 	bool again = r->fault == HTTP_FAULT_NET ||
 		     (fine && (r->status >= 500 || r->status == 429));
 
+	if (fine && again)
+		holds_add(s->env->holds, s->e.host, session_ms(r->retry_after));
 	if (refused)
 		(void)snprintf(why, sizeof(why),
 		    "token server %s refused (status %ld)%s", r->host,
@@ -273,7 +374,7 @@ session_token_done(void *arg, const struct http_reply *r)
 /* What forbids to ask the realm for a token, or NULL. */
 static const char *
 session_realm_check(const struct session *s, const struct url *realm,
-    bool *send)
+    bool *send, bool *told)
 {
 	char url[sizeof(s->e.host) + 16];
 	struct url own;
@@ -281,13 +382,23 @@ session_realm_check(const struct session *s, const struct url *realm,
 	(void)snprintf(url, sizeof(url), "https://%s/", s->e.host);
 	if (url_parse(url, &own) != NULL)
 		return "the registry's name is not valid";
-	if (!realm->tls && !(s->e.insecure && s->plain))
+	if (!realm->tls && !s->plain)
 		return "its token server is not https";
+	*told = strcmp(own.host, realm->host) != 0;
 	*send = auth_creds_any(s->creds) && auth_creds_for(s->creds, s->e.host);
 	if (*send && !auth_same_site(own.host, realm->host))
 		return "its token server is of another site, which the "
 		       "credentials are not for";
+	if (*send && *told && !realm->tls)
+		return "its token server is not https";
 	return NULL;
+}
+
+/* The certificate to show, of several that the registry may want. */
+static const struct registry_client *
+session_client(const struct session *s)
+{
+	return s->client < s->e.nclients ? &s->e.clients[s->client] : NULL;
 }
 
 static const char *
@@ -297,9 +408,10 @@ session_ask_token(struct session *s, const struct auth_challenge *ch)
 	struct http_request r = { .url = url,
 		.body_max = AUTH_REPLY_MAX,
 		.accept = "application/json",
+		.plain = s->plain,
 		.ca = s->e.ca,
 		.ca_len = s->e.ca_len,
-		.insecure = s->e.insecure,
+		.near = s->near,
 		.done = session_token_done,
 		.arg = s };
 	struct url realm;
@@ -309,9 +421,13 @@ session_ask_token(struct session *s, const struct auth_challenge *ch)
 
 	if (why != NULL)
 		return "its challenge's realm is not a valid URL";
-	why = session_realm_check(s, &realm, &send);
+	why = session_realm_check(s, &realm, &send, &r.told);
 	if (why != NULL)
 		return why;
+	if (!r.told) {
+		r.client = session_client(s);
+		r.unverified = s->e.insecure || s->e.unverified;
+	}
 	(void)snprintf(scope, sizeof(scope), "repository:%s:pull", s->e.path);
 	if (send && s->creds->identity_token[0] != '\0') {
 		form = auth_token_form(ch, scope, s->creds);
@@ -323,7 +439,7 @@ session_ask_token(struct session *s, const struct auth_challenge *ch)
 	}
 	r.form = form;
 	r.authorization = basic;
-	s->token = http_start(s->http, &r);
+	s->token = http_start(s->env->http, &r);
 	auth_wipe(form);
 	auth_wipe(basic);
 	return NULL;
@@ -388,7 +504,7 @@ session_code_of(long status)
 	case 404:
 		return CERR_NOT_FOUND;
 	case 429:
-		return CERR_RESOURCE_EXHAUSTED;
+		return CERR_UNAVAILABLE;
 	default:
 		return status == 408 || status >= 500
 			   ? CERR_UNKNOWN
@@ -416,13 +532,29 @@ session_error_code(const struct http_reply *r, char out[40])
 	json_decref(doc);
 }
 
+/* Whether the same request may have a better answer. */
+static bool
+session_may_repeat(struct session_call *c, const struct http_reply *r)
+{
+	if (r->status == 416 && c->r.sink != NULL && !c->whole) {
+		c->whole = true;
+		return true;
+	}
+	/* Without a word of when, asking often is what it complains about. */
+	if (r->status == 429)
+		return r->retry_after >= 0 || c->tries < 2;
+	return r->status == 408 || (r->status >= 500 && r->status != 501);
+}
+
 static void
 session_status(struct session_call *c, const struct http_reply *r)
 {
 	char why[600], code[40];
-	bool again = r->status == 408 || r->status == 429 ||
-		     (r->status >= 500 && r->status != 501);
+	bool again = session_may_repeat(c, r);
 
+	if (again && !r->foreign)
+		holds_add(c->session->env->holds, c->session->e.host,
+		    session_ms(r->retry_after));
 	if (again && session_again(c, r->retry_after))
 		return;
 	session_error_code(r, code);
@@ -432,19 +564,42 @@ session_status(struct session_call *c, const struct http_reply *r)
 	session_fail(c, session_code_of(r->status), why);
 }
 
+/* What is asked for in another way at once: true if it was. */
+static bool
+session_ask_otherwise(struct session_call *c, const struct http_reply *r)
+{
+	struct session *s = c->session;
+
+	if (r->answered || r->foreign || c->tries > 1 ||
+	    (r->fault != HTTP_FAULT_NET && r->fault != HTTP_FAULT_TLS))
+		return false;
+	if (s->client + 1 < s->e.nclients)
+		s->client++;
+	else if (r->fault == HTTP_FAULT_NET && s->e.insecure && !s->plain)
+		s->plain = true;
+	else
+		return false;
+	c->tries = 0;
+	session_send(c);
+	return true;
+}
+
+static enum cerr_code
+session_code_of_fault(enum http_fault fault)
+{
+	return fault == HTTP_FAULT_NET || fault == HTTP_FAULT_TLS ||
+		       fault == HTTP_FAULT_PROXY
+		   ? CERR_UNKNOWN
+		   : CERR_DATA_LOSS;
+}
+
 static void
 session_faulted(struct session_call *c, const struct http_reply *r)
 {
-	struct session *s = c->session;
 	char why[600];
 
-	if (r->fault == HTTP_FAULT_NET && !r->answered && s->e.insecure &&
-	    !s->plain && c->tries == 1) {
-		s->plain = true;
-		c->tries = 0;
-		session_send(c);
+	if (session_ask_otherwise(c, r))
 		return;
-	}
 	if (r->fault == HTTP_FAULT_NET && session_again(c, -1))
 		return;
 	if (r->foreign)
@@ -452,11 +607,7 @@ session_faulted(struct session_call *c, const struct http_reply *r)
 		    r->host, r->error);
 	else
 		(void)snprintf(why, sizeof(why), "%s", r->error);
-	session_fail(c,
-	    r->fault == HTTP_FAULT_NET || r->fault == HTTP_FAULT_TLS
-		? CERR_UNKNOWN
-		: CERR_DATA_LOSS,
-	    why);
+	session_fail(c, session_code_of_fault(r->fault), why);
 }
 
 static void
@@ -465,6 +616,7 @@ session_reply(void *arg, const struct http_reply *r)
 	struct session_call *c = arg;
 
 	c->http = NULL;
+	c->session->near |= r->near;
 	if (r->fault != HTTP_FINE)
 		session_faulted(c, r);
 	else if (r->status == 200 || (r->status == 206 && c->r.sink != NULL))
@@ -476,33 +628,46 @@ session_reply(void *arg, const struct http_reply *r)
 }
 
 static void
+session_url(const struct session_call *c, char *url, size_t size)
+{
+	const struct registry_endpoint *e = &c->session->e;
+
+	(void)snprintf(url, size, "%s://%s%s/%s/%s/%s%s%s",
+	    c->session->plain ? "http" : "https", e->host, e->root, e->path,
+	    c->r.kind, c->name, e->ns[0] != '\0' ? "?ns=" : "", e->ns);
+}
+
+static void
 session_send(struct session_call *c)
 {
 	struct session *s = c->session;
-	char url[sizeof(s->e.host) + sizeof(s->e.path) + REF_TAG_MAX + 64];
+	char url[sizeof(s->e) + REF_TAG_MAX + 64];
 	struct http_request r = { .url = url,
 		.accept = c->r.accept,
 		.authorization = s->authorization,
+		.plain = s->plain,
+		.unverified = s->e.insecure || s->e.unverified,
 		.ca = s->e.ca,
 		.ca_len = s->e.ca_len,
-		.insecure = s->e.insecure,
+		.client = session_client(s),
+		.headers = s->e.headers,
+		.nheaders = s->e.nheaders,
+		.near = s->near,
 		.body_max = c->r.body_max,
 		.sink = c->r.sink,
 		.sink_arg = c->r.arg,
 		.done = session_reply,
 		.arg = c };
 
-	(void)snprintf(url, sizeof(url), "%s://%s/v2/%s/%s/%s",
-	    s->plain ? "http" : "https", s->e.host, s->e.path, c->r.kind,
-	    c->name);
-	if (c->r.offset != NULL)
+	if (session_is_held(c))
+		return;
+	session_url(c, url, sizeof(url));
+	if (c->r.offset != NULL && !c->whole)
 		r.offset = c->r.offset(c->r.arg);
-	if (r.offset >= c->offset + SESSION_PROGRESS)
-		c->tries = 0; /* cut again, but it does come nearer */
-	c->offset = r.offset;
+	session_note_progress(c);
 	c->tries++;
 	c->generation = s->generation;
-	c->http = http_start(s->http, &r);
+	c->http = http_start(s->env->http, &r);
 }
 
 struct session_call *
@@ -515,7 +680,8 @@ session_get(struct session *s, const struct session_request *r)
 	c->session = session_ref(s);
 	c->r = *r;
 	(void)snprintf(c->name, sizeof(c->name), "%s", r->name);
-	c->delay = evtimer_new(s->base, session_delay_over, c);
+	c->since = mono_now();
+	c->delay = evtimer_new(s->env->base, session_delay_over, c);
 	if (c->delay == NULL)
 		fatalx("session: evtimer_new");
 	TAILQ_INSERT_TAIL(&s->calls, c, entry);

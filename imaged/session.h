@@ -16,6 +16,7 @@
 
 struct auth_creds;
 struct event_base;
+struct holds;
 struct session;
 struct session_call;
 
@@ -23,8 +24,20 @@ struct session_call;
 #define SESSION_DELAY_MS   250 /* before the second; then three times it */
 #define SESSION_WAIT_MAX_S 30  /* longest Retry-After that is waited for */
 
-/* One reference.  Copies e; refs creds.  tries: SESSION_TRIES_MAX or fewer. */
-struct session *session_new(struct event_base *base, struct http *http,
+/* What all sessions share; borrowed. */
+struct session_env {
+	struct event_base *base;
+	struct http *http;
+	struct holds *holds;
+	unsigned int
+	    progress; /* seconds that tries may bring nothing; 0: any */
+};
+
+/*
+ * One reference.  Copies e; refs creds, or those of e if they are not for it.
+ * tries: SESSION_TRIES_MAX or fewer.
+ */
+struct session *session_new(const struct session_env *env,
     const struct registry_endpoint *e, struct auth_creds *creds,
     unsigned int tries);
 /* What answered once is given more time than what never did. */
@@ -33,12 +46,15 @@ struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 const char *session_host(const struct session *s);
 const char *session_path(const struct session *s);
+bool session_resolves(const struct session *s); /* what a tag is */
+bool session_pulls(const struct session *s);	/* what a digest names */
 /* The same for sessions that may read the same: host and credentials. */
 const char *session_key(const struct session *s);
 
 /*
  * The end: reply is a good one, or err is set.  Code UNKNOWN is for a registry
- * that could not be reached; the text names the host.
+ * that could not be reached, UNAVAILABLE for one that wants to be left alone;
+ * the text names the host.
  */
 typedef void (*session_done_fn)(void *arg, const struct http_reply *reply,
     const struct cerr *err);

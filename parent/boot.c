@@ -12,6 +12,7 @@
 #include "parent/hooks.h"
 #include "parent/host.h"
 #include "parent/plan.h"
+#include "parent/proxies.h"
 
 static void *
 boot_alloc(size_t n, size_t size)
@@ -172,6 +173,23 @@ boot_registry(const struct conf_registry *r, struct cerr *err)
 	return b;
 }
 
+static void
+boot_transfer(Criod__BootImaged *b, const struct conf *c)
+{
+	Criod__Transfer *t = boot_alloc(1, sizeof(*t));
+
+	criod__transfer__init(t);
+	t->connect = c->pull[CONF_PULL_CONNECT];
+	t->tls = c->pull[CONF_PULL_TLS];
+	t->header = c->pull[CONF_PULL_HEADER];
+	t->idle = c->pull[CONF_PULL_IDLE];
+	t->document = c->pull[CONF_PULL_DOCUMENT];
+	t->progress = c->pull[CONF_PULL_PROGRESS];
+	t->total = c->pull[CONF_PULL_TOTAL];
+	t->rate = c->pull[CONF_PULL_RATE];
+	b->transfer = t;
+}
+
 int
 boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
@@ -190,6 +208,8 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 		b->registries[b->n_registries++] = one;
 	}
 	b->max_parallel_downloads = c->downloads;
+	boot_transfer(b, c);
+	proxies_boot(b, c);
 	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
 	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);

@@ -96,6 +96,7 @@ conf_new(void)
 	TAILQ_INIT(&c->registries);
 	c->log_level = LOG_LVL_INFO;
 	c->downloads = CONF_DOWNLOADS;
+	conf_init_pull(c);
 	c->stats_age = CONF_STATS_AGE;
 	c->pod_metrics = METRIC_IN_ALL;
 	c->nri_registration_ms = CONF_NRI_REGISTRATION_MS;
@@ -177,6 +178,8 @@ conf_free(struct conf *c)
 		conf_words_free(&c->words[i]);
 	for (size_t i = 0; i < CONF_NTEXTS; i++)
 		free(c->text[i]);
+	for (size_t i = 0; i < CONF_NPROXIES; i++)
+		free(c->proxy[i]);
 	free(c->log_file);
 	free(c->stream_address);
 	free(c->metrics_address);

@@ -66,6 +66,26 @@ enum conf_log {
 	CONF_LOG_FILE,
 };
 
+/* Of "pull": seconds, and bytes a second. */
+enum conf_pull {
+	CONF_PULL_CONNECT,
+	CONF_PULL_TLS,
+	CONF_PULL_HEADER,
+	CONF_PULL_IDLE,
+	CONF_PULL_DOCUMENT,
+	CONF_PULL_PROGRESS,
+	CONF_PULL_TOTAL,
+	CONF_PULL_RATE,
+	CONF_NPULLS,
+};
+
+enum conf_proxy {
+	CONF_PROXY_HTTP,
+	CONF_PROXY_HTTPS,
+	CONF_PROXY_EXCEPT,
+	CONF_NPROXIES,
+};
+
 /* Files that TLS of the stream listener needs. */
 enum conf_tls {
 	CONF_TLS_CERT,
@@ -142,8 +162,10 @@ struct conf {
 	char *log_file; /* of CONF_LOG_FILE */
 	bool log_json;
 	unsigned int downloads;
-	unsigned int stats_age;	  /* seconds */
-	unsigned int pod_metrics; /* METRIC_IN_* of lib/metric.h */
+	unsigned int pull[CONF_NPULLS];
+	char *proxy[CONF_NPROXIES]; /* NULL: not said */
+	unsigned int stats_age;	    /* seconds */
+	unsigned int pod_metrics;   /* METRIC_IN_* of lib/metric.h */
 	char *stream_address;
 	unsigned int stream_port;    /* 0: any free one */
 	bool nri;		     /* plugins are served */
@@ -181,6 +203,15 @@ int conf_set_cgroup(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_downloads(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
+/* "timeout " and which one, or "" and "rate". */
+int conf_set_pull(struct conf *c, const char *prefix, const char *name,
+    const char *value, struct cerr *err) __attribute__((warn_unused_result));
+int conf_set_proxy(struct conf *c, const char *name, const char *value,
+    struct cerr *err) __attribute__((warn_unused_result));
+bool conf_has_proxy(const struct conf *c);
+const char *conf_pull_name(enum conf_pull which);
+const char *conf_proxy_name(enum conf_proxy which);
+void conf_init_pull(struct conf *c); /* conf_new's */
 int conf_set_stats_age(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_metrics_listen(struct conf *c, const char *address,

@@ -156,6 +156,22 @@ conf_print_metrics(FILE *out, const struct conf *c)
 	(void)fputc('\n', out);
 }
 
+static void
+conf_print_pull(FILE *out, const struct conf *c)
+{
+	(void)fprintf(out, "downloads %u\n", c->downloads);
+	for (enum conf_pull i = 0; i < CONF_NPULLS; i++)
+		(void)fprintf(out, "pull %s %u\n", conf_pull_name(i),
+		    c->pull[i]);
+	for (enum conf_proxy i = 0; i < CONF_NPROXIES; i++) {
+		if (c->proxy[i] == NULL)
+			continue;
+		(void)fprintf(out, "proxy %s ", conf_proxy_name(i));
+		conf_print_quoted(out, c->proxy[i]);
+		(void)fputc('\n', out);
+	}
+}
+
 static bool
 conf_of_nri(enum conf_text which)
 {
@@ -212,7 +228,7 @@ conf_print(FILE *out, const struct conf *c)
 	}
 	conf_print_log(out, c);
 	conf_print_runtimes(out, c);
-	(void)fprintf(out, "downloads %u\n", c->downloads);
+	conf_print_pull(out, c);
 	(void)fprintf(out, "stats age %u\n", c->stats_age);
 	conf_print_metrics(out, c);
 	for (enum conf_list i = 0; i < CONF_NLISTS; i++) {

@@ -23,6 +23,7 @@
 #define CONF_ACCOUNT_LEN   32
 #define CONF_LOCATION_LEN  255
 #define CONF_REFERENCE_LEN 511
+#define CONF_EXCEPT_LEN	   4000
 #define CONF_SUBNET_MIN	   8
 #define CONF_SUBNET_MAX	   29
 
@@ -92,16 +93,22 @@ conf_valid_name(const char *s)
 	return NULL;
 }
 
+static bool
+conf_valid_graph(const char *s)
+{
+	while (isgraph((unsigned char)*s))
+		s++;
+	return *s == '\0';
+}
+
 const char *
 conf_valid_argument(const char *s)
 {
 	if (*s == '\0' || strlen(s) > CONF_ARGUMENT_LEN)
 		return "is empty or too long";
-	for (; *s != '\0'; s++) {
-		if (!isgraph((unsigned char)*s))
-			return "has a character that is not printable ASCII";
-	}
-	return NULL;
+	return conf_valid_graph(s)
+		   ? NULL
+		   : "has a character that is not printable ASCII";
 }
 
 const char *
@@ -176,16 +183,13 @@ conf_valid_port(const char *s, size_t len)
 	return NULL;
 }
 
-const char *
-conf_valid_location(const char *s)
+/* HOST[:PORT] of len bytes. */
+static const char *
+conf_valid_place(const char *s, size_t len)
 {
-	size_t len = strcspn(s, "/"), host = len;
+	size_t host = len;
 	const char *wrong;
 
-	if (strstr(s, "://") != NULL)
-		return "must not have a scheme; say insecure for http";
-	if (strlen(s) > CONF_LOCATION_LEN)
-		return "is too long";
 	for (size_t i = len; i-- > 0 && s[i] != ']';) {
 		if (s[i] == ':')
 			host = i;
@@ -193,6 +197,20 @@ conf_valid_location(const char *s)
 	wrong = conf_valid_host(s, host);
 	if (wrong == NULL && host < len)
 		wrong = conf_valid_port(s + host + 1, len - host - 1);
+	return wrong;
+}
+
+const char *
+conf_valid_location(const char *s)
+{
+	size_t len = strcspn(s, "/");
+	const char *wrong;
+
+	if (strstr(s, "://") != NULL)
+		return "must not have a scheme; say insecure for http";
+	if (strlen(s) > CONF_LOCATION_LEN)
+		return "is too long";
+	wrong = conf_valid_place(s, len);
 	if (wrong != NULL || s[len] == '\0')
 		return wrong;
 	if (conf_valid_path(s + len) != NULL || s[len + 1] == '\0' ||
@@ -208,6 +226,58 @@ conf_valid_reference(const char *s)
 	    !conf_valid_only(s, CONF_ALNUM "/._-:@[]"))
 		return "is not an image reference";
 	return NULL;
+}
+
+/* What follows the scheme, which may be missing; NULL if it is no proxy's. */
+static const char *
+conf_after_scheme(const char *s)
+{
+	static const char *const schemes[] = { "http://", "https://",
+		"socks4://", "socks4a://", "socks5://", "socks5h://" };
+
+	if (strstr(s, "://") == NULL)
+		return s;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (strncmp(s, schemes[i], n) == 0)
+			return s + n;
+	}
+	return NULL;
+}
+
+const char *
+conf_valid_proxy(const char *s)
+{
+	const char *host = conf_after_scheme(s), *at;
+	size_t len;
+
+	if (strlen(s) > CONF_PATH_LEN)
+		return "is too long";
+	if (host == NULL)
+		return "has a scheme other than http, https, socks4, socks4a, "
+		       "socks5, socks5h";
+	if (!conf_valid_graph(s))
+		return "has a character that is not printable ASCII";
+	len = strcspn(host, "/");
+	if (host[len] != '\0' && host[len + 1] != '\0')
+		return "has a path";
+	at = memrchr(host, '@', len);
+	if (at != NULL) {
+		len -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	return conf_valid_place(host, len);
+}
+
+const char *
+conf_valid_except(const char *s)
+{
+	if (strlen(s) > CONF_EXCEPT_LEN)
+		return "is too long";
+	return s[strspn(s, CONF_ALNUM ".-_:/*[], \t")] == '\0'
+		   ? NULL
+		   : "is not a list of hosts and networks";
 }
 
 int

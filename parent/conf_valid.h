@@ -13,6 +13,8 @@ const char *conf_valid_subnet(const char *s);	/* A.B.C.D/N, 8 to 29 */
 const char *conf_valid_address(const char *s);	/* IPv4 or IPv6, numeric */
 const char *conf_valid_location(const char *s); /* HOST[:PORT][/PREFIX] */
 const char *conf_valid_reference(const char *s);
+const char *conf_valid_proxy(const char *s);   /* URL of one */
+const char *conf_valid_except(const char *s);  /* hosts asked without one */
 const char *conf_valid_profile(const char *s); /* of AppArmor */
 const char *conf_valid_yes(const char *s);     /* yes, no */
 const char *conf_valid_ulimit(const char *s);  /* NAME=SOFT:HARD */

@@ -56,6 +56,8 @@ static const struct {
 	{ "pod", POD },
 	{ "port", PORT },
 	{ "program", PROGRAM },
+	{ "proxy", PROXY },
+	{ "pull", PULL },
 	{ "registration", REGISTRATION },
 	{ "registry", REGISTRY },
 	{ "require", REQUIRE },

@@ -50,12 +50,14 @@ static void parse_tls_free(struct parse_tls *t);
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
+%token PROXY PULL
 %token REGISTRY RUNTIME SECCOMP SELINUX SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
 %token TYPE
 %token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
 %type <string> metric
+%type <string> timeoutname
 %type <listen> listenopts
 %type <tls> tls
 %type <string> ca
@@ -88,6 +90,7 @@ statement:
 	| pinned
 	| log
 	| downloads
+	| pull
 	| stats
 	| stream
 	| nri
@@ -266,6 +269,33 @@ downloads:
 		    &lex->err));
 		free($2);
 	}
+	;
+
+pull:
+	PULL TIMEOUT timeoutname STRING {
+		parse_check(lex, conf_set_pull(lex->conf, "timeout ", $3, $4,
+		    &lex->err));
+		free($3);
+		free($4);
+	}
+	| PULL STRING STRING {
+		parse_check(lex, conf_set_pull(lex->conf, "", $2, $3,
+		    &lex->err));
+		free($2);
+		free($3);
+	}
+	| PROXY STRING STRING {
+		parse_check(lex, conf_set_proxy(lex->conf, $2, $3,
+		    &lex->err));
+		free($2);
+		free($3);
+	}
+	;
+
+timeoutname:
+	STRING
+	| TLS { $$ = parse_word("tls"); }
+	| IDLE { $$ = parse_word("idle"); }
 	;
 
 stats:

@@ -120,9 +120,16 @@ class Link:
                            timeout)
 
 
+TRANSFER = {"connect": 15, "tls": 15, "header": 60, "idle": 60,
+            "document": 120, "progress": 300, "total": 0, "rate": 1024}
+
+
 class Imaged:
+    """transfer: other than TRANSFER; proxy: http, https, except."""
+
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
-                 log_level=3, cover=None):
+                 log_level=3, cover=None, transfer=None, proxy=None,
+                 hosts="/etc/hosts"):
         self.root = root
         self.unpacks, self.spawned = [], 0
         os.makedirs(root, exist_ok=True)
@@ -139,8 +146,9 @@ class Imaged:
         child.close()
         self.ready = threading.Event()
         self.parent = Link(ours, self._parent)
-        self._boot(registries, parallel, log_level)
-        for kind, path in ((0, "/etc/resolv.conf"), (1, "/etc/hosts")):
+        self._boot(registries, parallel, log_level, transfer or {},
+                   proxy or {})
+        for kind, path in ((0, "/etc/resolv.conf"), (1, hosts)):
             self.file(kind, path)
         if ca is not None:
             self.file(2, ca)
@@ -149,9 +157,13 @@ class Imaged:
         if not self.ready.wait(20):
             raise RuntimeError("imaged did not start: " + self.log())
 
-    def _boot(self, registries, parallel, log_level):
+    def _boot(self, registries, parallel, log_level, transfer, proxy):
         boot = msg.Boot(log_level=log_level, uid=UID, gid=GID)
         boot.imaged.max_parallel_downloads = parallel
+        for name, value in dict(TRANSFER, **transfer).items():
+            setattr(boot.imaged.transfer, name, value)
+        for name, value in proxy.items():
+            setattr(boot.imaged, "proxy_" + name, value)
         boot.imaged.image_directory = self.root
         boot.imaged.container_directory = self.root
         for r in registries:

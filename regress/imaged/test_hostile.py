@@ -1,7 +1,9 @@
 """Registries that lie, stall and steal: one clear error, bounded memory,
 nothing left behind."""
+import email.utils
 import json
 import os
+import threading
 import time
 
 import drive
@@ -438,7 +440,8 @@ def test_status(imaged, registry, status, code):
     if code == "UNKNOWN":
         assert e.text.startswith("RegistryUnavailable: ")
     assert len(registry.log) == (
-        4 if status in (408, 429, 500, 502, 503, 504, 999) else 1)
+        2 if status == 429 else
+        4 if status in (408, 500, 502, 503, 504, 999) else 1)
 
 
 def test_comes_back(imaged, registry):
@@ -452,7 +455,7 @@ def test_comes_back(imaged, registry):
 
 @pytest.mark.parametrize("after,waits", [
     ("1", True), ("0", False), ("-5", False), ("soon", False),
-    ("9" * 30, False)])
+    ("1 2", False), ("Thu, 01 Jan 1970 00:00:00 GMT", False)])
 def test_retry_after(imaged, registry, after, waits):
     image = Image()
     name = registry.put("app", "v1", image)
@@ -464,12 +467,60 @@ def test_retry_after(imaged, registry, after, waits):
     assert (time.monotonic() - began >= 1) == waits
 
 
-def test_retry_after_too_long(imaged, registry):
+def date_in(seconds):
+    return email.utils.formatdate(time.time() + seconds, usegmt=True)
+
+
+def test_retry_after_date(imaged, registry):
+    image = Image()
+    name = registry.put("app", "v1", image)
+    registry.hooks["manifests", "app"] = hostile.first_times(
+        1, lambda h: h.reply(503, Retry_After=date_in(3)), registry,
+        "manifests", "app")
+    began = time.monotonic()
+    assert imaged.pull(name) == image.id
+    assert time.monotonic() - began >= 1.9
+
+
+@pytest.mark.parametrize("after", [
+    "1000000000", "9" * 30, "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_retry_after_too_long(imaged, registry, after):
+    """Then it is left alone, by other pulls too; other registries are not."""
     name = registry.put("app", "v1", Image())
-    registry.hooks["manifests", "app"] = hostile.fixed(
-        429, Retry_After="1000000000")
-    refused(imaged, name, "RESOURCE_EXHAUSTED")
+    registry.hooks["manifests", "app"] = hostile.fixed(429, Retry_After=after)
+    refused(imaged, name, "RESOURCE_EXHAUSTED", "429")
+    refused(imaged, registry.put("other", "v1", Image()),
+            "RESOURCE_EXHAUSTED", "left alone")
     assert len(registry.log) == 1
+
+
+def test_retry_after_is_shared(imaged, registry):
+    """What one pull is told, all wait for."""
+    first, second = Image([{"a": b"1"}]), Image([{"b": b"2"}])
+    name = registry.put("app", "v1", first)
+    other = registry.put("other", "v1", second)
+    told = threading.Event()
+
+    def refuse(h):
+        h.reply(429, Retry_After="2")
+        told.set()
+    registry.hooks["manifests", "app"] = hostile.first_times(
+        1, refuse, registry, "manifests", "app")
+    began = time.monotonic()
+    started = imaged.start_pull(name)
+    assert told.wait(20)
+    imaged.list()  # by its answer imaged has read what was there before
+    assert imaged.pull(other) == second.id
+    assert time.monotonic() - began >= 2
+    assert imaged.end_pull(started) == first.id
+
+
+def test_too_often_without_a_word(imaged, registry):
+    """429 without Retry-After is not answered with more requests."""
+    name = registry.put("app", "v1", Image())
+    registry.hooks["manifests", "app"] = hostile.fixed(429)
+    refused(imaged, name, "RESOURCE_EXHAUSTED", "429")
+    assert len(registry.log) == 2
 
 
 def test_resume(imaged, registry):

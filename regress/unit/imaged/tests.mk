@@ -15,4 +15,9 @@ t_registry_SRCS = regress/unit/imaged/t_registry.c imaged/registry.c \
 	$(B)/gen/proto/nri.pb-c.c
 t_registry_LIBS = base
 t_registry_PKGS = libcrypto libcurl libprotobuf-c
+TESTS += t_proxy
+t_proxy_SRCS = regress/unit/imaged/t_proxy.c imaged/address.c imaged/holds.c \
+	imaged/proxy.c imaged/url.c
+t_proxy_LIBS = base
+t_proxy_PKGS = libcurl
 include regress/unit/imaged/store.mk

@@ -1,0 +1,75 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mono.h"
+
+#include "imaged/holds.h"
+
+struct hold {
+	char host[272];
+	struct mono end; /* none: free */
+};
+
+struct holds {
+	struct hold list[HOLDS_MAX];
+};
+
+struct holds *
+holds_new(void)
+{
+	struct holds *hs = calloc(1, sizeof(*hs));
+
+	if (hs == NULL)
+		fatal("holds: calloc");
+	return hs;
+}
+
+static int64_t
+hold_left(const struct hold *h)
+{
+	return mono_is_set(h->end) ? mono_left_ms(h->end) : 0;
+}
+
+/* The one of host, or else the one that ends soonest. */
+static struct hold *
+holds_slot(struct holds *hs, const char *host)
+{
+	struct hold *best = &hs->list[0];
+
+	for (size_t i = 0; i < HOLDS_MAX; i++) {
+		struct hold *h = &hs->list[i];
+
+		if (strcmp(h->host, host) == 0)
+			return h;
+		if (hold_left(h) < hold_left(best))
+			best = h;
+	}
+	return best;
+}
+
+void
+holds_add(struct holds *hs, const char *host, int64_t ms)
+{
+	struct hold *h = holds_slot(hs, host);
+
+	if (ms <= 0 || strlen(host) >= sizeof(h->host))
+		return;
+	if (ms > HOLDS_MAX_MS)
+		ms = HOLDS_MAX_MS;
+	if (strcmp(h->host, host) == 0 && hold_left(h) >= ms)
+		return;
+	(void)snprintf(h->host, sizeof(h->host), "%s", host);
+	h->end = mono_after_ms(ms);
+}
+
+int64_t
+holds_left(const struct holds *hs, const char *host)
+{
+	for (size_t i = 0; i < HOLDS_MAX; i++) {
+		if (strcmp(hs->list[i].host, host) == 0)
+			return hold_left(&hs->list[i]);
+	}
+	return 0;
+}
