@@ -324,6 +324,9 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 	memcpy(r.cgroup, c->cgroup, sizeof(r.cgroup));
 	if (create_check(l, c, err) == -1 || label_check(c, &r, err) == -1)
 		return -1;
+	/* The process that is seen here is shimrun, which has no label. */
+	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_VM)
+		memset(r.selinux, 0, sizeof(r.selinux));
 	if (launch_record_read(l, c->ctr, &(struct fixed_launch_rec){ 0 },
 		NULL) == 0)
 		return cerr_set(err, CERR_ALREADY_EXISTS, "container %s exists",

@@ -92,13 +92,19 @@ selinux_asked(const struct selinux_in *in, enum selinux_part part)
 	return own[0] != '\0' ? own : selinux_option(in->pod, part);
 }
 
+static const char *
+selinux_base(const struct selinux_in *in)
+{
+	if (in->vm)
+		return in->boot->selinux_kvm;
+	return in->init ? in->boot->selinux_init : in->boot->selinux_process;
+}
+
 static int
 selinux_process(const struct selinux_in *in, struct selinux_context *c,
     struct cerr *err)
 {
-	if (selinux_parse(in->init ? in->boot->selinux_init
-				   : in->boot->selinux_process,
-		c, err) == -1)
+	if (selinux_parse(selinux_base(in), c, err) == -1)
 		return -1;
 	if (in->open &&
 	    selinux_put(c, SELINUX_TYPE, SELINUX_OPEN_TYPE, err) == -1)

@@ -22,6 +22,7 @@ struct selinux_in {
 	const Runtime__V1__SELinuxOption *pod, *ctr; /* may be NULL */
 	bool open; /* not kept apart from the host: spc_t */
 	bool init; /* runs an init system */
+	bool vm;   /* a virtual machine */
 };
 
 struct selinux_labels {

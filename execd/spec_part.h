@@ -62,6 +62,9 @@ int spec_namespace_pod(struct spec *s, json_t *list, const char *type,
     const char *name) __attribute__((warn_unused_result));
 /* linux.cgroupsPath of id; out->cgroup is what it comes to. */
 json_t *spec_cgroup(struct spec *s, const char *id);
+/* process.selinuxLabel, and out->labels; nothing where there is none. */
+int spec_selinux(struct spec *s, json_t *process)
+    __attribute__((warn_unused_result));
 /* What a shim reads. */
 int spec_set_annotations(struct spec *s) __attribute__((warn_unused_result));
 

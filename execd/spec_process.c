@@ -361,15 +361,17 @@ spec_runs_init(const json_t *process)
 	       strcmp(base != NULL ? base + 1 : cmd, "systemd") == 0;
 }
 
-static int
+/* What a shim runs has a kernel of its own, in which there are no labels. */
+int
 spec_selinux(struct spec *s, json_t *process)
 {
 	struct selinux_in in = { .boot = s->in->boot,
 		.level = s->in->selinux_level,
 		.ctr = s->sc != NULL ? s->sc->selinux_options : NULL,
-		.init = spec_runs_init(process) };
+		.init = spec_runs_init(process),
+		.vm = s->in->shim };
 
-	if (s->in->own_kernel)
+	if (s->in->own_kernel && !s->in->shim)
 		return 0;
 	in.pod = selinux_pod(s->in->pod_config, &in.open);
 	in.open = in.open || s->privileged;

@@ -67,6 +67,10 @@ sandbox_process(struct spec *s)
 	if (p == NULL)
 		(void)cerr_set(s->err, CERR_RESOURCE_EXHAUSTED,
 		    "no memory for the pod's sandbox");
+	else if (spec_selinux(s, p) == -1) {
+		json_decref(p);
+		return NULL;
+	}
 	return p;
 }
 
@@ -131,7 +135,10 @@ json_t *
 spec_sandbox(const struct spec_in *in, struct cerr *err)
 {
 	struct spec_out out = { 0 };
-	struct spec s = { .in = in, .out = &out, .err = err };
+	struct spec s = { .in = in,
+		.out = &out,
+		.privileged = in->pod.privileged,
+		.err = err };
 	json_t *o = spec_object(&s);
 
 	err->code = CERR_OK;

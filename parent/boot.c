@@ -244,6 +244,7 @@ boot_selinux(Criod__BootExecd *b, const struct plan_facts *f)
 	b->selinux_process = boot_strdup(s->process);
 	b->selinux_file = boot_strdup(s->file);
 	b->selinux_init = boot_strdup(s->init);
+	b->selinux_kvm = boot_strdup(s->kvm);
 }
 
 int

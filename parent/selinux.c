@@ -60,6 +60,7 @@ selinux_contexts(struct selinux_facts *s, const char *text)
 	selinux_value(text, "process", s->process, sizeof(s->process));
 	selinux_value(text, "file", s->file, sizeof(s->file));
 	selinux_value(text, "init_process", s->init, sizeof(s->init));
+	selinux_value(text, "kvm_process", s->kvm, sizeof(s->kvm));
 }
 
 /* On, and a policy is loaded: before that all that runs is "kernel". */
@@ -84,6 +85,7 @@ selinux_look(struct selinux_facts *s)
 		.process = "system_u:system_r:container_t:s0",
 		.file = "system_u:object_r:container_file_t:s0",
 		.init = "system_u:system_r:container_init_t:s0",
+		.kvm = "system_u:system_r:container_kvm_t:s0",
 	};
 	s->enabled = selinux_enabled();
 	if (!s->enabled || !selinux_read(SELINUX_CONFIG, text))

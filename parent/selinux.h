@@ -13,6 +13,7 @@ struct selinux_facts {
 	char process[SELINUX_CONTEXT]; /* "USER:ROLE:TYPE:LEVEL" */
 	char file[SELINUX_CONTEXT];
 	char init[SELINUX_CONTEXT];
+	char kvm[SELINUX_CONTEXT];
 };
 
 void selinux_look(struct selinux_facts *s);

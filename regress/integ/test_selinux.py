@@ -1,5 +1,6 @@
 """SELinux; regress/vm/lane boots a kernel that has it on."""
 
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import uuid
 import grpc
 import pytest
 
-from conftest_integ import NODE
+from conftest_integ import NODE, Criod, Pods
+
+SHIM = "/usr/bin/containerd-shim-runc-v2"
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/sys/fs/selinux/enforce"),
@@ -100,6 +103,31 @@ def test_selinux_init(pods):
          "readonly": True}])
     pods.exited(ctr)
     assert pods.text(ctr).startswith("system_u:system_r:container_init_t:")
+
+
+@pytest.mark.skipif(not os.path.exists(SHIM), reason="no shim")
+def test_selinux_virtual_machine(scratch, registry):
+    """Its type is what the shim is told; this one has no machine to label."""
+    c = Criod(os.path.join(scratch, "vm"),
+              'runtime runc path "/usr/sbin/runc" default\n'
+              'runtime shim path "%s" { type vm }\n' % SHIM,
+              args=["-m"]).start()
+    c.client.PullImage(image={"image": "busybox"})
+    pods = Pods(c, scratch)
+    label = "system_u:system_r:container_kvm_t:s0:c4,c5"
+    try:
+        pod, config = made(pods, "shim", options={"level": "s0:c4,c5"})
+        ctr = pods.start(pod, config, ["sleep", "1000"])
+        r = pods.sh(ctr, "cat /proc/1/attr/current; echo; "
+                    "cat /proc/self/attr/current")
+        assert r.stdout.decode().replace("\0", "").split() == [label] * 2
+        path = os.path.join(c.path, "run/runtime/shim", pod, "config.json")
+        with open(path) as f:
+            assert json.load(f)["process"]["selinuxLabel"] == label
+    finally:
+        pods.clean()
+        c.stop()
+        shutil.rmtree(c.path, ignore_errors=True)
 
 
 def test_selinux_bad_options(pods):

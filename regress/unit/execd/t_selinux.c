@@ -29,6 +29,7 @@ world_init(struct world *w)
 	w->boot.selinux_process = "system_u:system_r:container_t:s0";
 	w->boot.selinux_file = "system_u:object_r:container_file_t:s0";
 	w->boot.selinux_init = "system_u:system_r:container_init_t:s0";
+	w->boot.selinux_kvm = "system_u:system_r:container_kvm_t:s0";
 	runtime__v1__selinux_option__init(&w->pod);
 	runtime__v1__selinux_option__init(&w->ctr);
 	w->in = (struct selinux_in){ .boot = &w->boot,
@@ -60,7 +61,9 @@ t_make(void **state)
 	assert_true(w.out.relabel);
 	w.in.init = true;
 	want(&w, "system_u:system_r:container_init_t:s0:c1,c2", mount);
-	w.in.init = false;
+	w.in.vm = true; /* what runs in it is of no interest */
+	want(&w, "system_u:system_r:container_kvm_t:s0:c1,c2", mount);
+	w.in.vm = w.in.init = false;
 	w.in.open = true;
 	want(&w, "system_u:system_r:spc_t:s0", mount);
 	assert_false(w.out.relabel);

@@ -470,12 +470,20 @@ t_ulimits(void **state)
 	spec_clear(&w.out);
 }
 
+static const char *
+process_label(json_t *root)
+{
+	return json_string_value(
+	    json_object_get(json_object_get(root, "process"), "selinuxLabel"));
+}
+
 /* Both labels, and the type of what runs an init system. */
 static void
 t_selinux(void **state)
 {
 	static char *init[] = { "/usr/sbin/init" };
 	struct world w;
+	json_t *sandbox;
 
 	(void)state;
 	world_init(&w);
@@ -483,12 +491,10 @@ t_selinux(void **state)
 	w.boot.selinux_process = "u:r:container_t:s0";
 	w.boot.selinux_file = "u:object_r:container_file_t:s0";
 	w.boot.selinux_init = "u:r:container_init_t:s0";
+	w.boot.selinux_kvm = "u:r:container_kvm_t:s0";
 	w.in.selinux_level = "s0:c1,c2";
 	world_build(&w);
-	assert_string_equal(json_string_value(
-				json_object_get(json_object_get(w.out.root,
-						    "process"),
-				    "selinuxLabel")),
+	assert_string_equal(process_label(w.out.root),
 	    "u:r:container_t:s0:c1,c2");
 	assert_string_equal(json_string_value(
 				json_object_get(json_object_get(w.out.root,
@@ -502,6 +508,20 @@ t_selinux(void **state)
 	assert_string_equal(w.out.labels.process,
 	    "u:r:container_init_t:s0:c1,c2");
 	spec_clear(&w.out);
+	w.in.own_kernel = true;
+	world_build(&w);
+	assert_string_equal(w.out.labels.process, "");
+	spec_clear(&w.out);
+	w.in.shim = true;
+	world_build(&w);
+	assert_string_equal(w.out.labels.process,
+	    "u:r:container_kvm_t:s0:c1,c2");
+	spec_clear(&w.out);
+	sandbox = spec_sandbox(&w.in, &w.err);
+	assert_string_equal(process_label(sandbox),
+	    "u:r:container_kvm_t:s0:c1,c2");
+	json_decref(sandbox);
+	w.in.own_kernel = w.in.shim = false;
 	w.sc.privileged = w.in.pod.privileged = true;
 	world_build(&w);
 	assert_string_equal(w.out.labels.process, "u:r:spc_t:s0");

@@ -20,6 +20,7 @@ t_contexts(void **state)
 	    "ro_file = \"system_u:object_r:ro_t:s0\"\n"
 	    "init_process\n"
 	    "init_process = \"\"\n"
+	    "kvm_process = \"system_u:system_r:k_t:s0\"\n"
 	    "processes = \"x\"\n"
 	    "process = \"system_u:system_r:q_t:s0\"";
 	struct selinux_facts s = { .init = "kept" };
@@ -30,6 +31,7 @@ t_contexts(void **state)
 	assert_string_equal(s.process, "system_u:system_r:q_t:s0");
 	assert_string_equal(s.file, "system_u:object_r:f_t:s0");
 	assert_string_equal(s.init, "kept");
+	assert_string_equal(s.kvm, "system_u:system_r:k_t:s0");
 	memset(longer, 'a', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	memcpy(longer, "file=", 5);
