@@ -5,9 +5,15 @@
 #include "criod/methods.h"
 #include "criod/session.h"
 
+/* What both kinds ask for. */
 static int
-stream_check(bool in, bool out, bool errors, bool tty, struct cerr *err)
+stream_want(Criod__StreamPrepare *m, bool in, bool out, bool errors, bool tty,
+    struct cerr *err)
 {
+	m->stdin = in;
+	m->stdout = out;
+	m->stderr = errors;
+	m->tty = tty;
 	if (!in && !out && !errors)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "one of stdin, stdout and stderr must be set");
@@ -34,7 +40,8 @@ ctr_handle_exec(void *ctx, struct grpc_call *call, const void *request_)
 	struct ctr *c = NULL;
 	struct cerr err;
 
-	if (stream_check(r->stdin, r->stdout, r->stderr, r->tty, &err) == 0 &&
+	if (stream_want(&m, r->stdin, r->stdout, r->stderr, r->tty, &err) ==
+		0 &&
 	    ctr_check_cmd(r->cmd, r->n_cmd, &r->base, &err) == 0)
 		c = ctr_find(ctx, r->container_id, &err);
 	if (c == NULL || ctr_may_exec(c, &err) == -1) {
@@ -43,10 +50,6 @@ ctr_handle_exec(void *ctx, struct grpc_call *call, const void *request_)
 	}
 	m.kind = CRIOD__STREAM_PREPARE__KIND__EXEC;
 	m.id = c->id;
-	m.stdin = r->stdin;
-	m.stdout = r->stdout;
-	m.stderr = r->stderr;
-	m.tty = r->tty;
 	session_prepare(ctx, call, &m, r);
 }
 
@@ -58,7 +61,7 @@ ctr_handle_attach(void *ctx, struct grpc_call *call, const void *request_)
 	struct ctr *c = NULL;
 	struct cerr err;
 
-	if (stream_check(r->stdin, r->stdout, r->stderr, r->tty, &err) == 0)
+	if (stream_want(&m, r->stdin, r->stdout, r->stderr, r->tty, &err) == 0)
 		c = ctr_find(ctx, r->container_id, &err);
 	if (c != NULL && r->tty != c->config->tty) {
 		(void)cerr_set(&err, CERR_INVALID_ARGUMENT,
@@ -72,9 +75,5 @@ ctr_handle_attach(void *ctx, struct grpc_call *call, const void *request_)
 	}
 	m.kind = CRIOD__STREAM_PREPARE__KIND__ATTACH;
 	m.id = c->id;
-	m.stdin = r->stdin;
-	m.stdout = r->stdout;
-	m.stderr = r->stderr;
-	m.tty = r->tty;
 	session_prepare(ctx, call, &m, r);
 }
