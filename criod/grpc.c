@@ -198,6 +198,12 @@ grpc_path(const struct grpc_call *call)
 	return call->method->path;
 }
 
+enum grpc_kind
+grpc_kind(const struct grpc_call *call)
+{
+	return call->method->kind;
+}
+
 const ProtobufCMessageDescriptor *
 grpc_response(const struct grpc_call *call)
 {

@@ -9,6 +9,7 @@
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "criod/stats.h"
+#include "criod/stream_list.h"
 #include "lib/metric.h"
 
 /* What all have, in this order, before a metric's own labels. */
@@ -307,34 +308,14 @@ metrics_gather(struct front *front, const void *request, uint64_t *after,
 }
 
 static int
-metrics_list(struct front *front, struct grpc_call *call,
+metrics_answer(struct front *front, struct grpc_call *call,
     const Criod__Stats *body)
 {
-	Runtime__V1__ListPodSandboxMetricsResponse resp =
-	    RUNTIME__V1__LIST_POD_SANDBOX_METRICS_RESPONSE__INIT;
-	struct metrics_all a = { 0 };
-
-	metrics_all_fill(&a, front, body);
-	resp.pod_metrics = a.pod_list;
-	resp.n_pod_metrics = a.npods;
-	grpc_reply(call, &resp);
-	metrics_all_free(&a);
-	return 0;
-}
-
-static int
-metrics_stream(struct front *front, struct grpc_call *call,
-    const Criod__Stats *body)
-{
-	Runtime__V1__StreamPodSandboxMetricsResponse resp =
-	    RUNTIME__V1__STREAM_POD_SANDBOX_METRICS_RESPONSE__INIT;
 	struct metrics_all a = { 0 };
 	int ret;
 
 	metrics_all_fill(&a, front, body);
-	resp.pod_sandbox_metrics = a.pod_list;
-	resp.n_pod_sandbox_metrics = a.npods;
-	ret = a.npods == 0 ? 0 : grpc_stream(call, &resp);
+	ret = stream_list_send(call, (void *const *)a.pod_list, a.npods);
 	metrics_all_free(&a);
 	return ret;
 }
@@ -342,17 +323,8 @@ metrics_stream(struct front *front, struct grpc_call *call,
 void
 metrics_handle_list(void *ctx, struct grpc_call *call, const void *request_)
 {
-	static const struct stats_kind kind = { metrics_gather, metrics_list,
-		false };
-
-	stats_ask(ctx, call, request_, &kind);
-}
-
-void
-metrics_handle_stream(void *ctx, struct grpc_call *call, const void *request_)
-{
-	static const struct stats_kind kind = { metrics_gather, metrics_stream,
-		true };
+	static const struct stats_kind kind = { metrics_gather,
+		metrics_answer };
 
 	stats_ask(ctx, call, request_, &kind);
 }

@@ -10,6 +10,7 @@
 #include "criod/pb.h"
 #include "criod/pod.h"
 #include "criod/stats.h"
+#include "criod/stream_list.h"
 
 /* ---- views ---- */
 
@@ -315,34 +316,14 @@ stats_gather_ctrs(struct front *front, const void *request, uint64_t *after,
 }
 
 static int
-stats_list_ctrs(struct front *front, struct grpc_call *call,
+stats_answer_ctrs(struct front *front, struct grpc_call *call,
     const Criod__Stats *body)
 {
-	Runtime__V1__ListContainerStatsResponse resp =
-	    RUNTIME__V1__LIST_CONTAINER_STATS_RESPONSE__INIT;
-	struct stats_lists l = { 0 };
-
-	stats_lists_ctrs(&l, front, body);
-	resp.stats = l.ctr_list;
-	resp.n_stats = l.nctrs;
-	grpc_reply(call, &resp);
-	stats_lists_free(&l);
-	return 0;
-}
-
-static int
-stats_stream_ctrs(struct front *front, struct grpc_call *call,
-    const Criod__Stats *body)
-{
-	Runtime__V1__StreamContainerStatsResponse resp =
-	    RUNTIME__V1__STREAM_CONTAINER_STATS_RESPONSE__INIT;
 	struct stats_lists l = { 0 };
 	int ret;
 
 	stats_lists_ctrs(&l, front, body);
-	resp.container_stats = l.ctr_list;
-	resp.n_container_stats = l.nctrs;
-	ret = l.nctrs == 0 ? 0 : grpc_stream(call, &resp);
+	ret = stream_list_send(call, (void *const *)l.ctr_list, l.nctrs);
 	stats_lists_free(&l);
 	return ret;
 }
@@ -387,7 +368,7 @@ void
 stats_handle_ctr(void *ctx, struct grpc_call *call, const void *request_)
 {
 	static const struct stats_kind kind = { stats_one_gather_ctr,
-		stats_one_ctr, false };
+		stats_one_ctr };
 	const Runtime__V1__ContainerStatsRequest *r = request_;
 	struct cerr err;
 
@@ -401,17 +382,7 @@ void
 stats_handle_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 {
 	static const struct stats_kind kind = { stats_gather_ctrs,
-		stats_list_ctrs, false };
-
-	stats_ask(ctx, call, request_, &kind);
-}
-
-void
-stats_handle_stream_ctrs(void *ctx, struct grpc_call *call,
-    const void *request_)
-{
-	static const struct stats_kind kind = { stats_gather_ctrs,
-		stats_stream_ctrs, true };
+		stats_answer_ctrs };
 
 	stats_ask(ctx, call, request_, &kind);
 }
@@ -449,36 +420,15 @@ stats_gather_pods(struct front *front, const void *request, uint64_t *after,
 }
 
 static int
-stats_list_pods(struct front *front, struct grpc_call *call,
+stats_answer_pods(struct front *front, struct grpc_call *call,
     const Criod__Stats *body)
 {
-	Runtime__V1__ListPodSandboxStatsResponse resp =
-	    RUNTIME__V1__LIST_POD_SANDBOX_STATS_RESPONSE__INIT;
-	struct stats_lists l = { 0 };
-
-	stats_lists_ctrs(&l, front, body);
-	stats_lists_pods(&l, front, body);
-	resp.stats = l.pod_list;
-	resp.n_stats = l.npods;
-	grpc_reply(call, &resp);
-	stats_lists_free(&l);
-	return 0;
-}
-
-static int
-stats_stream_pods(struct front *front, struct grpc_call *call,
-    const Criod__Stats *body)
-{
-	Runtime__V1__StreamPodSandboxStatsResponse resp =
-	    RUNTIME__V1__STREAM_POD_SANDBOX_STATS_RESPONSE__INIT;
 	struct stats_lists l = { 0 };
 	int ret;
 
 	stats_lists_ctrs(&l, front, body);
 	stats_lists_pods(&l, front, body);
-	resp.pod_sandbox_stats = l.pod_list;
-	resp.n_pod_sandbox_stats = l.npods;
-	ret = l.npods == 0 ? 0 : grpc_stream(call, &resp);
+	ret = stream_list_send(call, (void *const *)l.pod_list, l.npods);
 	stats_lists_free(&l);
 	return ret;
 }
@@ -523,7 +473,7 @@ void
 stats_handle_pod(void *ctx, struct grpc_call *call, const void *request_)
 {
 	static const struct stats_kind kind = { stats_one_gather_pod,
-		stats_one_pod, false };
+		stats_one_pod };
 	const Runtime__V1__PodSandboxStatsRequest *r = request_;
 	struct pod *pod;
 	struct cerr err;
@@ -544,17 +494,7 @@ void
 stats_handle_pods(void *ctx, struct grpc_call *call, const void *request_)
 {
 	static const struct stats_kind kind = { stats_gather_pods,
-		stats_list_pods, false };
-
-	stats_ask(ctx, call, request_, &kind);
-}
-
-void
-stats_handle_stream_pods(void *ctx, struct grpc_call *call,
-    const void *request_)
-{
-	static const struct stats_kind kind = { stats_gather_pods,
-		stats_stream_pods, true };
+		stats_answer_pods };
 
 	stats_ask(ctx, call, request_, &kind);
 }

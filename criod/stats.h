@@ -31,7 +31,6 @@ struct stats_kind {
 	 */
 	int (*answer)(struct front *front, struct grpc_call *call,
 	    const Criod__Stats *body);
-	bool stream;
 };
 
 /* Takes call; request is that of the call. */

@@ -24,6 +24,12 @@ struct stats_asked {
 	struct event *timer;
 };
 
+static bool
+stats_is_stream(const struct stats_asked *a)
+{
+	return grpc_kind(a->call) == GRPC_SERVER_STREAM;
+}
+
 static void
 stats_asked_free(struct stats_asked *a)
 {
@@ -70,7 +76,7 @@ stats_answered(void *arg, struct link_msg *m, const struct cerr *err)
 		stats_asked_fail(a, err);
 		return;
 	}
-	if (!a->kind->stream) {
+	if (!stats_is_stream(a)) {
 		grpc_on_cancel(a->call, NULL, NULL);
 		(void)a->kind->answer(a->front, a->call, m->body);
 		stats_asked_free(a);
@@ -105,9 +111,9 @@ stats_turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	a->last = a->after;
 	n = a->kind->gather(front, a->request, &a->last,
-	    a->kind->stream ? STREAM_CHUNK : front->nctrs + front->npods + 1,
+	    stats_is_stream(a) ? STREAM_CHUNK : front->nctrs + front->npods + 1,
 	    &get);
-	if (n == 0 && a->kind->stream) {
+	if (n == 0 && stats_is_stream(a)) {
 		grpc_on_cancel(a->call, NULL, NULL);
 		grpc_end(a->call);
 		stats_asked_free(a);

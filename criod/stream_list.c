@@ -79,34 +79,53 @@ stream_list_begin(struct front *front, struct grpc_call *call,
 /* ---- of one answer ---- */
 
 static void
-stream_list_piece(ProtobufCMessage *piece, void *const *items, size_t n)
+stream_list_fill(ProtobufCMessage *m, void *const *items, size_t n)
 {
-	const ProtobufCFieldDescriptor *f = &piece->descriptor->fields[0];
-	uint8_t *at = (uint8_t *)piece;
+	const ProtobufCFieldDescriptor *f = &m->descriptor->fields[0];
+	uint8_t *at = (uint8_t *)m;
 
 	memcpy(at + f->quantifier_offset, &n, sizeof(n));
 	memcpy(at + f->offset, &items, sizeof(items));
 }
 
+static ProtobufCMessage *
+stream_list_response(const struct grpc_call *call)
+{
+	const ProtobufCMessageDescriptor *desc = grpc_response(call);
+	ProtobufCMessage *m = pb_calloc(1, desc->sizeof_message);
+
+	protobuf_c_message_init(desc, m);
+	return m;
+}
+
+int
+stream_list_send(struct grpc_call *call, void *const *items, size_t n)
+{
+	ProtobufCMessage *m = stream_list_response(call);
+	int ret = 0;
+
+	stream_list_fill(m, items, n);
+	if (grpc_kind(call) == GRPC_UNARY)
+		grpc_reply(call, m);
+	else if (n > 0)
+		ret = grpc_stream(call, m);
+	free(m);
+	return ret;
+}
+
 void
 stream_list_items(struct grpc_call *call, void *const *items, size_t n)
 {
-	const ProtobufCMessageDescriptor *desc = grpc_response(call);
-	ProtobufCMessage *piece = pb_calloc(1, desc->sizeof_message);
 	struct cerr err;
 
-	protobuf_c_message_init(desc, piece);
 	for (size_t i = 0; i < n; i += STREAM_CHUNK) {
-		stream_list_piece(piece, items + i,
-		    n - i < STREAM_CHUNK ? n - i : STREAM_CHUNK);
-		if (grpc_stream(call, piece) == -1) {
+		if (stream_list_send(call, items + i,
+			n - i < STREAM_CHUNK ? n - i : STREAM_CHUNK) == -1) {
 			(void)cerr_set(&err, CERR_RESOURCE_EXHAUSTED,
 			    "the client reads too slowly");
 			grpc_fail(call, &err);
-			free(piece);
 			return;
 		}
 	}
 	grpc_end(call);
-	free(piece);
 }

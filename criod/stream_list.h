@@ -28,9 +28,13 @@ void stream_list_begin(struct front *front, struct grpc_call *call,
     const void *request, stream_fn fn);
 
 /*
- * Takes call; borrows the items.  The call's response is a message of one
- * repeated field, the items.
+ * These borrow the items; the call's response is a message of one repeated
+ * field, the items.  Unary: replies with all.  Server stream: one piece, or
+ * none of no items; -1 if it could not be queued now.
  */
+int stream_list_send(struct grpc_call *call, void *const *items, size_t n)
+    __attribute__((warn_unused_result));
+/* Server stream: takes call; all of it in pieces. */
 void stream_list_items(struct grpc_call *call, void *const *items, size_t n);
 
 #endif
