@@ -12,15 +12,9 @@
 
 /* Lists answer from memory, whatever else is going on. */
 
-struct list_pods {
-	Runtime__V1__PodSandbox *items;
-	Runtime__V1__PodSandbox **list;
-	size_t n;
-};
-
-struct list_ctrs {
-	struct view_ctr_item *items;
-	Runtime__V1__Container **list;
+struct list {
+	void *items;
+	void **list; /* to each of them */
 	size_t n;
 };
 
@@ -28,21 +22,20 @@ struct list_ctrs {
 static void
 list_gather_pods(const struct front *front,
     const Runtime__V1__PodSandboxFilter *f, uint64_t *after, size_t max,
-    struct list_pods *l)
+    struct list *l)
 {
+	Runtime__V1__PodSandbox *items = pb_calloc(max, sizeof(*items));
 	const struct pod *pod;
 
-	l->items = pb_calloc(max, sizeof(*l->items));
-	l->list = pb_calloc(max, sizeof(*l->list));
-	l->n = 0;
+	*l = (struct list){ items, pb_calloc(max, sizeof(*l->list)), 0 };
 	TAILQ_FOREACH(pod, &front->pods, entry) {
 		if (l->n == max)
 			break;
 		if (pod->seq <= *after || !pod_visible(pod) ||
 		    !filter_match_pod(pod, f))
 			continue;
-		view_pod_item(pod, &l->items[l->n]);
-		l->list[l->n] = &l->items[l->n];
+		view_pod_item(pod, &items[l->n]);
+		l->list[l->n] = &items[l->n];
 		l->n++;
 		*after = pod->seq;
 	}
@@ -51,75 +44,73 @@ list_gather_pods(const struct front *front,
 static void
 list_gather_ctrs(const struct front *front,
     const Runtime__V1__ContainerFilter *f, uint64_t *after, size_t max,
-    struct list_ctrs *l)
+    struct list *l)
 {
+	struct view_ctr_item *items = pb_calloc(max, sizeof(*items));
 	const struct ctr *c;
 
-	l->items = pb_calloc(max, sizeof(*l->items));
-	l->list = pb_calloc(max, sizeof(*l->list));
-	l->n = 0;
+	*l = (struct list){ items, pb_calloc(max, sizeof(*l->list)), 0 };
 	TAILQ_FOREACH(c, &front->ctrs, entry) {
 		if (l->n == max)
 			break;
 		if (c->seq <= *after || !ctr_visible(c) ||
 		    !filter_match_ctr(c, f))
 			continue;
-		view_ctr_item(c, &l->items[l->n]);
-		l->list[l->n] = &l->items[l->n].item;
+		view_ctr_item(c, &items[l->n]);
+		l->list[l->n] = &items[l->n].item;
 		l->n++;
 		*after = c->seq;
 	}
+}
+
+/* All, or one piece; clears l. */
+static int
+list_send(struct grpc_call *call, struct list *l)
+{
+	int ret = stream_list_send(call, l->list, l->n);
+
+	free(l->items);
+	free(l->list);
+	return ret;
 }
 
 void
 list_handle_pods(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__ListPodSandboxRequest *r = request_;
-	Runtime__V1__ListPodSandboxResponse resp =
-	    RUNTIME__V1__LIST_POD_SANDBOX_RESPONSE__INIT;
 	struct front *front = ctx;
-	struct list_pods l;
 	uint64_t after = 0;
+	struct list l;
 
 	list_gather_pods(front, r->filter, &after, front->npods, &l);
-	resp.n_items = l.n;
-	resp.items = l.list;
-	grpc_reply(call, &resp);
-	free(l.items);
-	free(l.list);
+	(void)list_send(call, &l);
 }
 
 void
 list_handle_ctrs(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__ListContainersRequest *r = request_;
-	Runtime__V1__ListContainersResponse resp =
-	    RUNTIME__V1__LIST_CONTAINERS_RESPONSE__INIT;
 	struct front *front = ctx;
-	struct list_ctrs l;
 	uint64_t after = 0;
+	struct list l;
 
 	list_gather_ctrs(front, r->filter, &after, front->nctrs, &l);
-	resp.n_containers = l.n;
-	resp.containers = l.list;
-	grpc_reply(call, &resp);
-	free(l.items);
-	free(l.list);
+	(void)list_send(call, &l);
 }
 
 /* ---- the same in pieces ---- */
 
-/* Sends one piece of n items, up to the one numbered last; as stream_fn. */
+/* The piece up to the one numbered last; as stream_fn. */
 static int
-list_send(struct grpc_call *call, const void *piece, size_t n, uint64_t last,
+list_send_piece(struct grpc_call *call, struct list *l, uint64_t last,
     uint64_t *after)
 {
-	if (n == 0)
-		return 0;
-	if (grpc_stream(call, piece) == -1)
+	size_t n = l->n;
+
+	if (list_send(call, l) == -1)
 		return -1;
 	*after = last;
-	return 1;
+	return n > 0;
 }
 
 static int
@@ -127,19 +118,11 @@ list_send_pods(struct front *front, struct grpc_call *call, const void *request,
     uint64_t *after)
 {
 	const Runtime__V1__StreamPodSandboxesRequest *r = request;
-	Runtime__V1__StreamPodSandboxesResponse resp =
-	    RUNTIME__V1__STREAM_POD_SANDBOXES_RESPONSE__INIT;
 	uint64_t last = *after;
-	struct list_pods l;
-	int sent;
+	struct list l;
 
 	list_gather_pods(front, r->filter, &last, STREAM_CHUNK, &l);
-	resp.n_pod_sandboxes = l.n;
-	resp.pod_sandboxes = l.list;
-	sent = list_send(call, &resp, l.n, last, after);
-	free(l.items);
-	free(l.list);
-	return sent;
+	return list_send_piece(call, &l, last, after);
 }
 
 static int
@@ -147,19 +130,11 @@ list_send_ctrs(struct front *front, struct grpc_call *call, const void *request,
     uint64_t *after)
 {
 	const Runtime__V1__StreamContainersRequest *r = request;
-	Runtime__V1__StreamContainersResponse resp =
-	    RUNTIME__V1__STREAM_CONTAINERS_RESPONSE__INIT;
 	uint64_t last = *after;
-	struct list_ctrs l;
-	int sent;
+	struct list l;
 
 	list_gather_ctrs(front, r->filter, &last, STREAM_CHUNK, &l);
-	resp.n_containers = l.n;
-	resp.containers = l.list;
-	sent = list_send(call, &resp, l.n, last, after);
-	free(l.items);
-	free(l.list);
-	return sent;
+	return list_send_piece(call, &l, last, after);
 }
 
 void
