@@ -47,6 +47,27 @@ pb_free(void *message)
 		protobuf_c_message_free_unpacked(message, NULL);
 }
 
+void
+pb_share(void *to, const void *from, const char *name)
+{
+	const ProtobufCMessage *a = to, *b = from;
+	const ProtobufCFieldDescriptor *have, *want;
+
+	want = protobuf_c_message_descriptor_get_field_by_name(a->descriptor,
+	    name);
+	have = protobuf_c_message_descriptor_get_field_by_name(b->descriptor,
+	    name);
+	if (want == NULL || have == NULL || want->label != have->label ||
+	    want->type != PROTOBUF_C_TYPE_MESSAGE || have->type != want->type)
+		fatalx("%s: not in both messages", name);
+	memcpy((uint8_t *)to + want->offset,
+	    (const uint8_t *)from + have->offset, sizeof(void *));
+	if (want->label == PROTOBUF_C_LABEL_REPEATED)
+		memcpy((uint8_t *)to + want->quantifier_offset,
+		    (const uint8_t *)from + have->quantifier_offset,
+		    sizeof(size_t));
+}
+
 /* Field 1 is the key, field 2 the value, in every map entry. */
 static const char *
 pb_entry_field(const void *entry, unsigned int field)

@@ -27,6 +27,12 @@ void *pb_copy(const void *message);
 /* Frees what pb_copy made; NULL is nothing. */
 void pb_free(void *message);
 
+/*
+ * The member name of to becomes that of from, another message that has one of
+ * the same kind: borrowed, as with PB_MAP.
+ */
+void pb_share(void *to, const void *from, const char *name);
+
 const char *pb_key(const void *entry);
 const char *pb_value(const void *entry);
 /* The value of key among n entries, or NULL. */

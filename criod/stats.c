@@ -11,6 +11,7 @@
 #include "criod/pod.h"
 #include "criod/stats.h"
 #include "criod/stream_list.h"
+#include "criod/view.h"
 
 /* ---- views ---- */
 
@@ -52,14 +53,7 @@ stats_view_ctr(struct stats_ctr *v, const struct ctr *c,
 	runtime__v1__container_attributes__init(&v->attributes);
 	v->stats.attributes = &v->attributes;
 	v->attributes.id = pb_str(c->id);
-	v->attributes.metadata = cfg->metadata;
-	v->attributes.n_labels = cfg->n_labels;
-	v->attributes.labels =
-	    PB_MAP(Runtime__V1__ContainerAttributes__LabelsEntry, cfg->labels);
-	v->attributes.n_annotations = cfg->n_annotations;
-	v->attributes.annotations =
-	    PB_MAP(Runtime__V1__ContainerAttributes__AnnotationsEntry,
-		cfg->annotations);
+	view_describe(&v->attributes, cfg);
 	if (item == NULL)
 		return;
 	v->stats.cpu = item->cpu;
@@ -82,14 +76,7 @@ stats_view_pod(struct stats_pod *v, const struct pod *pod,
 	v->stats.attributes = &v->attributes;
 	v->stats.linux = &v->linux_stats;
 	v->attributes.id = pb_str(pod->id);
-	v->attributes.metadata = cfg->metadata;
-	v->attributes.n_labels = cfg->n_labels;
-	v->attributes.labels =
-	    PB_MAP(Runtime__V1__PodSandboxAttributes__LabelsEntry, cfg->labels);
-	v->attributes.n_annotations = cfg->n_annotations;
-	v->attributes.annotations =
-	    PB_MAP(Runtime__V1__PodSandboxAttributes__AnnotationsEntry,
-		cfg->annotations);
+	view_describe(&v->attributes, cfg);
 	if (item == NULL)
 		return;
 	v->linux_stats.cpu = item->cpu;

@@ -30,20 +30,23 @@ view_ctr_state(const struct ctr *c)
 }
 
 void
+view_describe(void *message, const void *config)
+{
+	pb_share(message, config, "metadata");
+	pb_share(message, config, "labels");
+	pb_share(message, config, "annotations");
+}
+
+void
 view_pod_item(const struct pod *pod, Runtime__V1__PodSandbox *item)
 {
 	const Runtime__V1__PodSandboxConfig *c = pod->config;
 
 	runtime__v1__pod_sandbox__init(item);
 	item->id = pb_str(pod->id);
-	item->metadata = c->metadata;
+	view_describe(item, c);
 	item->state = view_pod_state(pod);
 	item->created_at = pod->created_at;
-	item->n_labels = c->n_labels;
-	item->labels = PB_MAP(Runtime__V1__PodSandbox__LabelsEntry, c->labels);
-	item->n_annotations = c->n_annotations;
-	item->annotations =
-	    PB_MAP(Runtime__V1__PodSandbox__AnnotationsEntry, c->annotations);
 	item->runtime_handler = pod->runtime;
 }
 
@@ -72,16 +75,9 @@ view_pod_status(const struct pod *pod, struct view_pod_status *v)
 
 	runtime__v1__pod_sandbox_status__init(&v->status);
 	v->status.id = pb_str(pod->id);
-	v->status.metadata = c->metadata;
+	view_describe(&v->status, c);
 	v->status.state = view_pod_state(pod);
 	v->status.created_at = pod->created_at;
-	v->status.n_labels = c->n_labels;
-	v->status.labels =
-	    PB_MAP(Runtime__V1__PodSandboxStatus__LabelsEntry, c->labels);
-	v->status.n_annotations = c->n_annotations;
-	v->status.annotations =
-	    PB_MAP(Runtime__V1__PodSandboxStatus__AnnotationsEntry,
-		c->annotations);
 	v->status.runtime_handler = pod->runtime;
 	view_pod_network(pod, v);
 	runtime__v1__linux_pod_sandbox_status__init(&v->linux_status);
@@ -121,18 +117,12 @@ view_ctr_item(const struct ctr *c, struct view_ctr_item *v)
 	view_image(c, &v->image);
 	v->item.id = pb_str(c->id);
 	v->item.pod_sandbox_id = pb_str(c->pod_id);
-	v->item.metadata = cfg->metadata;
+	view_describe(&v->item, cfg);
 	v->item.image = &v->image;
 	v->item.image_ref = view_image_ref(c);
 	v->item.image_id = c->made == NULL ? pb_str("") : c->made->image_id;
 	v->item.state = view_ctr_state(c);
 	v->item.created_at = c->created_at;
-	v->item.n_labels = cfg->n_labels;
-	v->item.labels =
-	    PB_MAP(Runtime__V1__Container__LabelsEntry, cfg->labels);
-	v->item.n_annotations = cfg->n_annotations;
-	v->item.annotations =
-	    PB_MAP(Runtime__V1__Container__AnnotationsEntry, cfg->annotations);
 }
 
 static Runtime__V1__Signal
@@ -184,17 +174,11 @@ view_ctr_status(const struct ctr *c, struct view_ctr_status *v)
 	runtime__v1__container_status__init(s);
 	view_image(c, &v->image);
 	s->id = pb_str(c->id);
-	s->metadata = cfg->metadata;
+	view_describe(s, cfg);
 	s->state = view_ctr_state(c);
 	s->image = &v->image;
 	s->image_ref = view_image_ref(c);
 	s->image_id = c->made == NULL ? pb_str("") : c->made->image_id;
-	s->n_labels = cfg->n_labels;
-	s->labels =
-	    PB_MAP(Runtime__V1__ContainerStatus__LabelsEntry, cfg->labels);
-	s->n_annotations = cfg->n_annotations;
-	s->annotations = PB_MAP(Runtime__V1__ContainerStatus__AnnotationsEntry,
-	    cfg->annotations);
 	s->n_mounts = cfg->n_mounts;
 	s->mounts = cfg->mounts;
 	s->log_path = c->made == NULL ? pb_str("") : c->made->log_path;

@@ -14,6 +14,9 @@ struct pod;
 Runtime__V1__PodSandboxState view_pod_state(const struct pod *pod);
 Runtime__V1__ContainerState view_ctr_state(const struct ctr *c);
 
+/* What configurations, lists and status call alike: metadata, labels... */
+void view_describe(void *message, const void *config);
+
 void view_pod_item(const struct pod *pod, Runtime__V1__PodSandbox *item);
 
 struct view_ctr_item {
