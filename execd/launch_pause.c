@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "execd/launch_label.h"
 #include "execd/launch_pause.h"
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
@@ -29,13 +30,16 @@ launch_pause_cgroup(const char *cgroup, const char *pod, char *buf, size_t size)
 }
 
 void
-launch_pause_exec(const struct launch *l, int null, int sock)
+launch_pause_exec(const struct launch *l, const char *label, int null, int sock)
 {
 	static char name[] = "pause", id[] = PAUSE_ID;
-	char *argv[] = { name, id, id, NULL }, *env[] = { NULL };
+	char context[LABEL_MAX], *env[] = { NULL };
+	char *argv[] = { name, id, id, label[0] != '\0' ? context : NULL,
+		NULL };
 	int exe = fcntl(l->exe_pause, F_DUPFD_CLOEXEC, PAUSE_EXE_FD_LOW);
 	int fds[] = { null, null, null, l->dirs[LAUNCH_DIR_EMPTY], sock };
 
+	(void)snprintf(context, sizeof(context), "%s", label);
 	run_settle(fds, sizeof(fds) / sizeof(fds[0]));
 	(void)execveat(exe, "", argv, env, AT_EMPTY_PATH);
 	_exit(1);
@@ -46,7 +50,8 @@ launch_pause_exec(const struct launch *l, int null, int sock)
  * signal lasts until pause changes its ids; then the socket's end does it.
  */
 static void
-pause_child(const struct launch *l, const char *cgroup, int sock)
+pause_child(const struct launch *l, const char *cgroup, const char *label,
+    int sock)
 {
 	struct cerr err = { .code = CERR_INTERNAL };
 	struct pollfd p = { sock, 0, 0 };
@@ -60,7 +65,7 @@ pause_child(const struct launch *l, const char *cgroup, int sock)
 		(void)send(sock, err.text, strlen(err.text), MSG_NOSIGNAL);
 		_exit(1);
 	}
-	launch_pause_exec(l, run_null(l), sock);
+	launch_pause_exec(l, label, run_null(l), sock);
 }
 
 pid_t
@@ -89,8 +94,8 @@ launch_pause_hear(pid_t pid, int go, struct cerr *err)
 }
 
 pid_t
-launch_pause_start(const struct launch *l, const char *cgroup, int *go,
-    struct cerr *err)
+launch_pause_start(const struct launch *l, const char *cgroup,
+    const char *label, int *go, struct cerr *err)
 {
 	int pair[2];
 	pid_t pid;
@@ -105,7 +110,7 @@ launch_pause_start(const struct launch *l, const char *cgroup, int *go,
 	if (pid == 0) {
 		/* Or it would never see the end of its own. */
 		fdio_close(&pair[0]);
-		pause_child(l, cgroup, pair[1]);
+		pause_child(l, cgroup, label, pair[1]);
 	}
 	fdio_close(&pair[1]);
 	return launch_pause_hear(pid, *go, err);

@@ -288,7 +288,8 @@ pod_build(const struct launch *l, struct launch_op *op,
 		return -1;
 	if ((m->flags & POD_NS_PID) != 0 &&
 	    pod_have_pause(r,
-		pid != 0 ? pid : launch_pause_start(l, r->cgroup, go, err),
+		pid != 0 ? pid
+			 : launch_pause_start(l, r->cgroup, m->label, go, err),
 		err) == -1)
 		return -1;
 	return pod_pins(nsdir, m->flags, pid, err);

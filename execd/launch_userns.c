@@ -51,7 +51,7 @@ userns_child(const struct launch *l, const struct launch_op *op, int null,
 	/* A change of ids took the death signal away. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((m->flags & POD_NS_PID) != 0)
-		launch_pause_exec(l, null, sock);
+		launch_pause_exec(l, m->label, null, sock);
 	_exit(send(sock, "", 1, MSG_NOSIGNAL) == 1 && read(sock, &go, 1) == 0
 		  ? 0
 		  : 1);

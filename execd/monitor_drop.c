@@ -25,13 +25,36 @@
 
 #define DROP_CAPS 64 /* a capability set has 64 bits */
 
+/* Read-only, with room for its root alone. */
+static int
+drop_tmpfs(const char *label)
+{
+	static const char *const options[][2] = { { "mode", "555" },
+		{ "nr_inodes", "1" }, { "size", "4k" } };
+	int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+	int ret = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "context",
+	    label, 0);
+	int tree = -1;
+
+	for (int i = 0; ret == 0 && i < 3; i++)
+		ret = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING,
+		    options[i][0], options[i][1], 0);
+	if (ret == 0 &&
+	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+		    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			MOUNT_ATTR_NOEXEC);
+	(void)close(fs);
+	return tree;
+}
+
 /*
  * In a mount namespace of its own, onto a detached copy, and the old root
  * unmounted: the container that shares this process's PID namespace can reach
  * its /proc/PID/root and ns/mnt, and must find nothing there.
  */
 static const char *
-drop_pivot(int rootfd)
+drop_pivot(int rootfd, const char *label)
 {
 	int tree;
 
@@ -39,8 +62,9 @@ drop_pivot(int rootfd)
 	if (fchdir(rootfd) == -1 || unshare(CLONE_NEWNS) == -1 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
 		return "mount namespace";
-	tree = (int)syscall(SYS_open_tree, AT_FDCWD, ".",
-	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = label != NULL ? drop_tmpfs(label)
+			     : (int)syscall(SYS_open_tree, AT_FDCWD, ".",
+				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree == -1 || syscall(SYS_move_mount, tree, "", AT_FDCWD, ".",
 			      MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		return "mount of the root";
@@ -57,7 +81,7 @@ drop_root(const struct drop *d)
 	const char *what = NULL;
 
 	if (d->own_mounts)
-		what = drop_pivot(d->rootfd);
+		what = drop_pivot(d->rootfd, d->label);
 	else if (fchdir(d->rootfd) == -1 || chroot(".") == -1)
 		what = "chroot";
 	if (what == NULL)

@@ -14,8 +14,9 @@
 struct filter;
 
 struct drop {
-	int rootfd;	 /* the new root; closed */
-	bool own_mounts; /* pivot in a mount namespace of its own */
+	int rootfd;	   /* the new root; closed */
+	bool own_mounts;   /* pivot in a mount namespace of its own */
+	const char *label; /* then: into an empty tmpfs with this context */
 	uid_t uid;
 	gid_t gid;
 	const struct filter *filter;

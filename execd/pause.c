@@ -3,8 +3,9 @@
  * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
  * /dev/null, 3 is its root to be, an empty directory, 4 a socket on which it
  * says that it is ready and hears that it is wanted; argv[1] and argv[2] are
- * the ids to become.  Without arguments it is a shim's sandbox, where the shim
- * has given it what it may have.
+ * the ids to become, argv[3], if any, the SELinux context that its root is to
+ * have, in the place of that directory.  Without arguments it is a shim's
+ * sandbox, where the shim has given it what it may have.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -65,11 +66,13 @@ main(int argc, char **argv)
 
 	if (argc == 1)
 		pause_alone();
-	if (argc != 3 || close_range(PAUSE_FD_READY + 1, ~0U, 0) == -1)
+	if (argc < 3 || argc > 4 ||
+	    close_range(PAUSE_FD_READY + 1, ~0U, 0) == -1)
 		return 2;
 	(void)prctl(PR_SET_NAME, "pause");
 	d.uid = (uid_t)strtoul(argv[1], NULL, 10);
 	d.gid = (gid_t)strtoul(argv[2], NULL, 10);
+	d.label = argv[3];
 	/* Blocked before anyone knows the pid, so that none is lost. */
 	pause_mask(&mask);
 	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1 ||

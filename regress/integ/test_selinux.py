@@ -9,7 +9,7 @@ import uuid
 import grpc
 import pytest
 
-from conftest_integ import NODE, Criod, Pods
+from conftest_integ import NODE, POD, Criod, Pods
 
 SHIM = "/usr/bin/containerd-shim-runc-v2"
 
@@ -74,6 +74,23 @@ def test_selinux_open_containers(pods):
     ctr = pods.start(pod, config, cmd)
     pods.exited(ctr)
     assert pods.text(ctr).strip("\0\n") == "system_u:system_r:spc_t:s0"
+
+
+@pytest.mark.parametrize("own_users", [False, True])
+def test_selinux_root_of_pause(pods, own_users):
+    """With a shared PID namespace it is seen: it has the pod's label, too."""
+    config = pods.userns_config(pid=POD) if own_users else \
+        pods.config(network=NODE, pid=POD)
+    sc = config["linux"]["security_context"]
+    sc["selinux_options"] = {"level": "s0:c4,c5"}
+    pod, config = pods.run(config)
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    r = pods.sh(ctr, "cat /proc/1/comm /proc/1/mountinfo")
+    assert r.exit_code == 0, r.stderr
+    name, *mounts = r.stdout.decode().splitlines()
+    assert name == "pause" and len(mounts) == 1
+    assert re.search(r" / / ro,nosuid,nodev,noexec,.*tmpfs .*context="
+                     '"system_u:object_r:container_file_t:s0:c4,c5"', mounts[0])
 
 
 def test_selinux_options(pods):
