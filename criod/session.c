@@ -363,6 +363,7 @@ session_handle_dial(void *ctx, struct link_call *call, struct link_msg *m)
 	body.pod_id = pod->id;
 	body.host_network = pod_host_network(pod);
 	body.port = r->port;
+	body.namespace_ = pod->config->metadata->namespace_;
 	d = pb_calloc(1, sizeof(*d));
 	d->front = front;
 	d->call = call;

@@ -14,13 +14,6 @@
 /* What a container gets unless the client says otherwise. */
 uint64_t caps_default(void);
 
-/* "CAP_NET_RAW", "net_raw": the number, or -1. */
-int caps_number(const char *name);
-/* "CAP_NET_RAW"; NULL if there is no such number. */
-const char *caps_name(unsigned int cap);
-/* One past the highest capability that this table knows. */
-unsigned int caps_count(void);
-
 struct caps_in {
 	bool privileged;
 	uint64_t bounding; /* all that this daemon can give */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "execd/ask.h"
 #include "execd/ctr.h"
 #include "execd/ctr_cdi.h"
 #include "execd/ctr_mounts.h"
@@ -46,6 +47,8 @@ struct ctr_create {
 	struct policy_pod pod;
 	char hostname[POLICY_HOSTNAME];
 	char selinux_level[SELINUX_LEVEL];
+	char namespace[POD_NAMESPACE];
+	struct ask ask;		      /* the policy */
 	struct selinux_labels labels; /* all but the process of an init */
 	uint32_t target_pid;
 	struct ctr_mounts *mounts;
@@ -263,6 +266,7 @@ ctr_create_spec_in(struct ctr_create *k)
 		.ndevices = k->ndevices,
 		.hooks = c->x->hooks,
 		.shim = runtime_is_shim(c->x, c->runtime),
+		.ruled = guard_cares(c->x->guard, RULE_PATH),
 		.own_kernel = runtime_own_kernel(c->x, c->runtime),
 		.runtime_rro = runtime_rro(c->x, c->runtime),
 		.cpus = c->x->cpus,
@@ -359,6 +363,19 @@ ctr_create_has_cdi(const struct ctr_create *k, const char *name)
 	return false;
 }
 
+static int
+ctr_create_ask_cdi(struct ctr_create *k, const struct ctr_cdi *cdi)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(ctr_cdi_found(cdi)->wanted, i, v) {
+		if (ask_device(&k->ask, json_string_value(v), &k->err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Devices that plugins add by name, and the client did not. */
 static void
 ctr_create_nri_cdi(struct ctr_create *k, const Nri__ContainerAdjustment *a)
@@ -380,7 +397,7 @@ ctr_create_nri_cdi(struct ctr_create *k, const Nri__ContainerAdjustment *a)
 	k->nri_cdi = ctr_cdi_new(k->ctr, &config, &k->err);
 	free(config.cdi_devices);
 	free(list);
-	if (k->nri_cdi == NULL)
+	if (k->nri_cdi == NULL || ctr_create_ask_cdi(k, k->nri_cdi) == -1)
 		ctr_create_fail(k, &k->err);
 	else
 		ctr_cdi_find(k->nri_cdi, ctr_create_have_nri_cdi, k);
@@ -399,7 +416,8 @@ ctr_create_adjusted(void *arg, struct link_msg *m, const struct cerr *err)
 
 	if (err != NULL)
 		ctr_create_fail(k, err);
-	else if (nri_apply(&rules, m->body, &k->spec, &k->err) == -1)
+	else if (nri_apply(&rules, m->body, &k->spec, &k->err) == -1 ||
+		 ask_adjustment(&k->ask, m->body, &k->err) == -1)
 		ctr_create_fail(k, &k->err);
 	else
 		ctr_create_nri_cdi(k, m->body);
@@ -696,12 +714,34 @@ ctr_create_gather(struct ctr_create *k)
 	ctr_create_ask_devices(k);
 	ctr_create_ask_profile(k);
 	k->mounts = ctr_mounts_new(k->ctr, k->request->config,
-	    (k->pod.namespaces & POD_NS_USER) != 0, &k->labels);
+	    (k->pod.namespaces & POD_NS_USER) != 0, &k->labels, &k->ask);
 	ctr_mounts_find(k->mounts, ctr_create_have_sources, k);
 	ctr_cdi_find(k->cdi, ctr_create_have_sources, k);
 }
 
 /* ---- 1 ---- */
+
+/* -1 with k->err: the policy does not want what the request comes to. */
+static int
+ctr_create_ask(struct ctr_create *k, const struct spec_out *out)
+{
+	const Runtime__V1__LinuxContainerConfig *l = k->request->config->linux;
+	struct profile seccomp;
+	struct ask_ctr c = {
+		.config = k->request->config,
+		.caps = out->caps,
+		.no_apparmor = out->apparmor[0] == '\0',
+	};
+
+	if (profile_seccomp(k->ctr->x->boot,
+		l != NULL ? l->security_context : NULL, &seccomp,
+		&k->err) == -1)
+		return -1;
+	c.no_seccomp = seccomp.kind == PROFILE_UNCONFINED;
+	if (ask_ctr(&k->ask, &c, &k->err) == -1)
+		return -1;
+	return ctr_create_ask_cdi(k, k->cdi);
+}
 
 /*
  * Builds the specification once without image and devices, so that what is
@@ -724,8 +764,10 @@ ctr_create_rehearse(struct ctr_create *k)
 	in = ctr_create_spec_in(k);
 	in.ndevices = 0;
 	in.rehearsal = true;
-	if (spec_build(&in, &out, &k->err) == 0)
+	if (spec_build(&in, &out, &k->err) == 0) {
+		(void)ctr_create_ask(k, &out);
 		spec_clear(&out);
+	}
 	k->labels = out.labels;
 	free(k->image);
 	k->image = NULL;
@@ -797,6 +839,13 @@ ctr_create_prepare(struct ctr_create *k, struct pod *pod)
 		-1 ||
 	    ctr_create_target(c->x, r, &k->target_pid, &k->err) == -1)
 		return -1;
+	memcpy(k->namespace, pod->namespace, sizeof(k->namespace));
+	k->ask = (struct ask){
+		.guard = c->x->guard,
+		.who = { k->namespace, c->pod, c->id },
+		.runtime = runtime_name(c->x, c->runtime),
+		.pod = &k->pod,
+	};
 	k->cdi = ctr_cdi_new(c, r->config, &k->err);
 	if (k->cdi == NULL)
 		return -1;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +17,15 @@ struct ctr_mount {
 	const Runtime__V1__Mount *request;
 	uint32_t number;
 	Criod__Lease *image; /* of an image volume */
+	char *real;	     /* its path without links, if rules ask */
 };
 
 struct ctr_mounts {
 	struct ctr *ctr;
 	struct ctr_mount *items;
 	size_t n, pending;
-	bool userns, failed;
+	bool userns, failed, ruled;
+	const struct ask *ask;
 	const struct selinux_labels *labels;
 	struct cerr err;
 	ctr_mounts_fn done;
@@ -31,13 +34,15 @@ struct ctr_mounts {
 
 struct ctr_mounts *
 ctr_mounts_new(struct ctr *c, const Runtime__V1__ContainerConfig *config,
-    bool userns, const struct selinux_labels *labels)
+    bool userns, const struct selinux_labels *labels, const struct ask *ask)
 {
 	struct ctr_mounts *m = execd_alloc(1, sizeof(*m));
 
 	m->ctr = c;
 	m->userns = userns;
 	m->labels = labels;
+	m->ask = ask;
+	m->ruled = guard_cares(ask->guard, RULE_PATH);
 	m->n = config->n_mounts;
 	m->items = execd_alloc(m->n + 1, sizeof(*m->items));
 	for (size_t i = 0; i < m->n; i++) {
@@ -53,8 +58,10 @@ ctr_mounts_free(struct ctr_mounts *m)
 {
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		EXECD_FREE(m->items[i].image);
+		free(m->items[i].real);
+	}
 	free(m->items);
 	free(m);
 }
@@ -91,6 +98,25 @@ ctr_mounts_relabelled(void *arg, struct link_msg *msg, const struct cerr *err)
 	ctr_mounts_answered(one->all, err);
 }
 
+/* One that is bound by its name must have no link in it. */
+static int
+ctr_mounts_check_real(struct ctr_mount *one, const char *real, struct cerr *err)
+{
+	const Runtime__V1__Mount *r = one->request;
+	char path[POLICY_PATH_MAX];
+
+	one->real = execd_strdup(real);
+	if (ask_path(one->all->ask, real, r->readonly, err) == -1)
+		return -1;
+	if (policy_mount_made(r, true) ||
+	    (policy_clean_path("mounts", r->host_path, path, err) == 0 &&
+		strcmp(path, real) == 0))
+		return 0;
+	return cerr_set(err, CERR_PERMISSION_DENIED,
+	    "policy: path \"%.256s\" has a symbolic link and is to be shared",
+	    r->host_path);
+}
+
 /* The volume is there, and may have to get the container's label. */
 static void
 ctr_mounts_have_path(void *arg, struct link_msg *msg, const struct cerr *err)
@@ -98,8 +124,14 @@ ctr_mounts_have_path(void *arg, struct link_msg *msg, const struct cerr *err)
 	struct ctr_mount *one = arg;
 	struct ctr_mounts *m = one->all;
 	struct fixed_relabel body = { 0 };
+	const struct fixed_real_path *real;
+	struct cerr own;
 
-	(void)msg;
+	if (err == NULL && m->ruled) {
+		real = msg->body;
+		if (ctr_mounts_check_real(one, real->path, &own) == -1)
+			err = &own;
+	}
 	if (err != NULL || !one->request->selinux_relabel ||
 	    !m->labels->relabel) {
 		ctr_mounts_answered(m, err);
@@ -156,6 +188,7 @@ ctr_mounts_find_path(struct ctr_mount *one)
 	if (policy_clean_path("mounts", one->request->host_path, body.path,
 		NULL) == -1)
 		fatalx("mount source");
+	body.flags = one->all->ruled ? MOUNT_SOURCE_REAL : 0;
 	body.propagation =
 	    one->request->propagation == MOUNTS_SHARED	? MOUNT_SOURCE_SHARED
 	    : one->request->propagation == MOUNTS_SLAVE ? MOUNT_SOURCE_SLAVE
@@ -227,13 +260,24 @@ ctr_mounts_flags(const Runtime__V1__Mount *m)
 	       (m->recursive_read_only ? MOUNT_FLAG_RRO : 0);
 }
 
+static int
+ctr_mounts_source(const struct ctr_mount *one, char path[POLICY_PATH_MAX])
+{
+	if (one->real == NULL)
+		return policy_clean_path("mounts", one->request->host_path,
+		    path, NULL);
+	(void)snprintf(path, POLICY_PATH_MAX, "%s", one->real);
+	return 0;
+}
+
 static void
 ctr_mounts_make_one(struct ctr_mount *one)
 {
 	const Runtime__V1__Mount *r = one->request;
 	struct ctr *c = one->all->ctr;
 	struct fixed_mount body = { .number = one->number,
-		.flags = ctr_mounts_flags(r) };
+		.flags = ctr_mounts_flags(r) |
+			 (one->real != NULL ? MOUNT_FLAG_REAL : 0) };
 	struct cerr err;
 
 	memcpy(body.ctr, c->id, sizeof(body.ctr));
@@ -242,8 +286,7 @@ ctr_mounts_make_one(struct ctr_mount *one)
 	if (r->n_uidmappings > 0 || (one->all->userns && policy_mount_image(r)))
 		memcpy(body.userns, c->pod, sizeof(body.userns));
 	if (!policy_mount_image(r)) {
-		if (policy_clean_path("mounts", r->host_path, body.path,
-			NULL) == -1)
+		if (ctr_mounts_source(one, body.path) == -1)
 			fatalx("mount source");
 	} else if (ctr_mounts_layers(one->image, &body) == -1 ||
 		   FIXED_SET_STR(body.path, r->image_sub_path) == -1) {
@@ -263,7 +306,7 @@ ctr_mounts_make(struct ctr_mounts *m, ctr_mounts_fn done, void *arg)
 	m->arg = arg;
 	m->pending = 1;
 	for (size_t i = 0; i < m->n; i++) {
-		if (!policy_mount_made(m->items[i].request))
+		if (!policy_mount_made(m->items[i].request, m->ruled))
 			continue;
 		m->pending++;
 		ctr_mounts_make_one(&m->items[i]);

@@ -4,6 +4,7 @@
 /* A container's mounts: their sources, and those that the launcher makes. */
 
 #include "execd/ctr.h"
+#include "execd/ask.h"
 #include "execd/selinux.h"
 
 struct ctr_mounts;
@@ -11,10 +12,10 @@ struct ctr_mounts;
 /* NULL: it is done; called once, when every question is answered. */
 typedef void (*ctr_mounts_fn)(void *arg, const struct cerr *err);
 
-/* Borrows config and labels; userns: the pod has a user namespace. */
+/* Borrows all; userns: the pod has a user namespace. */
 struct ctr_mounts *ctr_mounts_new(struct ctr *c,
     const Runtime__V1__ContainerConfig *config, bool userns,
-    const struct selinux_labels *labels);
+    const struct selinux_labels *labels, const struct ask *ask);
 void ctr_mounts_free(struct ctr_mounts *m);
 
 /* The host's paths are there, the images held: c->volumes names them. */

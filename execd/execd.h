@@ -18,6 +18,7 @@
 
 struct ctr;
 struct exec;
+struct guard;
 struct hooks;
 struct pod;
 struct runtime;
@@ -50,6 +51,7 @@ struct execd {
 	size_t exec_bytes; /* output that all execs hold */
 	bool exec_full;	   /* said so */
 	struct hooks *hooks;
+	struct guard *guard;
 	struct runtime *runtimes;
 	size_t nruntimes;
 	struct execd_waits runtime_waits;

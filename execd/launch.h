@@ -100,6 +100,7 @@ union launch_reply {
 	struct fixed_exec_done exec_done;
 	struct fixed_features features;
 	struct fixed_usage usage;
+	struct fixed_real_path real_path;
 };
 
 struct launch_sysctl {

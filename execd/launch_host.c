@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +14,9 @@
 #include "execd/launch.h"
 #include "execd/launch_run.h"
 #include "execd/launch_userns.h"
+#include "execd/mount_flags.h"
 #include "execd/rootfile.h"
+#include "imsg/fixed.h"
 #include "lib/fdio.h"
 
 #define HOST_FEATURES_MAX (1024 * 1024)
@@ -102,21 +107,61 @@ launch_profile(const struct launch *l, struct launch_op *op, struct cerr *err)
 	return op->out[0] == -1 ? -1 : 0;
 }
 
+/*
+ * What does not exist yet is made, but not by way of a link, which would make
+ * it somewhere else than where the name says.
+ */
+static int
+host_real_ancestor(const char *path, struct cerr *err)
+{
+	char top[LAUNCH_PATH_MAX], real[PATH_MAX];
+	struct stat st;
+
+	(void)snprintf(top, sizeof(top), "%s", path);
+	while (lstat(top, &st) == -1 && strrchr(top, '/') != top)
+		*strrchr(top, '/') = '\0';
+	if (lstat(top, &st) == -1 || realpath(top, real) == NULL ||
+	    strcmp(top, real) != 0)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "%.256s does not exist, and its name has a symbolic link",
+		    path);
+	return 0;
+}
+
+static int
+host_real_path(const char *path, struct fixed_real_path *out, struct cerr *err)
+{
+	char real[PATH_MAX];
+
+	if (realpath(path, real) == NULL)
+		return cerr_errno(err, "%.256s", path);
+	return FIXED_SET_STR(out->path, real) == -1
+		   ? cerr_set(err, CERR_INVALID_ARGUMENT, "path too long")
+		   : 0;
+}
+
 /* May wait for a file system that hangs: hence a job of its own. */
 int
 launch_host_path(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_host_path *h = op->body;
+	bool real = (h->flags & MOUNT_SOURCE_REAL) != 0;
 	struct stat st;
 
 	(void)l;
 	if (strcmp(h->path, "/") != 0 && !launch_path_clean(h->path))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "%.256s: not an absolute, clean path", h->path);
-	if (stat(h->path, &st) == 0)
-		return launch_mount_source(h->path, h->propagation, err);
-	if (errno != ENOENT || launch_make_dirs(h->path) == -1)
-		return cerr_errno(err, "%.256s", h->path);
+	if (stat(h->path, &st) == -1) {
+		if (errno != ENOENT)
+			return cerr_errno(err, "%.256s", h->path);
+		if (real && host_real_ancestor(h->path, err) == -1)
+			return -1;
+		if (launch_make_dirs(h->path) == -1)
+			return cerr_errno(err, "%.256s", h->path);
+	}
+	if (real && host_real_path(h->path, &op->reply.real_path, err) == -1)
+		return -1;
 	return launch_mount_source(h->path, h->propagation, err);
 }
 

@@ -118,6 +118,22 @@ mount_image(const struct launch *l, const struct fixed_mount *m,
 
 /* ---- of the host ---- */
 
+/* By name; or, if a rule depends on the name, by a name without links. */
+static int
+mount_host_clone(const struct fixed_mount *m, const struct userns *u)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	CLEANUP_FD int fd = -1;
+
+	if ((m->flags & MOUNT_FLAG_REAL) == 0)
+		return launch_userns_clone(AT_FDCWD, m->path, u->fd);
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, m->path, &how, sizeof(how));
+	return fd == -1 ? -1 : launch_userns_clone(fd, "", u->fd);
+}
+
 static int
 mount_host(const struct fixed_mount *m, const struct userns *u,
     struct cerr *err)
@@ -127,7 +143,7 @@ mount_host(const struct fixed_mount *m, const struct userns *u,
 	if (strcmp(m->path, "/") != 0 && !launch_path_clean(m->path))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "%.256s: not an absolute, clean path", m->path);
-	tree = launch_userns_clone(AT_FDCWD, m->path, u->fd);
+	tree = mount_host_clone(m, u);
 	if (tree == -1 && errno == EINVAL && u->fd != -1)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "mounts: the file system of %.256s cannot show other ids",

@@ -19,6 +19,7 @@
 #include "execd/stream.h"
 #include "execd/stats.h"
 #include "imsg/codec.h"
+#include "imsg/guard.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
 #include "lib/filter.h"
@@ -191,6 +192,7 @@ execd_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 		return cerr_set(err, CERR_INTERNAL, "kernel version \"%.64s\"",
 		    un.release);
 	execd_hooks(x);
+	x->guard = guard_new(x->boot->policy, x->boot->n_policy);
 	runtime_init(x);
 	return execd_scan(x, err);
 }

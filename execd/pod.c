@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "execd/ask.h"
 #include "execd/ctr.h"
 #include "execd/pod.h"
 #include "execd/pod_file.h"
@@ -90,6 +91,7 @@ pod_save(struct pod *p, struct cerr *err)
 	rec.privileged = p->facts.privileged;
 	rec.hostname = p->hostname;
 	rec.selinux_level = p->selinux_level;
+	rec.namespace_ = p->namespace;
 	rec.uid = p->facts.uids.host;
 	rec.uid_count = p->facts.uids.count;
 	rec.gid = p->facts.gids.host;
@@ -424,6 +426,31 @@ pod_set_hostname(struct pod *p, const char *asked)
 		    p->x->hostname);
 }
 
+static const char *
+pod_namespace(const Runtime__V1__PodSandboxConfig *c)
+{
+	return c->metadata != NULL ? c->metadata->namespace_ : "";
+}
+
+/* From here on, the namespace that the front says is the pod's. */
+static int
+pod_check_rules(struct execd *x, const Criod__PodCreate *r,
+    const struct policy_pod *facts, const char *runtime, struct cerr *err)
+{
+	struct ask ask = {
+		.guard = x->guard,
+		.who = { pod_namespace(r->config), r->id, "" },
+		.runtime = runtime,
+		.pod = facts,
+	};
+
+	if (strlen(ask.who.namespace) >= POD_NAMESPACE)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "metadata.namespace: too long");
+	return ask_pod(&ask, err) == -1 ? -1
+					: ask_sysctls(&ask, r->config, err);
+}
+
 static int
 pod_check(struct execd *x, const Criod__PodCreate *r, struct policy_pod *facts,
     uint32_t *runtime, struct cerr *err)
@@ -442,7 +469,8 @@ pod_check(struct execd *x, const Criod__PodCreate *r, struct policy_pod *facts,
 	    spec_cgroup_dir(x->boot, l != NULL ? l->cgroup_parent : "", cgroup,
 		err) == -1)
 		return -1;
-	if (runtime_find(x, r->runtime, runtime, err) == -1)
+	if (runtime_find(x, r->runtime, runtime, err) == -1 ||
+	    pod_check_rules(x, r, facts, runtime_name(x, *runtime), err) == -1)
 		return -1;
 	if ((facts->namespaces & POD_NS_USER) != 0 &&
 	    !runtime_userns(x, *runtime))
@@ -481,6 +509,8 @@ pod_take_create(void *ctx, struct link_call *call, struct link_msg *m)
 	k->pod->make = k;
 	k->pod->facts = facts;
 	k->pod->runtime = runtime;
+	(void)snprintf(k->pod->namespace, sizeof(k->pod->namespace), "%s",
+	    pod_namespace(r->config));
 	pod_set_hostname(k->pod, r->config->hostname);
 	if (pod_set_level(k) == -1 || pod_save(k->pod, &k->err) == -1)
 		pod_make_fail(k, &k->err);
@@ -520,6 +550,8 @@ pod_adopt(struct execd *x, const char *id)
 	(void)snprintf(p->hostname, sizeof(p->hostname), "%s", rec->hostname);
 	(void)snprintf(p->selinux_level, sizeof(p->selinux_level), "%s",
 	    rec->selinux_level);
+	(void)snprintf(p->namespace, sizeof(p->namespace), "%s",
+	    rec->namespace_);
 	if (runtime_find(x, rec->runtime, &p->runtime, &err) == -1)
 		p->runtime = 0;
 	EXECD_FREE(rec);

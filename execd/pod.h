@@ -12,6 +12,8 @@ enum pod_state {
 	POD_REMOVING = 2,
 };
 
+#define POD_NAMESPACE 64 /* a name of Kubernetes, with its NUL */
+
 struct stats;
 
 struct pod {
@@ -22,6 +24,7 @@ struct pod {
 	struct policy_pod facts;
 	char hostname[POLICY_HOSTNAME];
 	char selinux_level[SELINUX_LEVEL]; /* "" without SELinux */
+	char namespace[POD_NAMESPACE];	   /* what the front said at first */
 	uint32_t runtime;
 	struct pod_make *make;	  /* while it is being made */
 	struct link_call *failed; /* hears why, once it is undone */

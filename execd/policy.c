@@ -355,10 +355,13 @@ policy_mount_image(const Runtime__V1__Mount *m)
 }
 
 bool
-policy_mount_made(const Runtime__V1__Mount *m)
+policy_mount_made(const Runtime__V1__Mount *m, bool ruled)
 {
+	bool shared = m->propagation ==
+		      RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL;
+
 	return policy_mount_image(m) || m->recursive_read_only ||
-	       m->n_uidmappings > 0;
+	       m->n_uidmappings > 0 || (ruled && !shared);
 }
 
 /* A path of the host, or an image and a path in it. */

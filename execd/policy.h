@@ -48,8 +48,12 @@ int policy_check_ctr(const struct policy_pod *pod,
     const Runtime__V1__ContainerConfig *c, struct cerr *err)
     __attribute__((warn_unused_result));
 
-/* The launcher makes it, before the runtime binds it: mount_flags.h. */
-bool policy_mount_made(const Runtime__V1__Mount *m);
+/*
+ * The launcher makes it, before the runtime binds it: mount_flags.h.  ruled:
+ * there are rules about paths, which hold for what is mounted, not for what
+ * had that name a moment before.  What is shared cannot be a copy.
+ */
+bool policy_mount_made(const Runtime__V1__Mount *m, bool ruled);
 bool policy_mount_image(const Runtime__V1__Mount *m);
 
 /* policy_userns.c: the user namespace that a pod asks for. */

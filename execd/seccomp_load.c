@@ -4,6 +4,7 @@
 
 #include "execd/caps.h"
 #include "execd/seccomp_load.h"
+#include "lib/capname.h"
 #include "lib/json.h"
 
 #define LOAD_RULES_MAX 4096
@@ -219,7 +220,7 @@ load_holds(struct load *l, const json_t *o, const char *key,
 static bool
 load_has_cap(const struct load *l, const char *name)
 {
-	int cap = caps_number(name);
+	int cap = capname_number(name);
 
 	return cap != -1 && (l->host->caps & CAPS_BIT(cap)) != 0;
 }

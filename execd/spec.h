@@ -45,6 +45,7 @@ struct spec_in {
 	size_t ndevices;
 	const struct hooks *hooks; /* NULL: none */
 	bool shim;	   /* it goes to a shim, which mounts the root */
+	bool ruled;	   /* there are rules about paths */
 	bool own_kernel;   /* the runtime's containers do not use the host's */
 	bool runtime_rro;  /* recursive read-only mounts work */
 	unsigned int cpus; /* of the host, for masked paths */

@@ -192,7 +192,7 @@ static int
 spec_mount_source(struct spec *s, const Runtime__V1__Mount *m, size_t number,
     char from[POLICY_PATH_MAX])
 {
-	if (!policy_mount_made(m))
+	if (!policy_mount_made(m, s->in->ruled))
 		return policy_clean_path("mounts: host_path", m->host_path,
 		    from, s->err);
 	(void)snprintf(from, POLICY_PATH_MAX, "%s/%s/m%zu",

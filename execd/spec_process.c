@@ -6,6 +6,7 @@
 #include "execd/caps.h"
 #include "execd/profile.h"
 #include "execd/spec_part.h"
+#include "lib/capname.h"
 #include "lib/fdio.h"
 
 #define SPEC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -185,9 +186,9 @@ spec_cap_names(struct spec *s, uint64_t set)
 {
 	json_t *a = spec_array(s);
 
-	for (unsigned int i = 0; a != NULL && i < caps_count(); i++) {
+	for (unsigned int i = 0; a != NULL && i < capname_count(); i++) {
 		if ((set & CAPS_BIT(i)) &&
-		    spec_add(s, a, json_string(caps_name(i))) == -1) {
+		    spec_add(s, a, json_string(capname_name(i))) == -1) {
 			json_decref(a);
 			return NULL;
 		}

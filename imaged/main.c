@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "imsg/codec.h"
+#include "imsg/guard.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
@@ -245,6 +246,7 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 		return cerr_errno(err, "make a directory of the store");
 	im->env.base = helper_base(im->images.helper);
 	im->env.conf = boot->imaged;
+	im->env.guard = guard_new(boot->imaged->policy, boot->imaged->n_policy);
 	im->env.store = imaged_open_store(im, boot->imaged, err);
 	if (im->env.store == NULL)
 		return -1;

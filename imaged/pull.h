@@ -15,6 +15,7 @@
 struct Criod__BootImaged;
 struct auth_creds;
 struct event_base;
+struct guard;
 struct import;
 struct shares;
 struct manifest_platform;
@@ -29,6 +30,7 @@ struct pull_env {
 	struct shares *shares;
 	struct import *import;
 	const struct Criod__BootImaged *conf;
+	const struct guard *guard;
 	const struct manifest_platform *platform;
 	size_t parallel;    /* layers of one pull at once */
 	unsigned int total; /* seconds that a pull may take; 0: any */

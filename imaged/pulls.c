@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imsg/guard.h"
 #include "imsg/link.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
@@ -225,6 +226,21 @@ pulls_creds(const Runtime__V1__AuthConfig *a, struct auth_creds **creds,
 	return rc;
 }
 
+/* An import, too, puts an image under that name. */
+static int
+pulls_check_policy(const struct pulls *ps, const struct ref *ref,
+    const Runtime__V1__PodSandboxConfig *pod, struct cerr *err)
+{
+	char name[REF_TEXT_SIZE];
+	struct rule_ask ask = { .what = RULE_REGISTRY, .value = name };
+	struct guard_for who = { "", "", "" };
+
+	if (pod != NULL && pod->metadata != NULL)
+		who.namespace = pod->metadata->namespace_;
+	ref_name(ref, name);
+	return guard_check(ps->env->guard, &who, &ask, err);
+}
+
 void
 pulls_take_pull(struct pulls *ps, struct link_call *call,
     const Runtime__V1__PullImageRequest *req)
@@ -239,6 +255,8 @@ pulls_take_pull(struct pulls *ps, struct link_call *call,
 		    "image.image is empty");
 	if (rc == 0)
 		rc = ref_parse(req->image->image, &ref, &err);
+	if (rc == 0)
+		rc = pulls_check_policy(ps, &ref, req->sandbox_config, &err);
 	if (rc == 0)
 		rc = pulls_begin(ps, call, &ref, creds, &err);
 	auth_creds_unref(creds);
@@ -263,6 +281,8 @@ pulls_take_import(struct pulls *ps, struct link_call *call,
 	    strcmp(ref.digest, req->manifest_digest) != 0)
 		rc = cerr_set(&err, CERR_INVALID_ARGUMENT,
 		    "the reference has another digest than the image");
+	if (rc == 0)
+		rc = pulls_check_policy(ps, &ref, NULL, &err);
 	if (rc == 0)
 		job = pulls_job_new(ps, "", MSG_IMG_IMPORTED, &err);
 	if (job == NULL) {

@@ -162,7 +162,9 @@
  * devlist_make of execd/devlist.h.
  */
 #define FIXED_FIELDS_host_path(U32, U64, I64, STR, ARR64)                      \
-	STR(path, 4096) U32(propagation)
+	STR(path, 4096) U32(propagation) U32(flags)
+/* What that path is without symbolic links; "" if it was not asked for. */
+#define FIXED_FIELDS_real_path(U32, U64, I64, STR, ARR64) STR(path, 4096)
 
 /*
  * With stdin (sealed memfd), stdout and stderr (pipes) of the plugin.
@@ -241,6 +243,7 @@
 	FIXED(usage)                                                           \
 	FIXED(relabel)                                                         \
 	FIXED(host_path)                                                       \
+	FIXED(real_path)                                                       \
 	FIXED(plugin_run)                                                      \
 	FIXED(plugin_done)                                                     \
 	FIXED(plugin_find)                                                     \

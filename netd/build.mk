@@ -4,7 +4,7 @@ netd_OUT = libexec/criod/netd
 netd_SRCS = netd/main.c netd/args.c netd/cache.c netd/chain.c netd/conf.c \
 	netd/confdir.c netd/dial.c netd/embedded.c netd/gc.c netd/op.c netd/op_add.c \
 	netd/plugin.c netd/quantity.c netd/request.c netd/result.c \
-	netd/run.c netd/scan.c netd/status.c
+	netd/run.c netd/scan.c netd/status.c $(GUARD_SRCS)
 netd_LIBS = base confine fixed link proto helperboot json
 netd_PKGS = libevent_core libprotobuf-c jansson libcap-ng
 netd_CALLS = netd/netd.calls

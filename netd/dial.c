@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "imsg/fixed.h"
+#include "imsg/guard.h"
 #include "imsg/helper.h"
 #include "lib/id.h"
 #include "lib/log.h"
@@ -49,6 +50,16 @@ dial_cancelled(void *arg)
 	free(d);
 }
 
+/* The host's loopback: for pods that the policy lets use its network. */
+static int
+dial_check_host(const struct netd *n, const Criod__NetDial *r, struct cerr *err)
+{
+	struct guard_for who = { r->namespace_, r->pod_id, "" };
+	struct rule_ask ask = { .what = RULE_HOST_NETWORK };
+
+	return guard_check(n->guard, &who, &ask, err);
+}
+
 /* A pod has a record from before its first plugin until DEL succeeded. */
 static int
 dial_check(const struct netd *n, const Criod__NetDial *r, struct cerr *err)
@@ -69,7 +80,7 @@ dial_check(const struct netd *n, const Criod__NetDial *r, struct cerr *err)
 	if (!r->host_network && !known)
 		return cerr_set(err, CERR_NOT_FOUND, "pod %s has no network",
 		    r->pod_id);
-	return 0;
+	return r->host_network ? dial_check_host(n, r, err) : 0;
 }
 
 void

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "imsg/codec.h"
+#include "imsg/guard.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
 #include "lib/filter.h"
@@ -137,6 +138,7 @@ netd_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	embedded = embedded_make(boot->netd->bridge_subnet, err);
 	if (embedded == NULL)
 		return -1;
+	n->guard = guard_new(boot->netd->policy, boot->netd->n_policy);
 	n->cache = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n->cache == -1)
 		return cerr_errno(err, "network directory");

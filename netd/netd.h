@@ -5,6 +5,7 @@
 
 struct confdir;
 struct gc;
+struct guard;
 struct helper;
 struct ops;
 struct runner;
@@ -19,6 +20,7 @@ struct netd {
 	struct ops *ops;
 	struct gc *gc;
 	struct status *status;
+	struct guard *guard;
 	int cache; /* directory of the records */
 };
 

@@ -1,8 +1,10 @@
 #include <event2/event.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "imsg/guard.h"
 #include "imsg/helper.h"
 #include "imsg/link.h"
 #include "lib/id.h"
@@ -320,6 +322,25 @@ ops_refuse_id(struct link_call *call, const char *pod)
 	return true;
 }
 
+/* Ports of the host's, as far as the policy goes. */
+static int
+ops_check_ports(const struct ops *o, const Criod__NetPod *pod, struct cerr *err)
+{
+	struct guard_for who = { pod->namespace_, pod->pod_id, "" };
+	char port[16];
+	struct rule_ask ask = { .what = RULE_HOST_PORT, .value = port };
+
+	for (size_t i = 0; i < pod->n_port_mappings; i++) {
+		if (pod->port_mappings[i]->host_port == 0)
+			continue;
+		(void)snprintf(port, sizeof(port), "%d",
+		    pod->port_mappings[i]->host_port);
+		if (guard_check(o->netd->guard, &who, &ask, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 void
 ops_add(struct ops *o, struct link_call *call, const Criod__NetPod *pod)
 {
@@ -330,7 +351,8 @@ ops_add(struct ops *o, struct link_call *call, const Criod__NetPod *pod)
 		return;
 	op = op_new(o, OP_ADD, pod->pod_id);
 	op->call = call;
-	if (args_make(pod, op->args, &err) == 0)
+	if (ops_check_ports(o, pod, &err) == 0 &&
+	    args_make(pod, op->args, &err) == 0)
 		op->capabilities = args_capabilities(pod, &err);
 	link_call_on_cancel(call, op_add_cancel, op);
 	if (op->capabilities != NULL) {

@@ -14,6 +14,13 @@
 #include "parent/plan.h"
 #include "parent/proxies.h"
 
+/* What of the policy each enforces; a rule about anything goes to all. */
+#define BOOT_RULES_IMAGED (RULE_BIT(RULE_ANY) | RULE_BIT(RULE_REGISTRY))
+#define BOOT_RULES_NETD                                                        \
+	(RULE_BIT(RULE_ANY) | RULE_BIT(RULE_HOST_NETWORK) |                    \
+	    RULE_BIT(RULE_HOST_PORT))
+#define BOOT_RULES_EXECD (~(RULE_BIT(RULE_REGISTRY) | RULE_BIT(RULE_HOST_PORT)))
+
 static void *
 boot_alloc(size_t n, size_t size)
 {
@@ -92,6 +99,32 @@ boot_split(const struct conf *c)
 	return stat(c->text[CONF_IMAGE], &image) == 0 &&
 	       stat(c->text[CONF_CONTAINER], &container) == 0 &&
 	       image.st_dev != container.st_dev;
+}
+
+/* Those that one helper enforces. */
+static Criod__PolicyRule **
+boot_policy(const struct conf *c, unsigned int about, size_t *n)
+{
+	Criod__PolicyRule **list = boot_alloc(c->nrules, sizeof(*list));
+	const struct conf_rule *r;
+
+	*n = 0;
+	TAILQ_FOREACH(r, &c->rules, entry) {
+		Criod__PolicyRule *b;
+
+		if ((about & RULE_BIT(r->rule.what)) == 0)
+			continue;
+		b = boot_alloc(1, sizeof(*b));
+		criod__policy_rule__init(b);
+		b->allow = r->rule.allow;
+		b->what = r->rule.what;
+		b->access = r->rule.access;
+		b->namespace_ = boot_strdup(r->rule.namespace);
+		b->value = boot_strdup(r->rule.value);
+		b->origin = boot_strdup(r->rule.origin);
+		list[(*n)++] = b;
+	}
+	return list;
 }
 
 int
@@ -213,6 +246,7 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
 	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
+	b->policy = boot_policy(c, BOOT_RULES_IMAGED, &b->n_policy);
 	return 0;
 }
 
@@ -230,6 +264,7 @@ boot_netd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	if (c->text[CONF_CNI_NETWORK] != NULL)
 		b->default_network = boot_strdup(c->text[CONF_CNI_NETWORK]);
 	b->bridge_subnet = boot_strdup(c->text[CONF_CNI_SUBNET]);
+	b->policy = boot_policy(c, BOOT_RULES_NETD, &b->n_policy);
 	return 0;
 }
 
@@ -281,6 +316,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
 	b->default_cgroup_parent = boot_strdup(
 	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
+	b->policy = boot_policy(c, BOOT_RULES_EXECD, &b->n_policy);
 	return hooks_read(b, c, err);
 }
 

@@ -1,7 +1,8 @@
 # The parent links neither curl, archive, nghttp2 nor jansson: nothing that
 # reads what a client, an image, a registry, a plugin or a container wrote.
-CONF_SRCS = parent/conf.c parent/conf_fill.c parent/conf_print.c \
-	parent/conf_pull.c parent/conf_valid.c parent/lex.c lib/metric.c $(B)/gen/parent/parse.c
+CONF_SRCS = parent/conf.c parent/conf_fill.c parent/conf_policy.c \
+	parent/conf_print.c parent/conf_pull.c parent/conf_valid.c parent/lex.c \
+	lib/capname.c lib/metric.c lib/rule.c $(B)/gen/parent/parse.c
 
 PROGRAMS += criod
 criod_OUT = sbin/criod

@@ -94,6 +94,7 @@ conf_new(void)
 	TAILQ_INIT(&c->listens);
 	TAILQ_INIT(&c->runtimes);
 	TAILQ_INIT(&c->registries);
+	TAILQ_INIT(&c->rules);
 	c->log_level = LOG_LVL_INFO;
 	c->downloads = CONF_DOWNLOADS;
 	conf_init_pull(c);
@@ -170,6 +171,7 @@ conf_free(struct conf *c)
 		return;
 	conf_listens_free(c);
 	conf_runtimes_free(c);
+	conf_rules_free(c);
 	while ((r = TAILQ_FIRST(&c->registries)) != NULL) {
 		TAILQ_REMOVE(&c->registries, r, entry);
 		conf_registry_free(r);

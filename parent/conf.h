@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "lib/cerr.h"
+#include "lib/rule.h"
 
 /* Statements of one word; conf_texts in conf.c has their spelling. */
 enum conf_text {
@@ -98,6 +99,8 @@ enum conf_tls {
 #define CONF_RUNTIMES_MAX   64
 #define CONF_ARGUMENTS_MAX  16 /* of one runtime */
 #define CONF_REGISTRIES_MAX 1024
+#define CONF_RULES_MAX	    1024
+#define CONF_RULE_WORDS	    4 /* "path X read-only" and one too many */
 #define CONF_MIRRORS_MAX    16
 #define CONF_WORDS_MAX	    256
 #define CONF_DOWNLOADS_MAX  32
@@ -146,6 +149,12 @@ struct conf_registry {
 	char *ca; /* NULL: the system's only */
 };
 
+/* Of the policy; its strings are owned by it. */
+struct conf_rule {
+	TAILQ_ENTRY(conf_rule) entry;
+	struct rule rule;
+};
+
 TAILQ_HEAD(conf_runtimes, conf_runtime);
 
 struct conf {
@@ -155,7 +164,8 @@ struct conf {
 	TAILQ_HEAD(conf_listens, conf_listen) listens;
 	struct conf_runtimes runtimes;
 	TAILQ_HEAD(conf_registries, conf_registry) registries;
-	size_t nlistens, nruntimes, nregistries;
+	TAILQ_HEAD(conf_rules, conf_rule) rules; /* in order */
+	size_t nlistens, nruntimes, nregistries, nrules;
 	enum conf_cgroup cgroup;
 	unsigned int log_level; /* enum log_level */
 	enum conf_log log_to;
@@ -249,6 +259,16 @@ int conf_registry_mirror(struct conf_registry *r, const char *location,
 int conf_registry_ca(struct conf_registry *r, const char *path,
     struct cerr *err) __attribute__((warn_unused_result));
 
+/* conf_policy.c: the namespace that rules are for; "" for all. */
+int conf_policy_namespace(const char *word, const char *name, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* One rule by its words behind allow or deny; at says where it stands. */
+int conf_add_rule(struct conf *c, bool allow, const char *namespace,
+    char *const *words, size_t nwords, const char *at, struct cerr *err)
+    __attribute__((warn_unused_result));
+void conf_rules_free(struct conf *c);
+void conf_print_rules(FILE *out, const struct conf *c);
+
 /* Completes c with defaults, then checks what concerns several statements. */
 int conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
     __attribute__((warn_unused_result));
@@ -258,6 +278,8 @@ const struct conf_runtime *conf_default_runtime(const struct conf *c);
 
 /* In canonical form, which conf_parse reads back to the same. */
 void conf_print(FILE *out, const struct conf *c);
+/* For parts of conf_print: s in double quotes. */
+void conf_print_quoted(FILE *out, const char *s);
 /* "state directory" */
 const char *conf_text_name(enum conf_text which);
 

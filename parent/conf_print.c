@@ -19,7 +19,7 @@ static const char *const conf_level_names[] = {
 	[LOG_LVL_DEBUG] = "debug",
 };
 
-static void
+void
 conf_print_quoted(FILE *out, const char *s)
 {
 	(void)fputc('"', out);
@@ -238,4 +238,5 @@ conf_print(FILE *out, const struct conf *c)
 	conf_print_nri(out, c);
 	TAILQ_FOREACH(r, &c->registries, entry)
 		conf_print_registry(out, r);
+	conf_print_rules(out, c);
 }

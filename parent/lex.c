@@ -29,6 +29,7 @@ static const struct {
 	{ "container", CONTAINER },
 	{ "control", CONTROL },
 	{ "default", DEFAULT },
+	{ "deny", DENY },
 	{ "directory", DIRECTORY },
 	{ "downloads", DOWNLOADS },
 	{ "group", GROUP },
@@ -54,6 +55,7 @@ static const struct {
 	{ "pinned", PINNED },
 	{ "plugins", PLUGINS },
 	{ "pod", POD },
+	{ "policy", POLICY },
 	{ "port", PORT },
 	{ "program", PROGRAM },
 	{ "proxy", PROXY },
@@ -548,5 +550,8 @@ lex_close(struct lex *lex)
 		free(m->value);
 		free(m);
 	}
+	for (size_t i = 0; i < CONF_RULE_WORDS; i++)
+		free(lex->words[i]);
+	free(lex->namespace);
 	free(lex->include);
 }

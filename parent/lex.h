@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "lib/cerr.h"
+#include "parent/conf.h"
 #include "parent/conf_parse.h"
 
 struct conf_registry;
@@ -47,6 +48,10 @@ struct lex {
 	struct conf *conf;
 	struct conf_registry *registry;
 	struct conf_runtime *runtime;
+	char *namespace;	      /* of the policy; NULL: every one */
+	bool policy_bad;	      /* its rules are not to be kept */
+	char *words[CONF_RULE_WORDS]; /* of a rule */
+	size_t nwords;
 	struct cerr err;
 };
 

@@ -28,6 +28,9 @@ static void parse_check(struct lex *lex, int result);
 static void parse_text(struct lex *lex, enum conf_text which, char *value);
 static void parse_metric(struct lex *lex, char *value, bool first);
 static char *parse_word(const char *word);
+static void parse_policy(struct lex *lex, char *word, char *name);
+static void parse_rule(struct lex *lex, bool allow);
+static void parse_rule_word(struct lex *lex, char *word, bool first);
 static void parse_listen_free(struct parse_listen *l);
 static void parse_listen_set(char **p, char *value);
 static void parse_tls_free(struct parse_tls *t);
@@ -45,7 +48,7 @@ static void parse_tls_free(struct parse_tls *t);
 }
 
 %token BAD
-%token ALLOW NRI REGISTRATION REQUIRE
+%token ALLOW DENY NRI POLICY REGISTRATION REQUIRE
 %token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CDI CERTIFICATE CGROUP CNI
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
@@ -56,8 +59,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
-%type <string> metric
-%type <string> timeoutname
+%type <string> metric plugin ruleword timeoutname
 %type <listen> listenopts
 %type <tls> tls
 %type <string> ca
@@ -94,6 +96,7 @@ statement:
 	| stats
 	| stream
 	| nri
+	| policy
 	;
 
 macro:
@@ -385,13 +388,60 @@ nriopt:
 		    &lex->err));
 		free($3);
 	}
-	| REQUIRE STRING {
+	| REQUIRE plugin {
 		parse_check(lex, conf_add_word(lex->conf, CONF_NRI_REQUIRED,
 		    $2, &lex->err));
 		free($2);
 	}
 	| ALLOW HOOKS { lex->conf->nri_hooks = true; }
 	| ALLOW SECCOMP { lex->conf->nri_seccomp = true; }
+	;
+
+policy:
+	policyhead '{' policylines '}'
+	| policyhead '{' policylines policyopt '}'
+	| policyhead '{' policylines error '}' { yyerrok; }
+	;
+
+policyhead:
+	POLICY { parse_policy(lex, NULL, NULL); }
+	| POLICY STRING STRING { parse_policy(lex, $2, $3); }
+	;
+
+plugin:
+	STRING
+	| POLICY { $$ = parse_word("policy"); }
+	;
+
+/* As registrylines. */
+policylines:
+	%empty
+	| policylines separator
+	| policylines policyopt separator
+	| policylines error separator { yyerrok; }
+	;
+
+policyopt:
+	ALLOW rulewords { parse_rule(lex, true); }
+	| DENY rulewords { parse_rule(lex, false); }
+	;
+
+rulewords:
+	ruleword { parse_rule_word(lex, $1, true); }
+	| rulewords ruleword { parse_rule_word(lex, $2, false); }
+	;
+
+/* Words that are keywords elsewhere. */
+ruleword:
+	STRING
+	| APPARMOR { $$ = parse_word("apparmor"); }
+	| DEFAULT { $$ = parse_word("default"); }
+	| NETWORK { $$ = parse_word("network"); }
+	| PATH { $$ = parse_word("path"); }
+	| PORT { $$ = parse_word("port"); }
+	| REGISTRY { $$ = parse_word("registry"); }
+	| RUNTIME { $$ = parse_word("runtime"); }
+	| SECCOMP { $$ = parse_word("seccomp"); }
 	;
 
 registry:
@@ -494,6 +544,46 @@ parse_word(const char *word)
 	if (p == NULL)
 		fatal("strdup");
 	return p;
+}
+
+/* Takes both; NULL: for every namespace. */
+static void
+parse_policy(struct lex *lex, char *word, char *name)
+{
+	free(lex->namespace);
+	lex->namespace = name;
+	lex->policy_bad = false;
+	if (word != NULL &&
+	    conf_policy_namespace(word, name, &lex->err) == -1) {
+		lex->policy_bad = true;
+		lex_statement_bad(lex);
+	}
+	free(word);
+}
+
+static void
+parse_rule(struct lex *lex, bool allow)
+{
+	char at[CONF_WORD_MAX];
+
+	(void)snprintf(at, sizeof(at), "%.900s:%u", lex->name, lex->line);
+	if (!lex->policy_bad)
+		parse_check(lex, conf_add_rule(lex->conf, allow,
+		    lex->namespace != NULL ? lex->namespace : "", lex->words,
+		    lex->nwords, at, &lex->err));
+}
+
+/* Takes word; what is too much is counted only. */
+static void
+parse_rule_word(struct lex *lex, char *word, bool first)
+{
+	lex->nwords = first ? 0 : lex->nwords;
+	if (lex->nwords == CONF_RULE_WORDS) {
+		free(word);
+		return;
+	}
+	free(lex->words[lex->nwords]);
+	lex->words[lex->nwords++] = word;
 }
 
 static void

@@ -14,6 +14,6 @@ fuzz_cdi_LIBS = base json yamljson
 fuzz_cdi_PKGS = jansson libprotobuf-c yaml-0.1
 FUZZERS += fuzz_seccomp
 fuzz_seccomp_SRCS = regress/fuzz/fuzz_seccomp.c execd/seccomp_load.c \
-	execd/caps.c
+	execd/caps.c lib/capname.c
 fuzz_seccomp_LIBS = base json
 fuzz_seccomp_PKGS = jansson

@@ -10,6 +10,7 @@
 
 #include "execd/caps.h"
 #include "execd/signum.h"
+#include "lib/capname.h"
 
 /* The strings of protobuf-c are not const. */
 #pragma GCC diagnostic ignored "-Wdiscarded-qualifiers"
@@ -90,11 +91,11 @@ static void
 t_names(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < caps_count(); i++)
-		assert_int_equal(caps_number(caps_name(i)), i);
-	assert_int_equal(caps_count(), CAP_LAST_CAP + 1);
-	assert_int_equal(caps_number("CAP_"), -1);
-	assert_int_equal(caps_number("FLY"), -1);
+	for (unsigned int i = 0; i < capname_count(); i++)
+		assert_int_equal(capname_number(capname_name(i)), i);
+	assert_int_equal(capname_count(), CAP_LAST_CAP + 1);
+	assert_int_equal(capname_number("CAP_"), -1);
+	assert_int_equal(capname_number("FLY"), -1);
 }
 
 static void

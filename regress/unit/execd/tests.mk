@@ -17,7 +17,7 @@ t_cdi_PKGS = jansson libprotobuf-c yaml-0.1
 TESTS += t_seccomp_load
 t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
 	execd/seccomp_load.c execd/profile.c execd/policy.c \
-	execd/policy_userns.c execd/caps.c \
+	execd/policy_userns.c execd/caps.c lib/capname.c \
 	$(PB_SRCS)
 t_seccomp_load_LIBS = base json
 t_seccomp_load_PKGS = jansson libprotobuf-c
@@ -30,7 +30,8 @@ t_policy_SRCS = regress/unit/execd/t_policy.c execd/policy.c \
 	execd/policy_userns.c $(PB_SRCS)
 t_policy_LIBS = base
 t_policy_PKGS = libprotobuf-c
-t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c execd/signum.c
+t_caps_SRCS = regress/unit/execd/t_caps.c execd/caps.c lib/capname.c \
+	execd/signum.c
 t_caps_LIBS = base
 
 TESTS += t_logline t_monitor_attach t_monitor_log t_launch_cgroup t_launch_proc \

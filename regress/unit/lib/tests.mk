@@ -16,3 +16,6 @@ TESTS += t_yamljson
 t_yamljson_SRCS = regress/unit/lib/t_yamljson.c
 t_yamljson_LIBS = base json yamljson
 t_yamljson_PKGS = jansson yaml-0.1
+TESTS += t_rule
+t_rule_SRCS = regress/unit/lib/t_rule.c lib/rule.c lib/capname.c
+t_rule_LIBS = base

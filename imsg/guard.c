@@ -1,0 +1,66 @@
+#include <stdlib.h>
+
+#include "imsg/guard.h"
+#include "lib/log.h"
+#include "proto/msg.pb-c.h"
+
+struct guard {
+	struct rule *rules;
+	size_t n;
+};
+
+static void
+guard_take(struct rule *to, const Criod__PolicyRule *from)
+{
+	if (from->what >= RULE_COUNT || from->access >= RULE_ACCESS_COUNT)
+		fatalx("BOOT has a rule about %u", from->what);
+	*to = (struct rule){
+		.allow = from->allow,
+		.what = from->what,
+		.access = from->access,
+		.namespace = from->namespace_,
+		.value = from->value,
+		.origin = from->origin,
+	};
+}
+
+struct guard *
+guard_new(Criod__PolicyRule *const *list, size_t n)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		fatal("calloc");
+	g->rules = calloc(n + 1, sizeof(*g->rules));
+	if (g->rules == NULL)
+		fatal("calloc");
+	g->n = n;
+	for (size_t i = 0; i < n; i++)
+		guard_take(&g->rules[i], list[i]);
+	return g;
+}
+
+bool
+guard_cares(const struct guard *g, enum rule_what what)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->rules[i].what == what || g->rules[i].what == RULE_ANY)
+			return true;
+	}
+	return false;
+}
+
+int
+guard_check(const struct guard *g, const struct guard_for *who,
+    const struct rule_ask *ask, struct cerr *err)
+{
+	const struct rule *r = rule_decide(g->rules, g->n, who->namespace, ask);
+	bool value = ask->value != NULL;
+
+	if (r == NULL || r->allow)
+		return 0;
+	return cerr_set(err, CERR_PERMISSION_DENIED,
+	    "policy: %s%s%.256s%s is denied (%s)", rule_name(ask->what),
+	    value ? " \"" : "", value ? ask->value : "", value ? "\"" : "",
+	    r->origin);
+}
