@@ -1359,7 +1359,11 @@ def mounts_refused():
         values.update(kw)
         refused(code, L.call, 'L_MOUNT', **values)
     mount(3, number=1024)
-    mount(3, flags=8)
+    mount(3, flags=16)
+    os.symlink('/etc', G.top + '/link')
+    mount(13, flags=8, path=G.top + '/link')
+    mount(13, flags=8, path=G.top + '/link/ssl')
+    os.unlink(G.top + '/link')
     mount(3, path='relative')
     mount(3, path='/etc/../root')
     mount(3, flags=1, path='')
@@ -1522,6 +1526,17 @@ def host_path():
     for p in ('x', '', '/a/../b'):
         refused(3, L.call, 'L_HOST_PATH', path=p)
     refused(13, L.call, 'L_HOST_PATH', path='/etc/passwd/x')
+    # With links followed, if asked; and nothing made behind one.
+    os.symlink('a', d + '/l')
+    real = os.path.realpath(d)
+    got, _ = L.call('L_HOST_PATH', path=d + '/l/b', flags=1)
+    assert got['path'] == real + '/a/b', got
+    got, _ = L.call('L_HOST_PATH', path=d + '/l/b')
+    assert got['path'] == '', got
+    refused(9, L.call, 'L_HOST_PATH', path=d + '/l/c', flags=1)
+    assert not os.path.exists(d + '/a/c')
+    got, _ = L.call('L_HOST_PATH', path=real + '/a/c/d', flags=1)
+    assert got['path'] == real + '/a/c/d', got
     subprocess.run(['rm', '-r', d], check=True)
     _, fds = L.call('L_DEVICES', path='/dev/null')
     text = os.read(fds[0], 4096)
