@@ -232,6 +232,11 @@ asan-tests:
 asan-unit:
 	$(MAKE) $(ASAN) TESTS="$(filter-out t_confine,$(TESTS))" unit
 
+# With named places to fail at (lib/failpoint.h), and no wait for what dies.
+failpoints:
+	$(MAKE) B=$(B)/failpoints FAILPOINTS=1 CFLAGS="-DCRIOD_FAILPOINTS=\
+	'\"/run/criod.failpoints\"' -DPROC_STEADY_MS=0" programs
+
 # valgrind has not the calls that these are about: pidfd_open (launch_proc),
 # openat2 (dirs), open_tree (confine).
 NO_VALGRIND = t_launch_proc t_dirs t_confine
@@ -243,7 +248,7 @@ clean:
 
 .PHONY: all programs tests fuzzers unit clean install demo regress cve bench \
 	conformance conformance-vm \
-	lint tidy fuzz asan asan-tests asan-unit unit-programs valgrind
+	lint tidy fuzz asan asan-tests asan-unit failpoints unit-programs valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

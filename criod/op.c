@@ -5,6 +5,7 @@
 #include "criod/op.h"
 #include "criod/pb.h"
 #include "imsg/link.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 
 #define OP_BACKOFF_MIN_S 1
@@ -43,6 +44,15 @@ op_arm(struct op *op, int seconds)
 	(void)evtimer_add(op->timer, &tv);
 }
 
+static void
+op_fail_errno(struct op *op, const char *step)
+{
+	struct cerr err;
+
+	(void)cerr_errno(&err, "%s", step);
+	op_next(op, &err);
+}
+
 /* Calls the step after the last; false when there is none. */
 static bool
 op_do(struct op *op)
@@ -56,7 +66,9 @@ op_do(struct op *op)
 		return false;
 	}
 	s = &op->def->steps[op->step++];
-	if (s->run != NULL)
+	if (failpoint(op->def->name, s->name) == -1)
+		op_fail_errno(op, s->name);
+	else if (s->run != NULL)
 		s->run(op->ctx, op);
 	else
 		op_next(op, NULL);
@@ -130,15 +142,23 @@ op_undo_step(struct op *op)
 	return op_undo_pass_end(op);
 }
 
+/*
+ * Where a peer is away the pass ends: what it would undo may need what was
+ * done before it, as a network's removal needs the namespace.
+ */
 static void
 op_undo_result(struct op *op)
 {
-	if (op->failed)
-		log_warn("%s: undoing %s: %s; will be tried again",
-		    op->def->name, op->def->steps[op->step].name,
-		    op->step_err.text);
-	else
+	const char *step = op->def->steps[op->step].name;
+
+	if (!op->failed) {
 		op->left &= ~(1U << op->step);
+		return;
+	}
+	log_warn("%s: undoing %s: %s; will be tried again", op->def->name, step,
+	    op->step_err.text);
+	if (op->step_err.code == CERR_UNAVAILABLE)
+		op->step = 0;
 	op->failed = false;
 }
 

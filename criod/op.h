@@ -7,8 +7,10 @@
  * or at once, by op_next that it ended.  When one fails, it and those before
  * it are undone in reverse order (so an undo must be harmless where nothing
  * was done).  What cannot be undone is tried again with back-off until it
- * can; the first step that has an undo (the one that wrote the record) is
- * undone last, after all others have succeeded.
+ * can.  The others are undone meanwhile, unless a peer is only away
+ * (UNAVAILABLE): what it would undo may need the steps before.  The first
+ * step that has an undo (the one that wrote the record) is undone last,
+ * after all others have succeeded.
  */
 
 #include <stddef.h>

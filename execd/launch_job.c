@@ -16,6 +16,7 @@
 #include "execd/launch_job.h"
 #include "imsg/codec.h"
 #include "imsg/helper.h"
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -156,6 +157,7 @@ job_child(struct launch_job *j, int sock, pid_t parent)
 	struct cerr err = { .code = CERR_INTERNAL };
 	struct fixed_fail fail;
 	launch_fn fn = j->undoing ? j->row->undo : j->row->fn;
+	int result;
 
 	/* Nothing goes on without the launcher: execd asks again. */
 	if (j->row->cancel != LAUNCH_HANGUP)
@@ -168,7 +170,11 @@ job_child(struct launch_job *j, int sock, pid_t parent)
 	if (dup3(sock, LAUNCH_JOB_FD, O_CLOEXEC) == -1)
 		_exit(1);
 	job_close_others(j);
-	if (fn(j->l, &j->op, &err) == 0) {
+	if (failpoint("job", msg_info(j->row->type)->name) == 0)
+		result = fn(j->l, &j->op, &err);
+	else
+		result = cerr_errno(&err, "job");
+	if (result == 0) {
 		job_answer(msg_info(j->row->type)->reply, JOB_ID_ANSWER,
 		    &j->op.reply, j->op.out, j->op.nout);
 		_exit(0);

@@ -16,6 +16,7 @@
 
 #include "execd/monitor.h"
 #include "execd/monitor_drop.h"
+#include "lib/failpoint.h"
 
 extern const struct filter filter_monitor;
 
@@ -234,11 +235,15 @@ main(int argc, char **argv)
 	if (argc < MONITOR_ARG_COUNT ||
 	    argc > MONITOR_ARG_COUNT + MONITOR_MORE_MAX)
 		return 2;
+	failpoint_init("monitor");
 	monitor_args(m, argv);
 	for (size_t i = 0; i < sizeof(monitor_steps) / sizeof(*monitor_steps);
 	     i++) {
-		if (monitor_steps[i].fn(m) == -1)
-			monitor_abort(m);
+		if (failpoint(monitor_steps[i].name, NULL) == -1)
+			(void)monitor_fail(m, monitor_steps[i].name);
+		else if (monitor_steps[i].fn(m) == 0)
+			continue;
+		monitor_abort(m);
 	}
 	(void)close(MONITOR_FD_REPORT);
 	monitor_run(m);

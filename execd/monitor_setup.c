@@ -11,6 +11,7 @@
 #include "execd/ctr_flags.h"
 #include "execd/monitor.h"
 #include "imsg/fixed.h"
+#include "lib/failpoint.h"
 #include "lib/record.h"
 
 #define SETUP_OOM_KEY	"oom_kill "
@@ -119,7 +120,8 @@ monitor_exit_write(struct monitor *m)
 	fixed_encode(&fixed_desc_mon_state, &s, buf + RECORD_HEADER);
 	record_header(buf, buf + RECORD_HEADER, len);
 	/* The bytes are there already: this cannot run out of space. */
-	if (pwrite(m->exit_fd, buf, RECORD_HEADER + len, 0) == -1)
+	if (failpoint("exit", NULL) == -1 ||
+	    pwrite(m->exit_fd, buf, RECORD_HEADER + len, 0) == -1)
 		m->log_lost++;
 }
 

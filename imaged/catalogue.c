@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "imaged/catalogue.h"
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -142,8 +143,12 @@ catalogue_begin(struct catalogue *c, struct cerr *err)
 static int
 catalogue_end(struct catalogue *c, int rc, struct cerr *err)
 {
+	if (rc == 0 && failpoint("commit", NULL) == -1)
+		rc = cerr_errno(err, "commit");
 	if (rc == 0)
 		rc = catalogue_exec(c, "COMMIT", err);
+	if (rc == 0 && failpoint("commit", "done") == -1)
+		rc = cerr_errno(err, "commit");
 	if (rc == -1 && !sqlite3_get_autocommit(c->db))
 		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;

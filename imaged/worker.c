@@ -12,6 +12,7 @@
 #include "imsg/codec.h"
 #include "imsg/fixed.h"
 #include "lib/confine.h"
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -145,6 +146,7 @@ worker_run(const struct worker *w, int argc, char **argv)
 	struct cerr err;
 
 	log_init(role_name(w->role));
+	failpoint_init(role_name(w->role));
 	worker_options(&o, argc, argv);
 	log_configure((enum log_level)o.level, (enum log_format)o.format);
 	if (fdio_expect_only(WORKER_ROOT_FD) == -1)

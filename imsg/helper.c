@@ -9,6 +9,7 @@
 #include "imsg/fixed.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -125,6 +126,7 @@ helper_new(const struct helper_def *def, void *ctx, int last_fd)
 	    def->nhandlers + HELPER_NCOMMON > HELPER_HANDLERS_MAX)
 		fatalx("helper_new");
 	log_init(role_name(def->role));
+	failpoint_init(role_name(def->role));
 	if (fdio_expect_only(last_fd) == -1)
 		fatalx("descriptors at start are not exactly 0 to %d", last_fd);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -9,6 +9,7 @@
 #include "imsg/codec.h"
 #include "imsg/fixed.h"
 #include "imsg/link.h"
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
@@ -348,10 +349,25 @@ link_reply_too_long(struct link_call *call, enum msg_type type)
 	link_refuse(call, &err);
 }
 
+static void
+link_refuse_errno(struct link_call *call)
+{
+	struct cerr err;
+
+	(void)cerr_errno(&err, "%s", msg_info(call->type)->name);
+	link_refuse(call, &err);
+}
+
 void
 link_reply(struct link_call *call, enum msg_type type, const void *body,
     const int *fds, size_t nfds)
 {
+	if (type != MSG_FAIL && type != MSG_ERROR &&
+	    failpoint(msg_info(call->type)->name, "answer") == -1) {
+		link_close_fds(fds, nfds);
+		link_refuse_errno(call);
+		return;
+	}
 	if (call->link == NULL) {
 		link_close_fds(fds, nfds);
 	} else if (link_enqueue(call->link, type, call->id, body, fds, nfds) ==
@@ -443,7 +459,10 @@ link_take_call(struct link *link, struct wire_msg *w, struct link_msg *m)
 		LIST_INSERT_HEAD(&link->calls, call, entry);
 		link->ncalls++;
 	}
-	h->fn(link->ctx, call, m);
+	if (failpoint(msg_info(m->type)->name, NULL) == -1 && call != NULL)
+		link_refuse_errno(call);
+	else
+		h->fn(link->ctx, call, m);
 	return NULL;
 }
 

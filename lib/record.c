@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/record.h"
 
@@ -40,13 +41,17 @@ record_write(int dirfd, const char *name, const void *buf, size_t len,
 	if (len > RECORD_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "record %s is too large", name);
+	if (failpoint("record", NULL) == -1)
+		return cerr_errno(err, "write record %s", name);
 	(void)snprintf(aside, sizeof(aside), ".%s.new", name);
 	fd = openat(dirfd, aside,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return cerr_errno(err, "create record %s", name);
 	if (record_fill(fd, buf, len, sync) == -1 ||
+	    failpoint("record", "rename") == -1 ||
 	    renameat(dirfd, aside, dirfd, name) == -1 ||
+	    failpoint("record", "renamed") == -1 ||
 	    (sync && fsync(dirfd) == -1)) {
 		int saved = errno;
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "lib/trim.h"
@@ -296,6 +297,7 @@ parent_log(struct parent *p)
 		errx(1, "%s", err.text);
 	(void)logdest_use(fd);
 	log_init("parent");
+	failpoint_init("parent");
 	log_configure((enum log_level)logdest_level(p->conf, p->debug),
 	    (enum log_format)logdest_format(p->conf, p->debug));
 }

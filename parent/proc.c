@@ -29,11 +29,13 @@
 
 #define PROC_BACKOFF_MS	    50
 #define PROC_BACKOFF_MAX_MS 5000
-#define PROC_STEADY_MS	    30000 /* lived so long: the back-off is reset */
-#define PROC_READY_MS	    60000
-#define PROC_STOP_MS	    4000
-#define PROC_GONE_MS	    1000 /* its link ended, and it should, too */
-#define PROC_FIRST_TRIES    5	 /* before criod was ever ready */
+#ifndef PROC_STEADY_MS
+#define PROC_STEADY_MS 30000 /* lived so long: the back-off is reset */
+#endif
+#define PROC_READY_MS	 60000
+#define PROC_STOP_MS	 4000
+#define PROC_GONE_MS	 1000 /* its link ended, and it should, too */
+#define PROC_FIRST_TRIES 5    /* before criod was ever ready */
 
 enum proc_state {
 	PROC_DOWN,     /* no process; a timer may start one */

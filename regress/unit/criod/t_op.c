@@ -17,7 +17,7 @@ struct world {
 	struct op *op, *waiting;
 	char trace[64];
 	char fails[16];
-	bool later;
+	bool later, away;
 	struct cerr told;
 	int done, undone;
 };
@@ -34,7 +34,8 @@ step(void *ctx, struct op *op, char letter)
 	w->trace[n + 1] = '\0';
 	if (f != NULL) {
 		*f = '-';
-		(void)cerr_set(&err, CERR_ABORTED, "%c", letter);
+		(void)cerr_set(&err, w->away ? CERR_UNAVAILABLE : CERR_ABORTED,
+		    "%c", letter);
 		op_next(op, &err);
 	} else if (w->later && letter == 'b') {
 		w->waiting = op;
@@ -82,13 +83,20 @@ static const struct op_step steps[] = {
 static const struct op_def def = { "test", steps, 3, done, undone };
 
 static void
-run(struct world *w, const char *fails)
+run_away(struct world *w, const char *fails, bool away)
 {
 	memset(w, 0, sizeof(*w));
+	w->away = away;
 	(void)strcpy(w->fails, fails);
 	w->base = event_base_new();
 	w->op = op_start(w->base, &def, w);
 	(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+}
+
+static void
+run(struct world *w, const char *fails)
+{
+	run_away(w, fails, false);
 }
 
 static void
@@ -156,6 +164,23 @@ test_failed_undo_is_told_then_repeated(void **state)
 	event_base_free(w.base);
 }
 
+/* What C would undo may need b: b waits for the peer that C needs. */
+static void
+test_undo_waits_for_a_peer(void **state)
+{
+	struct world w;
+
+	(void)state;
+	run_away(&w, "cC", true);
+	assert_string_equal(w.trace, "abcC");
+	assert_int_equal(w.done, 1);
+	op_hurry(w.op);
+	(void)event_base_loop(w.base, EVLOOP_ONCE);
+	assert_string_equal(w.trace, "abcCCBA");
+	assert_int_equal(w.undone, 1);
+	event_base_free(w.base);
+}
+
 static void
 test_undo_alone(void **state)
 {
@@ -215,6 +240,7 @@ main(void)
 		cmocka_unit_test(test_nothing_from_inside_op_start),
 		cmocka_unit_test(test_each_failure_is_undone),
 		cmocka_unit_test(test_failed_undo_is_told_then_repeated),
+		cmocka_unit_test(test_undo_waits_for_a_peer),
 		cmocka_unit_test(test_undo_alone),
 		cmocka_unit_test(test_later_and_abort),
 		cmocka_unit_test(test_abort_before_the_start),
