@@ -22,6 +22,9 @@ struct fetch {
 	struct digest *hash;
 	int out;
 	struct cerr err; /* why the sink refused; code OK: it did not */
+	struct session *session;
+	bool joined; /* of the bytes of several replies */
+	bool anew;   /* once more from the start, since those did not fit */
 	struct session_call *call;
 	int in;		    /* or a descriptor to copy, */
 	struct event *tick; /* a chunk at each turn of the loop */
@@ -66,6 +69,19 @@ fetch_end(struct fetch *f, const struct cerr *err)
 	done(arg, err != NULL ? &copy : NULL, fd);
 }
 
+static int
+fetch_rewind(struct fetch *f)
+{
+	if (ftruncate(f->out, 0) == -1 || lseek(f->out, 0, SEEK_SET) == -1)
+		return cerr_errno(&f->err, "blob %s", f->digest);
+	f->have = 0;
+	f->joined = false;
+	digest_reset(f->hash);
+	return 0;
+}
+
+static void fetch_from_session(struct fetch *f);
+
 /* All bytes are there: is it what was asked for? */
 static void
 fetch_verify(struct fetch *f)
@@ -76,6 +92,12 @@ fetch_verify(struct fetch *f)
 	digest_final(f->hash, digest);
 	if (strcmp(digest, f->digest) == 0 && lseek(f->out, 0, SEEK_SET) == 0) {
 		fetch_end(f, NULL);
+		return;
+	}
+	/* Another part of another blob may have been sent. */
+	if (f->joined && !f->anew && fetch_rewind(f) == 0) {
+		f->anew = true;
+		fetch_from_session(f);
 		return;
 	}
 	(void)cerr_set(&err, CERR_DATA_LOSS,
@@ -104,13 +126,9 @@ fetch_begin(void *arg, long status, int64_t length)
 {
 	struct fetch *f = arg;
 
-	if (status == 200 && f->have > 0) {
-		if (ftruncate(f->out, 0) == -1 ||
-		    lseek(f->out, 0, SEEK_SET) == -1)
-			return cerr_errno(&f->err, "blob %s", f->digest);
-		f->have = 0;
-		digest_reset(f->hash);
-	}
+	if (status == 200 && f->have > 0 && fetch_rewind(f) == -1)
+		return -1;
+	f->joined = f->have > 0;
 	if (length >= 0 && (uint64_t)length != f->size - f->have)
 		return cerr_set(&f->err, CERR_DATA_LOSS,
 		    "blob %s has not the size that the manifest says",
@@ -157,7 +175,7 @@ fetch_got(void *arg, const struct http_reply *reply, const struct cerr *err)
 static const struct http_sink fetch_sink = { fetch_begin, fetch_data };
 
 static void
-fetch_from_session(struct fetch *f, struct session *s)
+fetch_from_session(struct fetch *f)
 {
 	struct session_request r = {
 		.kind = "blobs",
@@ -168,7 +186,7 @@ fetch_from_session(struct fetch *f, struct session *s)
 		.arg = f,
 	};
 
-	f->call = session_get(s, &r);
+	f->call = session_get(f->session, &r);
 }
 
 /* ---- from a descriptor ---- */
@@ -231,7 +249,8 @@ fetch_start(const struct fetch_def *def)
 	if (f->out == -1)
 		(void)cerr_errno(&f->err, "blob %s: temporary file", f->digest);
 	if (f->out != -1 && def->session != NULL) {
-		fetch_from_session(f, def->session);
+		f->session = def->session;
+		fetch_from_session(f);
 		return f;
 	}
 	f->tick = evtimer_new(def->base, fetch_tick, f);

@@ -444,6 +444,19 @@ http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	return fd;
 }
 
+/* TCP, and a proxy's tunnel, are there: the handshake has a time of its own. */
+static CURLcode
+http_handshake(CURL *easy, void *context, void *arg)
+{
+	struct http_call *c = arg;
+
+	(void)easy;
+	(void)context;
+	http_set_phase(c, HTTP_CONNECTING);
+	c->secured = true;
+	return CURLE_OK;
+}
+
 /* There is a connection, perhaps one that another call has opened. */
 static int
 http_connected(void *arg, char *peer, char *own, int peer_port, int own_port)
@@ -467,6 +480,9 @@ http_set_functions(struct http_call *c)
 	(void)curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETFUNCTION,
 	    http_open_socket);
 	(void)curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETDATA, c);
+	(void)curl_easy_setopt(c->easy, CURLOPT_SSL_CTX_FUNCTION,
+	    http_handshake);
+	(void)curl_easy_setopt(c->easy, CURLOPT_SSL_CTX_DATA, c);
 	(void)curl_easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, http_connected);
 	(void)curl_easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
 	(void)curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);

@@ -27,8 +27,8 @@ struct registry_header;
 
 /* Seconds. */
 struct http_limits {
-	unsigned int connect;  /* names and TCP */
-	unsigned int tls;      /* the handshake; a proxy's tunnel too */
+	unsigned int connect;  /* names, TCP, a proxy's tunnel */
+	unsigned int tls;      /* the handshake */
 	unsigned int header;   /* from the request to the end of its headers */
 	unsigned int idle;     /* during which rate is measured */
 	unsigned int rate;     /* bytes a second */

@@ -41,28 +41,12 @@ http_waits_for_other(const struct http_call *c)
 	return false;
 }
 
-/* TCP is there: the handshake has a time of its own. */
-static void
-http_look_for_tls(struct http_call *c)
-{
-	curl_off_t connected = 0;
-
-	if (c->secured || !c->opened || !c->here.tls)
-		return;
-	(void)curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME_T, &connected);
-	if (connected == 0)
-		return;
-	c->secured = true;
-	c->since = mono_now();
-}
-
 static bool
 http_late_connecting(struct http_call *c, char *text, size_t size)
 {
 	const struct http_limits *l = c->http->limits;
 	unsigned int s = c->secured ? l->tls : l->connect;
 
-	http_look_for_tls(c);
 	if (http_waits_for_other(c))
 		s = l->connect + l->tls;
 	if (http_since_ms(c->since) < http_ms(s))

@@ -74,7 +74,10 @@ def certificates(tmp_path_factory):
     result = {"ca": str(d / "ca.pem")}
     for name, san, days in (("good", "IP:127.0.0.1", "30"),
                             ("expired", "IP:127.0.0.1", "-1"),
-                            ("wrong", "DNS:elsewhere.example", "30")):
+                            ("wrong", "DNS:elsewhere.example", "30"),
+                            ("named", "DNS:registry.test,DNS:auth.test,"
+                             "DNS:other.example,IP:::1", "30"),
+                            ("client", "DNS:client", "30")):
         run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
             "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
             "-subj", "/CN=" + name)

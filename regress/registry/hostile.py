@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import io
 import json
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -108,6 +109,12 @@ def index(entries, family="oci"):
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
+
+    def __init__(self, address, handler):
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
     request_queue_size = 128
     sent = 0  # bytes of endless answers
     begun = 0  # endless answers: what is retried gets several
@@ -120,7 +127,8 @@ class Registry:
     """hooks: (kind, repository) or (kind, repository, name) to a function of
     the handler, which answers by itself."""
 
-    def __init__(self, host="127.0.0.1", port=0, tls=None):
+    def __init__(self, host="127.0.0.1", port=0, tls=None, client_ca=None,
+                 name=None):
         self.manifests, self.blobs, self.hooks = {}, {}, {}
         self.log, self.auth = [], None
         registry = self
@@ -148,13 +156,20 @@ class Registry:
         self.server = Server((host, port), Handler)
         self.scheme = "http"
         if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
+            context = tls
+            if not isinstance(tls, ssl.SSLContext):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*tls)
+            if client_ca is not None:
+                context.load_verify_locations(client_ca)
+                context.verify_mode = ssl.CERT_REQUIRED
             self.server.socket = context.wrap_socket(
                 self.server.socket, server_side=True,
                 do_handshake_on_connect=False)
             self.scheme = "https"
-        self.host = "%s:%d" % (host, self.server.server_address[1])
+        self.port = self.server.server_address[1]
+        self.host = ("[%s]:%d" if ":" in host else "%s:%d") % (
+            name or host, self.port)
         self.url = f"{self.scheme}://{self.host}"
         threading.Thread(target=self.server.serve_forever,
                          kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -180,6 +195,7 @@ class Registry:
         self.log.append({"path": h.path, "method": h.command,
                          "authorization": h.headers.get("Authorization"),
                          "range": h.headers.get("Range"),
+                         "headers": h.headers,
                          "accept": h.headers.get("Accept"),
                          "body": h.rfile.read(length)})
         path = urllib.parse.urlsplit(h.path).path
