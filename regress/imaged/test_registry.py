@@ -1,12 +1,17 @@
 """Against Debian's docker-registry, with images made by umoci and pushed by
 skopeo."""
+import base64
+import json
 import os
 import shutil
 import socket
 import subprocess
 import time
+import urllib.parse
 
+import between
 import drive
+import hostile
 import pytest
 
 NEEDED = ["docker-registry", "skopeo", "umoci", "busybox"]
@@ -132,3 +137,120 @@ def test_basic(start, tmp_path, layout):
     finally:
         process.terminate()
         process.wait()
+
+
+TLS = """  tls:
+    certificate: {cert}
+    key: {key}
+"""
+
+
+@pytest.fixture
+def secure(tmp_path, layout, certificates):
+    """secure(extra, *skopeo's options): a registry with TLS and
+    busybox:1 in it."""
+    running = []
+
+    def begin(extra="", *options):
+        cert, key = certificates["good"]
+        process, host = serve(str(tmp_path / "r"),
+                              TLS.format(cert=cert, key=key) + extra)
+        running.append(process)
+        push(layout, host, "busybox:1", *options)
+        return int(host.rsplit(":", 1)[1])
+
+    yield begin
+    for p in running:
+        p.terminate()
+        p.wait()
+
+
+@pytest.mark.parametrize("http2", [True, False])
+def test_connections(start, secure, certificates, http2):
+    """By HTTP/2 one connection serves documents and layers at once."""
+    port = secure("" if http2 else "  http2:\n    disabled: true\n")
+    wire = between.Wire(port)
+    im = start(ca=certificates["ca"])
+    ident = im.pull(f"{wire.host}/busybox:1")
+    assert len(im.lease("c" * 64, ident).layers) == 2
+    assert wire.count == 1 if http2 else wire.count > 1
+    wire.stop()
+
+
+def test_cut_http2(start, secure, certificates):
+    """All streams of a connection are cut at once, again and again."""
+    wire = between.Wire(secure(), [200000] * 100)
+    im = start(ca=certificates["ca"])
+    ident = im.pull(f"{wire.host}/busybox:1")
+    assert im.status(ident) is not None
+    assert wire.count > 3
+    wire.stop()
+
+
+def sign(claims, cert, key):
+    """A JSON web token by the key of a certificate that it contains."""
+    def part(raw):
+        return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+    der = subprocess.run(["openssl", "x509", "-in", cert, "-outform", "DER"],
+                         check=True, stdout=subprocess.PIPE).stdout
+    head = {"typ": "JWT", "alg": "RS256",
+            "x5c": [base64.b64encode(der).decode()]}
+    text = b".".join(part(json.dumps(d).encode()) for d in (head, claims))
+    made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key],
+                          input=text, check=True, stdout=subprocess.PIPE)
+    return (text + b"." + part(made.stdout)).decode()
+
+
+class TokenServer(hostile.Registry):
+    """Gives u, s3cret tokens that a registry believes; "refresh" is an
+    identity token."""
+
+    def __init__(self, directory, **kw):
+        super().__init__(**kw)
+        self.pair = [f"{directory}/token.pem", f"{directory}/token.key"]
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+            "-out", self.pair[0], "-keyout", self.pair[1], "-subj",
+            "/CN=tokens", "-days", "2")
+        self.hooks["path", "/token"] = self.give
+        self.basic = "Basic " + base64.b64encode(b"u:s3cret").decode()
+
+    def give(self, h):
+        asked = urllib.parse.parse_qs(self.log[-1]["body"].decode() or
+                                      urllib.parse.urlsplit(h.path).query)
+        good = h.headers.get("Authorization") == self.basic or \
+            asked.get("refresh_token") == ["refresh"]
+        if not good:
+            return h.reply(401)
+        kind, name, actions = asked["scope"][0].split(":")
+        now = int(time.time())
+        token = sign({
+            "iss": "tokens", "sub": "u", "aud": "registry", "exp": now + 300,
+            "nbf": now - 10, "iat": now, "jti": str(now),
+            "access": [{"type": kind, "name": name,
+                        "actions": actions.split(",")}]}, *self.pair)
+        key = "access_token" if "refresh_token" in asked else "token"
+        return h.reply(200, json.dumps({key: token}).encode())
+
+
+@pytest.mark.parametrize("auth", [
+    {"username": "u", "password": "s3cret"}, {"identity_token": "refresh"}])
+def test_token(start, secure, certificates, tmp_path, auth):
+    tokens = TokenServer(str(tmp_path), tls=certificates["good"])
+    port = secure(f"""auth:
+  token:
+    realm: {tokens.url}/token
+    service: registry
+    issuer: tokens
+    rootcertbundle: {tokens.pair[0]}
+""", "--dest-creds=u:s3cret")
+    im = start(ca=certificates["ca"])
+    name = f"127.0.0.1:{port}/busybox:1"
+    assert im.status(im.pull(name, **auth)) is not None
+    with pytest.raises(drive.Failed) as e:
+        im.pull(name)
+    assert e.value.code == "UNAUTHENTICATED"
+    with pytest.raises(drive.Failed) as e:
+        im.pull(name, username="u", password="other")
+    assert e.value.code == "UNAUTHENTICATED" and "other" not in e.value.text
+    tokens.stop()
