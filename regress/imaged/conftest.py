@@ -5,7 +5,8 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "registry")]
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "registry"),
+                os.path.join(HERE, "..", "grpc")]
 
 import drive  # noqa: E402
 import hostile  # noqa: E402

@@ -11,6 +11,7 @@ import warnings
 
 import between
 import drive
+import h2raw
 import hostile
 import pytest
 from hostile import Image
@@ -275,70 +276,65 @@ def bystander(im, registry):
     raise AssertionError("a bystander was held up")
 
 
-def late(im, registry, name, text, **auth):
-    started = im.start_pull(name, **auth)
-    bystander(im, registry)
-    with pytest.raises(drive.Failed) as e:
-        im.end_pull(started, timeout=60)
-    assert e.value.code == "UNKNOWN" and text in e.value.text, e.value
-    assert e.value.text.startswith("RegistryUnavailable: ")
+def failures(im, pulls):
+    """pulls: name to (what was started, text of the error)."""
+    result = {}
+    for case, (started, text) in pulls.items():
+        with pytest.raises(drive.Failed) as e:
+            im.end_pull(started, timeout=60)
+        assert text in e.value.text, (case, e.value)
+        result[case] = e.value
     assert im.list() == []
     assert os.listdir(os.path.join(im.root, "tmp")) == []
+    return result
 
 
-def test_slow_connect(start, registry):
-    """A socket whose queue is full answers no SYN."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
+@pytest.fixture
+def full():
+    """A socket whose queue is full: it answers no SYN."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(0)
         fill = [socket.socket() for _ in range(4)]
-        for s in fill:
-            s.setblocking(False)
-            s.connect_ex(full.getsockname())
-        host = "127.0.0.1:%d" % full.getsockname()[1]
-        im = start(registries=insecure(registry.host) +
-                   [drive.registry("slow", mirrors=[])], transfer=SHORT)
-        late(im, registry, f"{host}/app:v1",
-             "no connection within 2 seconds")
-        for s in fill:
-            s.close()
+        for other in fill:
+            other.setblocking(False)
+            other.connect_ex(s.getsockname())
+        yield "127.0.0.1:%d" % s.getsockname()[1]
+        for other in fill:
+            other.close()
 
 
-def test_slow_handshake(start, made, registry):
-    im = start(registries=insecure(registry.host), transfer=SHORT)
-    silent = made(Silent())
-    late(im, registry, f"{silent.host}/app:v1", "no TLS within 2 seconds")
+OKAY = b"HTTP/1.1 200 OK\r\n"
+SLOW = {
+    "headers": (b"", None, "no answer within 2 seconds"),
+    "each header": (OKAY, b"X: y\r\n", "no answer within 2 seconds"),
+    "one header": (OKAY + b"X: ", b"x", "no answer within 2 seconds"),
+    "body": (OKAY + b"Content-Length: 9999\r\n\r\n", None,
+             "nothing came for 2 seconds"),
+    "trickle": (OKAY + b"Content-Length: 9999\r\n\r\n", b" ",
+                "less than 1024 bytes a second came for 2 seconds"),
+    # fast enough at every moment, and yet it takes too long
+    "document": (OKAY + b"Content-Length: 999999\r\n\r\n", b" " * 2000,
+                 "not all of it came in 4 seconds"),
+}
 
 
-@pytest.mark.parametrize("words,every", [
-    (b"", None), (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-    (b"HTTP/1.1 200 OK\r\nX: ", b"x")])
-def test_slow_headers(start, made, registry, words, every):
-    silent = made(Silent(words, every))
-    im = start(registries=insecure(registry.host, silent.host),
-               transfer=SHORT)
-    late(im, registry, f"{silent.host}/app:v1", "no answer within 2 seconds")
-
-
-@pytest.mark.parametrize("every,text", [
-    (None, "nothing came for 2 seconds"),
-    (b" ", "less than 1024 bytes a second came for 2 seconds")])
-def test_slow_body(start, made, registry, every, text):
-    silent = made(Silent(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",
-                         every))
-    im = start(registries=insecure(registry.host, silent.host),
-               transfer=SHORT)
-    late(im, registry, f"{silent.host}/app:v1", text)
-
-
-def test_slow_document(start, made, registry):
-    """Fast enough at every moment, and yet it takes too long."""
-    silent = made(Silent(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b" " * 2000))
-    im = start(registries=insecure(registry.host, silent.host),
-               transfer=SHORT)
-    late(im, registry, f"{silent.host}/app:v1",
-         "not all of it came in 4 seconds")
+def test_slow(start, made, registry, full):
+    """Every step has its limit, and says which it was."""
+    silent = {case: made(Silent(words, every))
+              for case, (words, every, _) in SLOW.items()}
+    plain = [s.host for s in silent.values()]
+    im = start(registries=insecure(registry.host, *plain), transfer=SHORT)
+    pulls = {case: (im.start_pull(f"{s.host}/app:v1"), SLOW[case][2])
+             for case, s in silent.items()}
+    pulls["connect"] = (im.start_pull(f"{full}/app:v1"),
+                        "no connection within 2 seconds")
+    pulls["handshake"] = (im.start_pull(made(Silent()).host + "/app:v1"),
+                          "no TLS within 2 seconds")
+    bystander(im, registry)
+    for case, e in failures(im, pulls).items():
+        assert e.code == "UNKNOWN", (case, e)
+        assert e.text.startswith("RegistryUnavailable: "), (case, e)
 
 
 def stalled(data, at):
@@ -565,3 +561,78 @@ def test_all_mirrors_fail(start, made, registry):
         registry.host, insecure=True, mirrors=[(mirror.host, True)])])
     e = refused(im, registry.host + "/app:v1", "NOT_FOUND", registry.host)
     assert mirror.host in e.text and "403" in e.text
+
+
+# HTTP/2 by hand
+
+def frames(*all_of_them):
+    return b"".join(h2raw.frame(*f) for f in all_of_them)
+
+
+SETTINGS = (h2raw.SETTINGS, 0, 0, b"")
+OK = b"\x88"  # :status 200
+SPOILS = {
+    "nothing": b"",
+    "not HTTP/2": b"HTTP/1.1 200 OK\r\n\r\n",
+    "no frame": b"\xff" * 1000,
+    "max frame size 0": frames(
+        (h2raw.SETTINGS, 0, 0, b"\0\5\0\0\0\0"), (h2raw.HEADERS, 0, 1, OK)) +
+        frames((h2raw.CONT, 0, 1, b"")) * 10000,
+    "endless continuation": frames(
+        SETTINGS, (h2raw.HEADERS, 0, 1, OK)) +
+        frames((h2raw.CONT, 0, 1, h2raw.field("x", "y" * 1000))) * 3000,
+    "many headers": frames(
+        SETTINGS, (h2raw.HEADERS, 4, 1, OK + h2raw.field(
+            "x-a", "y" * 100) * 120)) * 20,
+    "bad compression": frames(
+        SETTINGS, (h2raw.HEADERS, 4, 1, b"\xff" * 100)),
+    "reset": frames(SETTINGS, (h2raw.RST, 0, 1, b"\0\0\0\1")),
+    "goaway": frames(SETTINGS, (h2raw.GOAWAY, 0, 0, b"\0" * 8)),
+    "pings": frames(SETTINGS) +
+        frames((h2raw.PING, 0, 0, b"\0" * 8)) * 100000,
+    "settings": frames(SETTINGS) * 100000,
+    "push": frames(SETTINGS, (h2raw.PUSH, 4, 1, b"\0\0\0\2" + OK)),
+    "window": frames(SETTINGS, (h2raw.WINDOW, 0, 0, b"\x7f\xff\xff\xff")) * 9,
+    "data first": frames(SETTINGS, (h2raw.DATA, 0, 1, b"x" * 1000)),
+    "endless data": frames(SETTINGS, (h2raw.HEADERS, 4, 1, OK)) +
+        frames((h2raw.DATA, 0, 1, b" " * 16000)) * 2000,
+    "headers alone": frames(SETTINGS, (h2raw.HEADERS, 4, 1, OK)),
+    "no end": frames(SETTINGS, (h2raw.HEADERS, 4, 1, OK),
+                     (h2raw.DATA, 0, 1, b"{")),
+}
+
+
+class Spoiler(between.Listener):
+    """A server that agrees on HTTP/2 and then sends these bytes."""
+
+    def __init__(self, pair, spoil):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*pair)
+        self.context.set_alpn_protocols(["h2"])
+        self.spoil = spoil
+        super().__init__()
+
+    def serve(self, conn):
+        with self.context.wrap_socket(conn, server_side=True) as tls:
+            assert tls.selected_alpn_protocol() == "h2"
+            tls.recv(1 << 16)
+            tls.settimeout(20)
+            tls.sendall(self.spoil)
+            while tls.recv(1 << 16):
+                pass
+
+
+def test_http2(start, made, certificates, registry):
+    """All at once: none disturbs another, nor honest pulls."""
+    im = start(ca=certificates["ca"], transfer=SHORT,
+               registries=insecure(registry.host))
+    spoilers = {case: made(Spoiler(certificates["good"], spoil))
+                for case, spoil in SPOILS.items()}
+    pulls = {case: (im.start_pull(f"{s.host}/app:v1"), "")
+             for case, s in spoilers.items()}
+    bystander(im, registry)
+    for case, e in failures(im, pulls).items():
+        assert spoilers[case].host in e.text, (case, e)
+        assert e.code in ("UNKNOWN", "DATA_LOSS"), (case, e)
+        assert spoilers[case].count < 8, case
+    assert im.memory_kb("Rss") < 96 * 1024
