@@ -196,6 +196,17 @@ auth_creds_new(const struct auth_given *g, struct auth_creds **creds,
 	return 0;
 }
 
+struct auth_creds *
+auth_creds_none(void)
+{
+	static const struct auth_given none;
+	struct auth_creds *c;
+
+	if (auth_creds_new(&none, &c, NULL) == -1)
+		fatalx("auth: no credentials");
+	return c;
+}
+
 static bool
 auth_is_docker(const char *host)
 {

@@ -37,6 +37,7 @@ struct auth_creds {
 /* *creds has one reference.  INVALID_ARGUMENT. */
 int auth_creds_new(const struct auth_given *given, struct auth_creds **creds,
     struct cerr *err) __attribute__((warn_unused_result));
+struct auth_creds *auth_creds_none(void); /* one reference */
 struct auth_creds *auth_creds_ref(struct auth_creds *c);
 void auth_creds_unref(struct auth_creds *c); /* wipes */
 bool auth_creds_any(const struct auth_creds *c);

@@ -1,13 +1,19 @@
 include imaged/unpack.mk imaged/store.mk
 
+# From what was read of the configuration to where images are; with ref.c and
+# digest.c.
+REGCONF_SRCS = imaged/auth.c imaged/authfile.c imaged/hosts.c \
+	imaged/regconf.c imaged/regconf_read.c imaged/registry.c \
+	imaged/toml.c imaged/trust.c
+
 PROGRAMS += imaged
 imaged_OUT = libexec/criod/imaged
-imaged_SRCS = imaged/main.c imaged/address.c imaged/auth.c imaged/fetch.c \
-	imaged/holds.c imaged/hostfile.c imaged/http.c imaged/http_head.c \
-	imaged/http_opt.c imaged/http_time.c imaged/images.c imaged/import.c \
-	imaged/manifest.c imaged/proxy.c \
-	imaged/pull.c imaged/pulls.c imaged/registry.c imaged/session.c \
-	imaged/share.c imaged/url.c $(STORE_SRCS) $(GUARD_SRCS)
+imaged_SRCS = imaged/main.c imaged/address.c imaged/fetch.c imaged/holds.c \
+	imaged/hostfile.c imaged/http.c imaged/http_head.c imaged/http_opt.c \
+	imaged/http_time.c imaged/images.c imaged/import.c imaged/manifest.c \
+	imaged/nsauth.c imaged/proxy.c imaged/pull.c imaged/pulls.c \
+	imaged/session.c imaged/share.c imaged/url.c $(REGCONF_SRCS) \
+	$(STORE_SRCS) $(GUARD_SRCS)
 imaged_LIBS = base confine fixed link proto helperboot json
 imaged_PKGS = $(STORE_PKGS) libcurl libcap-ng libprotobuf-c
 imaged_CALLS = imaged/imaged.calls

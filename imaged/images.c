@@ -5,6 +5,7 @@
 #include "imaged/images.h"
 #include "imaged/imgconf.h"
 #include "imaged/ref.h"
+#include "imaged/registry.h"
 #include "imaged/store.h"
 #include "imsg/helper.h"
 #include "lib/log.h"
@@ -51,23 +52,36 @@ images_refuse(struct link_call *call, enum cerr_code code, const char *text)
 	link_refuse(call, &err);
 }
 
+static const struct store_image *
+images_find_ref(struct store *s, const struct ref *ref)
+{
+	char name[REF_TEXT_SIZE];
+
+	if (ref->digest[0] != '\0')
+		ref_at_digest(ref, ref->digest, name);
+	else
+		ref_tagged(ref, name);
+	return store_image_find(s, name);
+}
+
 /* A name in whatever form a client writes it, or an id. */
 static const struct store_image *
-images_find(struct store *s, const char *what)
+images_find(const struct images_ctx *c, const char *what)
 {
-	struct ref ref;
-	struct cerr err;
-	char name[REF_TEXT_SIZE];
+	struct ref refs[REGISTRY_CANDIDATES_MAX], plain;
 	const struct store_image *im = NULL;
+	size_t n = 0;
 
-	if (!digest_valid(what) && ref_parse(what, &ref, &err) == 0) {
-		if (ref.digest[0] != '\0')
-			ref_at_digest(&ref, ref.digest, name);
-		else
-			ref_tagged(&ref, name);
-		im = store_image_find(s, name);
+	if (!digest_valid(what) && ref_parse(what, &plain, NULL) == 0) {
+		if (registry_candidates(c->registries, what, false, refs, &n,
+			NULL) == -1)
+			n = 0;
+		for (size_t i = 0; i < n && im == NULL; i++)
+			im = images_find_ref(c->store, &refs[i]);
+		if (im == NULL) /* imported, perhaps */
+			im = images_find_ref(c->store, &plain);
 	}
-	return im != NULL ? im : store_image_find(s, what);
+	return im != NULL ? im : store_image_find(c->store, what);
 }
 
 /* ---- an image as CRI has it ---- */
@@ -164,7 +178,7 @@ images_list(void *ctx, struct link_call *call, struct link_msg *m)
 
 	if (*filter != '\0') {
 		items = images_alloc(1, sizeof(*items));
-		im = images_find(c->store, filter);
+		im = images_find(c, filter);
 		if (im != NULL)
 			images_fill(&items[n++], im);
 	} else {
@@ -235,8 +249,8 @@ images_status(void *ctx, struct link_call *call, struct link_msg *m)
 		    "image.image: empty");
 		return;
 	}
-	images_reply_status(c->store, call,
-	    images_find(c->store, req->image->image), req->verbose);
+	images_reply_status(c->store, call, images_find(c, req->image->image),
+	    req->verbose);
 }
 
 static void
@@ -263,7 +277,7 @@ images_remove(void *ctx, struct link_call *call, struct link_msg *m)
 		    "image.image: empty");
 		return;
 	}
-	im = images_find(c->store, req->image->image);
+	im = images_find(c, req->image->image);
 	if (im == NULL)
 		images_removed(call, NULL);
 	else
@@ -344,7 +358,7 @@ images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct images_ctx *c = ctx;
 	const Criod__LeaseGet *req = m->body;
-	const struct store_image *im = images_find(c->store, req->image);
+	const struct store_image *im = images_find(c, req->image);
 	Criod__Lease body = CRIOD__LEASE__INIT;
 	struct imgconf *conf;
 	struct cerr err;

@@ -10,11 +10,13 @@
 #include "imsg/link.h"
 
 struct helper;
+struct regconf;
 struct store;
 
 struct images_ctx {
 	struct helper *helper;
 	struct store *store;
+	const struct regconf *registries; /* what short names mean */
 };
 
 void images_list(void *ctx, struct link_call *call, struct link_msg *m);

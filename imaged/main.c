@@ -39,6 +39,7 @@
 #include "imaged/proxy.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
+#include "imaged/regconf.h"
 #include "imaged/share.h"
 #include "imaged/store.h"
 
@@ -238,6 +239,7 @@ static int
 imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 {
 	struct imaged *im = ctx;
+	struct pulls_def pulls;
 
 	if (boot->imaged == NULL || boot->imaged->transfer == NULL)
 		return cerr_set(err, CERR_INTERNAL, "BOOT is for another role");
@@ -245,8 +247,8 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	    (mkdir("/etc", 0700) == -1 && errno != EEXIST))
 		return cerr_errno(err, "make a directory of the store");
 	im->env.base = helper_base(im->images.helper);
-	im->env.conf = boot->imaged;
 	im->env.guard = guard_new(boot->imaged->policy, boot->imaged->n_policy);
+	im->env.registries = im->images.registries = regconf_new(boot->imaged);
 	im->env.store = imaged_open_store(im, boot->imaged, err);
 	if (im->env.store == NULL)
 		return -1;
@@ -255,7 +257,10 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	im->env.import = import_new(im->env.base);
 	im->env.shares = shares_new(im->env.base, im->env.store, IMAGED_TMP);
 	imaged_parallel(im, boot->imaged);
-	im->pulls = pulls_new(&im->env);
+	pulls = (struct pulls_def){ .env = &im->env,
+		.parent = helper_link(im->images.helper, ROLE_PARENT),
+		.namespaced = boot->imaged->namespaced_auth };
+	im->pulls = pulls_new(&pulls);
 	return 0;
 }
 

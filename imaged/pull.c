@@ -553,9 +553,37 @@ pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
 	return p;
 }
 
+/*
+ * What a place may be shown: those of the request are the registry's own, or of
+ * the host that they name; other places have those that files give for them.
+ */
+static struct auth_creds *
+pull_creds(const struct registry_endpoint *e, const struct ref *ref,
+    struct auth_creds *given)
+{
+	if (auth_creds_any(given) && auth_creds_for(given, e->host) &&
+	    (given->server[0] != '\0' || registry_is_own(e, ref)))
+		return auth_creds_ref(given);
+	return e->creds != NULL ? auth_creds_ref(e->creds) : auth_creds_none();
+}
+
+/* A mirror that does not answer must not hold up the next. */
+static struct session *
+pull_session(struct pull *p, const struct registry_endpoint *e,
+    struct auth_creds *given, bool last)
+{
+	struct auth_creds *creds = pull_creds(e, &p->ref, given);
+	struct session *s = session_new(&p->env->session, e, creds,
+	    last ? SESSION_TRIES_MAX : 1);
+
+	auth_creds_unref(creds);
+	return s;
+}
+
 struct pull *
 pull_start(const struct pull_env *env, const struct ref *ref,
-    struct auth_creds *creds, pull_done_fn done, void *arg, struct cerr *err)
+    struct auth_creds *creds, const struct authfile *auth, pull_done_fn done,
+    void *arg, struct cerr *err)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
 	struct timeval total = { (time_t)env->total, 0 };
@@ -563,14 +591,12 @@ pull_start(const struct pull_env *env, const struct ref *ref,
 	struct pull *p;
 	size_t n, first;
 
-	if (registry_endpoints(env->conf, ref, e, &n, err) == -1)
+	if (registry_endpoints(env->registries, ref, auth, e, &n, err) == -1)
 		return NULL;
 	ref_text(ref, text);
 	p = pull_new(env, ref, done, arg);
-	/* A mirror that does not answer must not hold up the next. */
 	for (size_t i = 0; i < n; i++)
-		p->sessions[i] = session_new(&env->session, &e[i], creds,
-		    i + 1 < n ? 1 : SESSION_TRIES_MAX);
+		p->sessions[i] = pull_session(p, &e[i], creds, i + 1 == n);
 	p->nsessions = n;
 	first = pull_next_place(p, 0);
 	if (first == n || pull_next_source(p, 0) == n) {

@@ -12,14 +12,15 @@
 #include "imaged/session.h"
 #include "lib/cerr.h"
 
-struct Criod__BootImaged;
 struct auth_creds;
+struct authfile;
 struct event_base;
 struct guard;
 struct import;
 struct shares;
 struct manifest_platform;
 struct pull;
+struct regconf;
 struct store;
 
 /* What all pulls share; all borrowed. */
@@ -29,8 +30,8 @@ struct pull_env {
 	struct session_env session;
 	struct shares *shares;
 	struct import *import;
-	const struct Criod__BootImaged *conf;
 	const struct guard *guard;
+	const struct regconf *registries;
 	const struct manifest_platform *platform;
 	size_t parallel;    /* layers of one pull at once */
 	unsigned int total; /* seconds that a pull may take; 0: any */
@@ -40,12 +41,13 @@ struct pull_env {
 typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
 
 /*
- * done is called once, from the loop, unless cancelled.  creds is referenced.
+ * done is called once, from the loop, unless cancelled.  creds, for the
+ * registry itself, is referenced; auth, which may be NULL, borrowed for now.
  * NULL with err if it cannot begin.
  */
 struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
-    struct auth_creds *creds, pull_done_fn done, void *arg, struct cerr *err)
-    __attribute__((warn_unused_result));
+    struct auth_creds *creds, const struct authfile *auth, pull_done_fn done,
+    void *arg, struct cerr *err) __attribute__((warn_unused_result));
 /* From blobs that were passed; digest is the manifest's or index's. */
 struct pull *pull_import(const struct pull_env *env, const struct ref *ref,
     const char *digest, pull_done_fn done, void *arg);

@@ -11,9 +11,12 @@
 #include "proto/msg.pb-c.h"
 
 #include "imaged/auth.h"
+#include "imaged/authfile.h"
 #include "imaged/import.h"
+#include "imaged/nsauth.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
+#include "imaged/registry.h"
 
 struct pulls_wait {
 	TAILQ_ENTRY(pulls_wait) entry;
@@ -27,23 +30,42 @@ struct pulls_job {
 	char key[DIGEST_SIZE]; /* of reference and credentials; "": import */
 	struct pull *pull;
 	enum msg_type answer;
+	/* What a short name may be: one after the other. */
+	struct ref refs[REGISTRY_CANDIDATES_MAX];
+	size_t nrefs, next;
+	struct auth_creds *creds; /* one reference; NULL: import */
+	struct nsauth *asked;	  /* before all else; NULL */
+	struct authfile *auth;	  /* what it gave; NULL */
+	struct cerr err;	  /* what stopped those before */
 	TAILQ_HEAD(, pulls_wait) waits;
 };
 
+/* A request that was understood. */
+struct pulls_want {
+	const char *text;
+	struct ref plain; /* text as if there were no aliases */
+	struct ref refs[REGISTRY_CANDIDATES_MAX];
+	size_t nrefs;
+	const char *namespace; /* to look for credentials for; "" */
+	struct auth_creds *creds;
+};
+
 struct pulls {
+	struct pulls_def def;
 	const struct pull_env *env;
 	TAILQ_HEAD(, pulls_job) jobs;
 	size_t count;
 };
 
 struct pulls *
-pulls_new(const struct pull_env *env)
+pulls_new(const struct pulls_def *def)
 {
 	struct pulls *ps = calloc(1, sizeof(*ps));
 
 	if (ps == NULL)
 		fatal("pulls: calloc");
-	ps->env = env;
+	ps->def = *def;
+	ps->env = def->env;
 	TAILQ_INIT(&ps->jobs);
 	return ps;
 }
@@ -53,6 +75,9 @@ pulls_job_free(struct pulls_job *job)
 {
 	TAILQ_REMOVE(&job->pulls->jobs, job, entry);
 	job->pulls->count--;
+	auth_creds_unref(job->creds);
+	nsauth_cancel(job->asked);
+	authfile_free(job->auth);
 	free(job);
 }
 
@@ -68,23 +93,50 @@ pulls_answer(struct link_call *call, enum msg_type type, const char *id)
 	link_reply(call, type, &r, NULL, 0);
 }
 
+/* The first error is told by its code, the others by their text. */
 static void
-pulls_done(void *arg, const struct cerr *err, const char *id)
+pulls_note(struct pulls_job *job, const struct cerr *err)
 {
-	struct pulls_job *job = arg;
+	char text[CERR_TEXT_MAX];
+
+	log_info("%s", err->text);
+	if (job->err.text[0] == '\0') {
+		job->err = *err;
+		return;
+	}
+	memcpy(text, job->err.text, sizeof(text));
+	(void)cerr_set(&job->err, job->err.code, "%s; %s", text, err->text);
+}
+
+/* With the image's id, or without because of what was noted. */
+static void
+pulls_end(struct pulls_job *job, const char *id)
+{
 	struct pulls_wait *w;
 
-	if (err != NULL)
-		log_info("%s", err->text);
 	while ((w = TAILQ_FIRST(&job->waits)) != NULL) {
 		TAILQ_REMOVE(&job->waits, w, entry);
-		if (err != NULL)
-			link_refuse(w->call, err);
+		if (id == NULL)
+			link_refuse(w->call, &job->err);
 		else
 			pulls_answer(w->call, job->answer, id);
 		free(w);
 	}
 	pulls_job_free(job);
+}
+
+static bool pulls_try(struct pulls_job *job);
+
+static void
+pulls_done(void *arg, const struct cerr *err, const char *id)
+{
+	struct pulls_job *job = arg;
+
+	job->pull = NULL;
+	if (err != NULL)
+		pulls_note(job, err);
+	if (err == NULL || !pulls_try(job))
+		pulls_end(job, id);
 }
 
 /* A caller has left. */
@@ -154,39 +206,73 @@ pulls_job_new(struct pulls *ps, const char *key, enum msg_type answer,
 }
 
 static void
-pulls_key(const struct ref *ref, const struct auth_creds *creds,
-    char key[DIGEST_SIZE])
+pulls_key(const struct pulls_want *w, char key[DIGEST_SIZE])
 {
-	char text[REF_TEXT_SIZE + DIGEST_SIZE];
-	size_t n;
+	struct digest *d = digest_new();
 
-	ref_text(ref, text);
-	n = strlen(text) + 1;
-	memcpy(text + n, creds->key, DIGEST_SIZE);
-	digest_of(text, n + DIGEST_SIZE, key);
+	digest_update(d, w->text, strlen(w->text) + 1);
+	digest_update(d, w->namespace, strlen(w->namespace) + 1);
+	digest_update(d, w->creds->key, strlen(w->creds->key) + 1);
+	digest_final(d, key);
+	digest_free(d);
 }
 
-static int
-pulls_begin(struct pulls *ps, struct link_call *call, const struct ref *ref,
-    struct auth_creds *creds, struct cerr *err)
+/* The next that can be begun; what stops the others is told in the end. */
+static bool
+pulls_try(struct pulls_job *job)
 {
-	char key[DIGEST_SIZE];
-	struct pulls_job *job;
+	struct cerr err;
 
-	pulls_key(ref, creds, key);
-	job = pulls_find(ps, key);
-	if (job == NULL) {
-		job = pulls_job_new(ps, key, MSG_IMG_PULLED, err);
-		if (job == NULL)
-			return -1;
-		job->pull =
-		    pull_start(ps->env, ref, creds, pulls_done, job, err);
-		if (job->pull == NULL) {
-			pulls_job_free(job);
-			return -1;
-		}
+	while (job->next < job->nrefs) {
+		job->pull = pull_start(job->pulls->env, &job->refs[job->next++],
+		    job->creds, job->auth, pulls_done, job, &err);
+		if (job->pull != NULL)
+			return true;
+		pulls_note(job, &err);
 	}
+	return false;
+}
+
+static void
+pulls_authorized(void *arg, struct authfile *auth, const struct cerr *err)
+{
+	struct pulls_job *job = arg;
+
+	job->asked = NULL;
+	job->auth = auth;
+	if (err != NULL)
+		pulls_note(job, err);
+	if (err != NULL || !pulls_try(job))
+		pulls_end(job, NULL);
+}
+
+/* Who asks for the same, for the same namespace, waits for the same. */
+static int
+pulls_begin(struct pulls *ps, struct link_call *call,
+    const struct pulls_want *want, struct cerr *err)
+{
+	struct pulls_job *job;
+	char key[DIGEST_SIZE], name[REF_TEXT_SIZE];
+
+	pulls_key(want, key);
+	job = pulls_find(ps, key);
+	if (job != NULL) {
+		pulls_join(job, call);
+		return 0;
+	}
+	job = pulls_job_new(ps, key, MSG_IMG_PULLED, err);
+	if (job == NULL)
+		return -1;
 	pulls_join(job, call);
+	job->creds = auth_creds_ref(want->creds);
+	memcpy(job->refs, want->refs, sizeof(job->refs));
+	job->nrefs = want->nrefs;
+	ref_name(&want->plain, name);
+	if (want->namespace[0] != '\0')
+		job->asked = nsauth_ask(ps->def.parent, want->namespace, name,
+		    pulls_authorized, job);
+	else if (!pulls_try(job))
+		pulls_end(job, NULL);
 	return 0;
 }
 
@@ -241,25 +327,56 @@ pulls_check_policy(const struct pulls *ps, const struct ref *ref,
 	return guard_check(ps->env->guard, &who, &ask, err);
 }
 
+/* A label, or nothing: it becomes part of a file's name. */
+static const char *
+pulls_namespace(const struct pulls *ps,
+    const Runtime__V1__PullImageRequest *req)
+{
+	static const char label[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	const Runtime__V1__PodSandboxConfig *c = req->sandbox_config;
+	const char *s;
+
+	if (!ps->def.namespaced || c == NULL || c->metadata == NULL)
+		return "";
+	s = c->metadata->namespace_;
+	return strlen(s) < 64 && s[strspn(s, label)] == '\0' ? s : "";
+}
+
+static int
+pulls_want(struct pulls *ps, const Runtime__V1__PullImageRequest *req,
+    struct pulls_want *w, struct cerr *err)
+{
+	if (req->image == NULL || req->image->image[0] == '\0')
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "image.image is empty");
+	w->text = req->image->image;
+	w->namespace = pulls_namespace(ps, req);
+	if (ref_parse(w->text, &w->plain, err) == -1)
+		return -1;
+	if (registry_candidates(ps->env->registries, w->text, true, w->refs,
+		&w->nrefs, err) == -1)
+		return -1;
+	for (size_t i = 0; i < w->nrefs; i++) {
+		if (pulls_check_policy(ps, &w->refs[i], req->sandbox_config,
+			err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 void
 pulls_take_pull(struct pulls *ps, struct link_call *call,
     const Runtime__V1__PullImageRequest *req)
 {
-	struct auth_creds *creds = NULL;
-	struct ref ref;
+	struct pulls_want want = { .creds = NULL };
 	struct cerr err;
-	int rc = pulls_creds(req->auth, &creds, &err);
+	int rc = pulls_creds(req->auth, &want.creds, &err);
 
-	if (rc == 0 && (req->image == NULL || req->image->image[0] == '\0'))
-		rc = cerr_set(&err, CERR_INVALID_ARGUMENT,
-		    "image.image is empty");
 	if (rc == 0)
-		rc = ref_parse(req->image->image, &ref, &err);
+		rc = pulls_want(ps, req, &want, &err);
 	if (rc == 0)
-		rc = pulls_check_policy(ps, &ref, req->sandbox_config, &err);
-	if (rc == 0)
-		rc = pulls_begin(ps, call, &ref, creds, &err);
-	auth_creds_unref(creds);
+		rc = pulls_begin(ps, call, &want, &err);
+	auth_creds_unref(want.creds);
 	if (rc == -1)
 		link_refuse(call, &err);
 }

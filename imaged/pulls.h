@@ -6,18 +6,27 @@
  * a pull for which nobody waits any more is stopped.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct Criod__ImgBlob;
 struct Criod__ImgImport;
 struct Runtime__V1__PullImageRequest;
+struct link;
 struct link_call;
 struct pull_env;
 struct pulls;
 
 #define PULLS_MAX 64 /* at once */
 
-struct pulls *pulls_new(const struct pull_env *env); /* never NULL (fatal) */
+struct pulls_def {
+	const struct pull_env *env;
+	struct link *parent;
+	bool namespaced; /* it may have credentials for a namespace's pull */
+};
+
+/* Copies def, borrows the rest.  Never NULL (fatal). */
+struct pulls *pulls_new(const struct pulls_def *def);
 
 /* Both end call in their time. */
 void pulls_take_pull(struct pulls *ps, struct link_call *call,

@@ -78,7 +78,7 @@ ref_host_valid(const char *s, size_t len)
 	return len > 0;
 }
 
-static bool
+bool
 ref_domain_valid(const char *s)
 {
 	const char *port = strrchr(s, ':');
@@ -193,6 +193,37 @@ ref_parse_text(char *text, struct ref *ref)
 	if (ref->tag[0] == '\0' && ref->digest[0] == '\0')
 		(void)ref_set(ref->tag, sizeof(ref->tag), "latest", "");
 	return NULL;
+}
+
+bool
+ref_is_short(const char *s)
+{
+	char first[REF_NAME_MAX + 1];
+	size_t n = strcspn(s, "/");
+
+	if (s[n] == '\0' || n >= sizeof(first))
+		return s[n] == '\0';
+	memcpy(first, s, n);
+	first[n] = '\0';
+	return !ref_is_domain(first);
+}
+
+bool
+ref_location_valid(const char *s, bool suffix)
+{
+	char text[REF_TEXT_SIZE];
+	struct ref ref = { .tag = "" };
+	char *slash;
+
+	if (ref_set(text, sizeof(text), s, "") == -1)
+		return false;
+	slash = strchr(text, '/');
+	if (slash != NULL && suffix && ref_take_suffixes(slash, &ref) != NULL)
+		return false;
+	if (slash != NULL)
+		*slash++ = '\0';
+	return strlen(s) < sizeof(text) && ref_domain_valid(text) &&
+	       (slash == NULL || ref_path_valid(slash));
 }
 
 int

@@ -26,6 +26,13 @@ struct ref {
 int ref_parse(const char *s, struct ref *ref, struct cerr *err)
     __attribute__((warn_unused_result));
 
+/* HOST[:PORT], as the domain of a reference. */
+bool ref_domain_valid(const char *s);
+/* HOST[:PORT][/PATH], and with tag or digest behind a path if suffix. */
+bool ref_location_valid(const char *s, bool suffix);
+/* Whether s names no registry, and so could be anyone's. */
+bool ref_is_short(const char *s);
+
 /* DOMAIN/PATH */
 void ref_name(const struct ref *ref, char out[REF_TEXT_SIZE]);
 /* The whole, as it was given but in full form. */

@@ -10,8 +10,9 @@
 #include "imaged/ref.h"
 #include "lib/cerr.h"
 
-struct Criod__BootImaged;
 struct auth_creds;
+struct authfile;
+struct regconf;
 
 #define REGISTRY_ENDPOINTS_MAX 32
 #define REGISTRY_ROOT_MAX      255
@@ -35,11 +36,11 @@ struct registry_endpoint {
 	char path[2 * REF_NAME_MAX + 2];  /* the repository there */
 	char root[REGISTRY_ROOT_MAX + 1]; /* "/v2", or what stands for it */
 	char ns[REF_NAME_MAX + 1];	  /* registry it stands for; "" */
-	bool plain;	 /* http alone, no TLS is tried */
-	bool insecure;	 /* TLS unverified, or http if there is none */
-	bool unverified; /* TLS, but unverified */
-	bool resolve;	 /* may say what a tag is */
-	bool pull;	 /* may give what a digest names */
+	bool plain;			  /* http alone, no TLS is tried */
+	bool insecure;	   /* TLS unverified, or http if there is none */
+	bool unverified;   /* TLS, but unverified */
+	bool resolve;	   /* may say what a tag is */
+	bool pull;	   /* may give what a digest names */
 	const uint8_t *ca; /* PEM, beside the system's; NULL */
 	size_t ca_len;
 	const struct registry_client *clients; /* each may be asked for */
@@ -50,12 +51,29 @@ struct registry_endpoint {
 };
 
 /*
- * The mirrors of the longest prefix that fits, in order, then the registry
- * itself.  PERMISSION_DENIED if it is blocked.  conf must outlive *out, which
- * holds no reference.
+ * The mirrors of the longest prefix that fits, or the hosts of hosts.toml, in
+ * order, then the registry itself.  PERMISSION_DENIED if it is blocked,
+ * FAILED_PRECONDITION if what configures it is broken.  auth, which may be
+ * NULL, goes before the configuration's file of credentials.  conf and auth
+ * must outlive *out, which holds no reference.
  */
-int registry_endpoints(const struct Criod__BootImaged *conf,
-    const struct ref *ref, struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX],
-    size_t *n, struct cerr *err) __attribute__((warn_unused_result));
+int registry_endpoints(const struct regconf *conf, const struct ref *ref,
+    const struct authfile *auth,
+    struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/* Whether e is where ref says, and no place that stands for it. */
+bool registry_is_own(const struct registry_endpoint *e, const struct ref *ref);
+
+#define REGISTRY_CANDIDATES_MAX 16
+
+/*
+ * What text may name: itself, or if it has no registry what aliases and search
+ * registries make of it, in order.  For a pull the mode may make an ambiguous
+ * one an error; else there are more, to look for what was pulled.
+ */
+int registry_candidates(const struct regconf *conf, const char *text, bool pull,
+    struct ref out[REGISTRY_CANDIDATES_MAX], size_t *n, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -21,12 +21,20 @@
 /* What kind of file the parent is asked to open again: criod.File.Kind. */
 #define FIXED_FIELDS_scan(U32, U64, I64, STR, ARR64) U32(kind)
 
+/*
+ * What file a credential provider left: of this namespace, for the image of
+ * whose name this is the sha256, in hexadecimal.
+ */
+#define FIXED_FIELDS_auth_take(U32, U64, I64, STR, ARR64)                      \
+	STR(namespace, 64) STR(digest, 65)
+
 /* op: 0 unpack a blob into layer, 1 remove what layer holds, 2 read it. */
 #define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
- * imaged to unpack, with the blob and the file for the recipe.  compression: 0 none, 1 gzip, 2 zstd.
- * diff_id is the sha256 of the uncompressed tar, in hexadecimal.
+ * imaged to unpack, with the blob and the file for the recipe.  compression: 0
+ * none, 1 gzip, 2 zstd. diff_id is the sha256 of the uncompressed tar, in
+ * hexadecimal.
  */
 #define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
 	U32(compression)                                                       \
@@ -52,8 +60,9 @@
  */
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65)                                                           \
-	U32(flags) U64(shm_size) STR(hostname, 65) STR(cgroup, 1024) U32(uid)  \
-	U32(uid_count) U32(gid) U32(gid_count) STR(label, 512)
+	U32(flags)                                                             \
+	U64(shm_size) STR(hostname, 65) STR(cgroup, 1024) U32(uid)             \
+	    U32(uid_count) U32(gid) U32(gid_count) STR(label, 512)
 
 #define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
 	STR(pod, 65) STR(name, 128) STR(value, 1024)
@@ -68,8 +77,8 @@
  * pod whose user namespace the image's ids are of; empty: none.
  */
 #define FIXED_FIELDS_rootfs(U32, U64, I64, STR, ARR64)                         \
-	STR(ctr, 65) STR(userns, 65) U32(nlayers) ARR64(layers, 128)           \
-	STR(label, 512)
+	STR(ctr, 65)                                                           \
+	STR(userns, 65) U32(nlayers) ARR64(layers, 128) STR(label, 512)
 
 /*
  * flags: MOUNT_FLAG_* of execd/mount_flags.h.  path: of the host; of an image
@@ -77,7 +86,8 @@
  */
 #define FIXED_FIELDS_mount(U32, U64, I64, STR, ARR64)                          \
 	STR(ctr, 65)                                                           \
-	U32(number) U32(flags) STR(userns, 65) STR(path, 4096) U32(nlayers)    \
+	U32(number)                                                            \
+	U32(flags) STR(userns, 65) STR(path, 4096) U32(nlayers)                \
 	    ARR64(layers, 128) STR(label, 512)
 
 /* path is absolute and lexically clean; the launcher resolves its symbolic
@@ -93,9 +103,10 @@
  * apparmor and selinux are labels, or empty.
  */
 #define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
-	STR(ctr, 65) STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)    \
-	STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)      \
-	I64(oom_score_adj) STR(apparmor, 256) STR(selinux, 512)
+	STR(ctr, 65)                                                           \
+	STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)                 \
+	    STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)  \
+		I64(oom_score_adj) STR(apparmor, 256) STR(selinux, 512)
 
 #define FIXED_FIELDS_ctr_created(U32, U64, I64, STR, ARR64)                    \
 	U32(pid) U64(start_time)
@@ -127,8 +138,7 @@
  * STAT_NAME_SIZE bytes, one after the other.  L_STATS_ARE carries a sealed
  * memfd, as that file describes; what is not there any more is left out.
  */
-#define FIXED_FIELDS_stats(U32, U64, I64, STR, ARR64)                          \
-	U32(what) STR(names, 2081)
+#define FIXED_FIELDS_stats(U32, U64, I64, STR, ARR64) U32(what) STR(names, 2081)
 
 /* What the writable layer takes, and its whole file system. */
 #define FIXED_FIELDS_usage(U32, U64, I64, STR, ARR64)                          \
@@ -172,8 +182,9 @@
  */
 #define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
 	STR(plugin, 64)                                                        \
-	STR(command, 16) STR(pod, 65) STR(ifname, 16) STR(args, 1024)          \
-	    U32(netns) U64(timeout_ms)
+	STR(command, 16)                                                       \
+	STR(pod, 65) STR(ifname, 16) STR(args, 1024) U32(netns)                \
+	    U64(timeout_ms)
 
 #define FIXED_FIELDS_plugin_done(U32, U64, I64, STR, ARR64)                    \
 	U32(exit_code) U32(timed_out)
@@ -205,9 +216,10 @@
  * host's ids of the pod's root.
  */
 #define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
-	U32(pid) U64(start_time) U32(monitor) U64(monitor_start) U32(flags)    \
-	U64(caps) STR(cgroup, 1024) U32(uid) U32(gid) STR(apparmor, 256)       \
-	STR(selinux, 512)
+	U32(pid)                                                               \
+	U64(start_time) U32(monitor) U64(monitor_start) U32(flags) U64(caps)   \
+	    STR(cgroup, 1024) U32(uid) U32(gid) STR(apparmor, 256)             \
+		STR(selinux, 512)
 
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \
@@ -215,6 +227,7 @@
 	FIXED(peer_bad)                                                        \
 	FIXED(cancel)                                                          \
 	FIXED(scan)                                                            \
+	FIXED(auth_take)                                                       \
 	FIXED(unpack_spawn)                                                    \
 	FIXED(unpack_layer)                                                    \
 	FIXED(unpack_done)                                                     \

@@ -13,6 +13,7 @@
 #include "parent/host.h"
 #include "parent/plan.h"
 #include "parent/proxies.h"
+#include "parent/regfiles.h"
 
 /* What of the policy each enforces; a rule about anything goes to all. */
 #define BOOT_RULES_IMAGED (RULE_BIT(RULE_ANY) | RULE_BIT(RULE_REGISTRY))
@@ -167,16 +168,19 @@ boot_streamd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 
 #define BOOT_CA_MAX (512U * 1024)
 
+/* Nothing if path is NULL. */
 static int
-boot_ca(Criod__Registry *b, const char *path, struct cerr *err)
+boot_file(ProtobufCBinaryData *to, const char *path, struct cerr *err)
 {
 	char *buf;
 	size_t len;
 
+	if (path == NULL)
+		return 0;
 	if (conf_file_read(path, BOOT_CA_MAX, &buf, &len, err) == -1)
 		return -1;
-	b->ca.data = (uint8_t *)buf;
-	b->ca.len = len;
+	to->data = (uint8_t *)buf;
+	to->len = len;
 	return 0;
 }
 
@@ -197,9 +201,15 @@ boot_registry(const struct conf_registry *r, struct cerr *err)
 		criod__mirror__init(bm);
 		bm->location = boot_strdup(m->location);
 		bm->insecure = m->insecure;
+		bm->when = (Criod__Mirror__When)m->when;
 		b->mirrors[b->n_mirrors++] = bm;
 	}
-	if (r->ca != NULL && boot_ca(b, r->ca, err) == -1) {
+	if (r->location != NULL)
+		b->location = boot_strdup(r->location);
+	if (boot_file(&b->ca, r->ca, err) == -1 ||
+	    boot_file(&b->client_cert, r->client_cert, err) == -1 ||
+	    boot_file(&b->client_key, r->key, err) == -1 ||
+	    boot_file(&b->headers, r->headers, err) == -1) {
 		criod__registry__free_unpacked(b, NULL);
 		return NULL;
 	}
@@ -221,6 +231,40 @@ boot_transfer(Criod__BootImaged *b, const struct conf *c)
 	t->total = c->pull[CONF_PULL_TOTAL];
 	t->rate = c->pull[CONF_PULL_RATE];
 	b->transfer = t;
+}
+
+/* The order of conf_valid_short_mode. */
+static Criod__BootImaged__ShortNames
+boot_short_mode(const char *mode)
+{
+	if (strcmp(mode, "enforcing") == 0)
+		return CRIOD__BOOT_IMAGED__SHORT_NAMES__ENFORCING;
+	if (strcmp(mode, "permissive") == 0)
+		return CRIOD__BOOT_IMAGED__SHORT_NAMES__PERMISSIVE;
+	if (strcmp(mode, "disabled") == 0)
+		return CRIOD__BOOT_IMAGED__SHORT_NAMES__DISABLED;
+	return CRIOD__BOOT_IMAGED__SHORT_NAMES__FILES;
+}
+
+/* NAME=IMAGE, as conf_valid_short_name has it. */
+static void
+boot_short_names(Criod__BootImaged *b, const struct conf *c)
+{
+	const struct conf_word *w;
+
+	b->search = boot_words(c, CONF_SEARCH, &b->n_search);
+	b->short_name_mode = boot_short_mode(c->text[CONF_SHORT_MODE]);
+	b->short_names =
+	    boot_alloc(c->nwords[CONF_SHORT_NAME], sizeof(*b->short_names));
+	TAILQ_FOREACH(w, &c->words[CONF_SHORT_NAME], entry) {
+		Criod__ShortName *s = boot_alloc(1, sizeof(*s));
+
+		criod__short_name__init(s);
+		s->name = boot_strdup(w->text);
+		s->name[strcspn(s->name, "=")] = '\0';
+		s->image = boot_strdup(strchr(w->text, '=') + 1);
+		b->short_names[b->n_short_names++] = s;
+	}
 }
 
 int
@@ -247,7 +291,9 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
 	b->policy = boot_policy(c, BOOT_RULES_IMAGED, &b->n_policy);
-	return 0;
+	b->namespaced_auth = strcmp(c->text[CONF_AUTH_DIR], "none") != 0;
+	boot_short_names(b, c);
+	return regfiles_read(b, c, err);
 }
 
 int

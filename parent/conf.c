@@ -38,6 +38,10 @@ static const struct {
 	[CONF_NRI_SOCKET] = { "socket", conf_valid_sockpath },
 	[CONF_NRI_PLUGINS] = { "plugins", conf_valid_dir },
 	[CONF_NRI_CONF] = { "configuration", conf_valid_dir },
+	[CONF_REGISTRY_FILE] = { "registry file", conf_valid_path_or_none },
+	[CONF_AUTH_FILE] = { "auth file", conf_valid_path_or_none },
+	[CONF_AUTH_DIR] = { "auth directory", conf_valid_path_or_none },
+	[CONF_SHORT_MODE] = { "short name mode", conf_valid_short_mode },
 };
 
 static const struct {
@@ -54,6 +58,16 @@ static const struct {
 	[CONF_SECCOMP_DIR] = { "seccomp directory", conf_valid_dir,
 	    CONF_PROFILES_MAX },
 	[CONF_NRI_REQUIRED] = { "require", conf_valid_name, CONF_WORDS_MAX },
+	[CONF_CERT_DIR] = { "certificate directory", conf_valid_path_or_none,
+	    CONF_CERTS_MAX },
+	[CONF_HOSTS_DIR] = { "hosts directory", conf_valid_path_or_none,
+	    CONF_CERTS_MAX },
+	[CONF_CERT_FILE] = { "certificate file", conf_valid_path,
+	    CONF_WORDS_MAX },
+	[CONF_SEARCH] = { "registry search", conf_valid_host_port,
+	    CONF_SEARCH_MAX },
+	[CONF_SHORT_NAME] = { "short name", conf_valid_short_name,
+	    CONF_WORDS_MAX },
 };
 
 static void *
@@ -119,6 +133,10 @@ conf_registry_free(struct conf_registry *r)
 	}
 	free(r->prefix);
 	free(r->ca);
+	free(r->location);
+	free(r->client_cert);
+	free(r->key);
+	free(r->headers);
 	free(r);
 }
 
@@ -379,7 +397,7 @@ conf_runtime_type(struct conf_runtime *r, const char *value, struct cerr *err)
 struct conf_registry *
 conf_add_registry(struct conf *c, const char *prefix, struct cerr *err)
 {
-	const char *wrong = conf_valid_location(prefix);
+	const char *wrong = conf_valid_prefix(prefix);
 	struct conf_registry *r;
 
 	TAILQ_FOREACH(r, &c->registries, entry) {
@@ -402,7 +420,7 @@ conf_add_registry(struct conf *c, const char *prefix, struct cerr *err)
 
 int
 conf_registry_mirror(struct conf_registry *r, const char *location,
-    bool insecure, struct cerr *err)
+    bool insecure, enum conf_when when, struct cerr *err)
 {
 	const char *wrong = conf_valid_location(location);
 	struct conf_mirror *m;
@@ -418,6 +436,7 @@ conf_registry_mirror(struct conf_registry *r, const char *location,
 	m = conf_alloc(sizeof(*m));
 	m->location = conf_strdup(location);
 	m->insecure = insecure;
+	m->when = when;
 	TAILQ_INSERT_TAIL(&r->mirrors, m, entry);
 	r->nmirrors++;
 	return 0;
@@ -431,6 +450,46 @@ conf_registry_ca(struct conf_registry *r, const char *path, struct cerr *err)
 	if (wrong != NULL)
 		return conf_invalid(err, "ca", wrong, path);
 	conf_replace(&r->ca, path);
+	return 0;
+}
+
+int
+conf_registry_location(struct conf_registry *r, const char *location,
+    struct cerr *err)
+{
+	const char *wrong = conf_valid_location(location);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "location", wrong, location);
+	conf_replace(&r->location, location);
+	return 0;
+}
+
+int
+conf_registry_client(struct conf_registry *r, const char *cert, const char *key,
+    struct cerr *err)
+{
+	const char *wrong = conf_valid_path(cert);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "client certificate", wrong, cert);
+	wrong = conf_valid_path(key);
+	if (wrong != NULL)
+		return conf_invalid(err, "key", wrong, key);
+	conf_replace(&r->client_cert, cert);
+	conf_replace(&r->key, key);
+	return 0;
+}
+
+int
+conf_registry_headers(struct conf_registry *r, const char *path,
+    struct cerr *err)
+{
+	const char *wrong = conf_valid_path(path);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "header file", wrong, path);
+	conf_replace(&r->headers, path);
 	return 0;
 }
 

@@ -34,6 +34,10 @@ enum conf_text {
 	CONF_NRI_PLUGINS,
 	CONF_NRI_CONF,
 	CONF_CDI_HOOKS,
+	CONF_REGISTRY_FILE, /* this and the next two: a path, or "none" */
+	CONF_AUTH_FILE,
+	CONF_AUTH_DIR,
+	CONF_SHORT_MODE, /* "files" or a mode */
 	CONF_NTEXTS,
 };
 
@@ -45,6 +49,11 @@ enum conf_list {
 	CONF_SECCOMP_DIR,
 	CONF_ULIMIT,
 	CONF_NRI_REQUIRED,
+	CONF_CERT_DIR, /* these two: paths, or "none" */
+	CONF_HOSTS_DIR,
+	CONF_CERT_FILE,
+	CONF_SEARCH,
+	CONF_SHORT_NAME, /* NAME=IMAGE */
 	CONF_NLISTS,
 };
 
@@ -102,10 +111,12 @@ enum conf_tls {
 #define CONF_RULES_MAX	    1024
 #define CONF_RULE_WORDS	    4 /* "path X read-only" and one too many */
 #define CONF_MIRRORS_MAX    16
+#define CONF_SEARCH_MAX	    16 /* registries for short names */
 #define CONF_WORDS_MAX	    256
 #define CONF_DOWNLOADS_MAX  32
 #define CONF_CDI_MAX	    16 /* directories of devices */
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
+#define CONF_CERTS_MAX	    16 /* directories of certificates, of hosts */
 
 #define CONF_APPARMOR_OWN    "criod-default" /* the profile that criod loads */
 #define CONF_STATS_AGE_MAX   60
@@ -134,10 +145,18 @@ struct conf_runtime {
 	size_t narguments;
 };
 
+/* When a mirror is asked; msg.proto has the same order. */
+enum conf_when {
+	CONF_WHEN_ALWAYS = 0,
+	CONF_WHEN_DIGEST,
+	CONF_WHEN_TAG,
+};
+
 struct conf_mirror {
 	TAILQ_ENTRY(conf_mirror) entry;
 	char *location;
 	bool insecure;
+	enum conf_when when;
 };
 
 struct conf_registry {
@@ -146,7 +165,10 @@ struct conf_registry {
 	TAILQ_HEAD(conf_mirrors, conf_mirror) mirrors;
 	size_t nmirrors;
 	bool insecure, blocked;
-	char *ca; /* NULL: the system's only */
+	char *ca;		 /* NULL: the system's only */
+	char *location;		 /* NULL: prefix itself */
+	char *client_cert, *key; /* both or none are NULL */
+	char *headers;		 /* file of header fields, or NULL */
 };
 
 /* Of the policy; its strings are owned by it. */
@@ -255,8 +277,15 @@ const char *conf_runtime_type_name(enum conf_runtime_type type);
 struct conf_registry *conf_add_registry(struct conf *c, const char *prefix,
     struct cerr *err);
 int conf_registry_mirror(struct conf_registry *r, const char *location,
-    bool insecure, struct cerr *err) __attribute__((warn_unused_result));
+    bool insecure, enum conf_when when, struct cerr *err)
+    __attribute__((warn_unused_result));
 int conf_registry_ca(struct conf_registry *r, const char *path,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_registry_location(struct conf_registry *r, const char *location,
+    struct cerr *err) __attribute__((warn_unused_result));
+int conf_registry_client(struct conf_registry *r, const char *cert,
+    const char *key, struct cerr *err) __attribute__((warn_unused_result));
+int conf_registry_headers(struct conf_registry *r, const char *path,
     struct cerr *err) __attribute__((warn_unused_result));
 
 /* conf_policy.c: the namespace that rules are for; "" for all. */

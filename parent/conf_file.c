@@ -119,6 +119,29 @@ conf_file_parse(struct conf *c, const struct conf_options *o,
 	return -1;
 }
 
+static int
+conf_file_check_registry(const struct conf_registry *r,
+    const struct conf_source *src)
+{
+	const char *const paths[] = { r->ca, r->client_cert, r->key,
+		r->headers };
+	struct cerr err;
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		CLEANUP_FREE char *buf = NULL;
+		size_t len;
+
+		if (paths[i] != NULL &&
+		    conf_file_read(paths[i], CONF_FILE_CA_MAX, &buf, &len,
+			&err) == -1) {
+			conf_file_report(src, &err);
+			result = -1;
+		}
+	}
+	return result;
+}
+
 /* What the statements name must be there, as far as criod reads it itself. */
 static int
 conf_file_check(const struct conf *c, const struct conf_source *src)
@@ -138,14 +161,8 @@ conf_file_check(const struct conf *c, const struct conf_source *src)
 		}
 	}
 	TAILQ_FOREACH(r, &c->registries, entry) {
-		CLEANUP_FREE char *buf = NULL;
-		size_t len;
-
-		if (r->ca != NULL && conf_file_read(r->ca, CONF_FILE_CA_MAX,
-					 &buf, &len, &err) == -1) {
-			conf_file_report(src, &err);
+		if (conf_file_check_registry(r, src) == -1)
 			result = -1;
-		}
 	}
 	return result;
 }

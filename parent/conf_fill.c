@@ -32,6 +32,11 @@ static const struct {
 	{ CONF_NRI_PLUGINS, "/opt/nri/plugins", NULL },
 	{ CONF_NRI_CONF, "/etc/nri/conf.d", NULL },
 	{ CONF_CDI_HOOKS, "no", NULL },
+	{ CONF_REGISTRY_FILE, "/etc/containers/registries.conf",
+	    "/etc/containers/registries.conf" },
+	{ CONF_AUTH_FILE, "none", NULL },
+	{ CONF_AUTH_DIR, "/etc/crio/auth", "/etc/crio/auth" },
+	{ CONF_SHORT_MODE, "files", NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))
@@ -149,6 +154,33 @@ conf_check_sockets(const struct conf *c, struct cerr *err)
 	return 0;
 }
 
+/* Where other tools have them. */
+static int
+conf_fill_registries(struct conf *c, const char *prefix, struct cerr *err)
+{
+	static const struct {
+		enum conf_list list;
+		const char *path;
+	} dirs[] = {
+		{ CONF_CERT_DIR, "/etc/containers/certs.d" },
+		{ CONF_CERT_DIR, "/etc/docker/certs.d" },
+		{ CONF_HOSTS_DIR, "/etc/containerd/certs.d" },
+	};
+	bool empty[CONF_NLISTS];
+	char path[4096];
+
+	for (size_t i = 0; i < CONF_NLISTS; i++)
+		empty[i] = c->nwords[i] == 0;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s",
+		    prefix == NULL ? "" : prefix, dirs[i].path);
+		if (empty[dirs[i].list] &&
+		    conf_add_word(c, dirs[i].list, path, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int
 conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
 {
@@ -165,6 +197,8 @@ conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
 	if (c->nwords[CONF_CDI_DIR] == 0 &&
 	    (conf_add_word(c, CONF_CDI_DIR, CONF_CDI_ETC, err) == -1 ||
 		conf_add_word(c, CONF_CDI_DIR, CONF_CDI_RUN, err) == -1))
+		return -1;
+	if (conf_fill_registries(c, host->prefix, err) == -1)
 		return -1;
 	if (c->cgroup == CONF_CGROUP_UNSET)
 		c->cgroup = host->cgroup;

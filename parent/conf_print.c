@@ -10,6 +10,11 @@ static const char *const conf_list_names[] = {
 	[CONF_ULIMIT] = "ulimit",
 	[CONF_SECCOMP_DIR] = "seccomp directory",
 	[CONF_NRI_REQUIRED] = "\trequire",
+	[CONF_CERT_DIR] = "certificate directory",
+	[CONF_HOSTS_DIR] = "hosts directory",
+	[CONF_CERT_FILE] = "certificate file",
+	[CONF_SEARCH] = "registry search",
+	[CONF_SHORT_NAME] = "short name",
 };
 
 static const char *const conf_level_names[] = {
@@ -119,13 +124,19 @@ conf_print_runtimes(FILE *out, const struct conf *c)
 static void
 conf_print_registry(FILE *out, const struct conf_registry *r)
 {
+	static const char *const whens[] = {
+		[CONF_WHEN_ALWAYS] = "\n",
+		[CONF_WHEN_DIGEST] = " digest\n",
+		[CONF_WHEN_TAG] = " tag\n",
+	};
 	const struct conf_mirror *m;
 
 	conf_print_pair(out, "registry", r->prefix);
 	(void)fputs(" {\n", out);
 	TAILQ_FOREACH(m, &r->mirrors, entry) {
 		conf_print_pair(out, "\tmirror", m->location);
-		(void)fputs(m->insecure ? " insecure\n" : "\n", out);
+		(void)fputs(m->insecure ? " insecure" : "", out);
+		(void)fputs(whens[m->when], out);
 	}
 	if (r->insecure)
 		(void)fputs("\tinsecure\n", out);
@@ -133,6 +144,19 @@ conf_print_registry(FILE *out, const struct conf_registry *r)
 		(void)fputs("\tblocked\n", out);
 	if (r->ca != NULL) {
 		conf_print_pair(out, "\tca", r->ca);
+		(void)fputc('\n', out);
+	}
+	if (r->location != NULL) {
+		conf_print_pair(out, "\tlocation", r->location);
+		(void)fputc('\n', out);
+	}
+	if (r->client_cert != NULL) {
+		conf_print_pair(out, "\tclient certificate", r->client_cert);
+		conf_print_pair(out, " key", r->key);
+		(void)fputc('\n', out);
+	}
+	if (r->headers != NULL) {
+		conf_print_pair(out, "\theader file", r->headers);
 		(void)fputc('\n', out);
 	}
 	(void)fputs("}\n", out);

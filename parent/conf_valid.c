@@ -220,6 +220,53 @@ conf_valid_location(const char *s)
 }
 
 const char *
+conf_valid_prefix(const char *s)
+{
+	if (strncmp(s, "*.", 2) == 0)
+		return conf_valid_host(s + 2, strlen(s + 2));
+	return conf_valid_location(s);
+}
+
+const char *
+conf_valid_host_port(const char *s)
+{
+	return strchr(s, '/') != NULL ? "must not have a path"
+				      : conf_valid_location(s);
+}
+
+const char *
+conf_valid_path_or_none(const char *s)
+{
+	return strcmp(s, "none") == 0 ? NULL : conf_valid_path(s);
+}
+
+const char *
+conf_valid_short_mode(const char *s)
+{
+	static const char *const modes[] = { "files", "enforcing", "permissive",
+		"disabled" };
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(s, modes[i]) == 0)
+			return NULL;
+	}
+	return "is none of files, enforcing, permissive, disabled";
+}
+
+/* imaged looks closer at both. */
+const char *
+conf_valid_short_name(const char *s)
+{
+	size_t name = strcspn(s, "=");
+
+	if (name == 0 || s[name] != '=')
+		return "is not NAME=REGISTRY/NAME, without tags";
+	if (strspn(s, CONF_ALNUM "/._-") != name)
+		return "does not start with a name";
+	return conf_valid_location(s + name + 1);
+}
+
+const char *
 conf_valid_reference(const char *s)
 {
 	if (strlen(s) > CONF_REFERENCE_LEN ||

@@ -26,6 +26,7 @@ static int conf_yylex(CONF_YYSTYPE *value, struct lex *lex);
 static void conf_yyerror(struct lex *lex, const char *message);
 static void parse_check(struct lex *lex, int result);
 static void parse_text(struct lex *lex, enum conf_text which, char *value);
+static void parse_list(struct lex *lex, enum conf_list list, char *value);
 static void parse_metric(struct lex *lex, char *value, bool first);
 static char *parse_word(const char *word);
 static void parse_policy(struct lex *lex, char *word, char *name);
@@ -43,12 +44,14 @@ static void parse_tls_free(struct parse_tls *t);
 %union {
 	char *string;
 	bool flag;
+	int when;
 	struct parse_listen listen;
 	struct parse_tls tls;
 }
 
 %token BAD
 %token ALLOW DENY NRI POLICY REGISTRATION REQUIRE
+%token AUTH CLIENT DIGEST FILES HEADER HOSTS LOCATION NAME SEARCH SHORT TAG
 %token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CDI CERTIFICATE CGROUP CNI
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
@@ -59,6 +62,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
+%type <when> when
 %type <string> metric plugin ruleword timeoutname
 %type <listen> listenopts
 %type <tls> tls
@@ -88,6 +92,7 @@ statement:
 	| cgroup
 	| cni
 	| registry
+	| registries
 	| directory
 	| pinned
 	| log
@@ -299,6 +304,7 @@ timeoutname:
 	STRING
 	| TLS { $$ = parse_word("tls"); }
 	| IDLE { $$ = parse_word("idle"); }
+	| HEADER { $$ = parse_word("header"); }
 	;
 
 stats:
@@ -472,11 +478,30 @@ separator:
 	;
 
 registryopt:
-	MIRROR STRING insecure {
+	MIRROR STRING insecure when {
 		if (lex->registry != NULL)
 			parse_check(lex, conf_registry_mirror(lex->registry,
-			    $2, $3, &lex->err));
+			    $2, $3, (enum conf_when)$4, &lex->err));
 		free($2);
+	}
+	| LOCATION STRING {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_location(lex->registry,
+			    $2, &lex->err));
+		free($2);
+	}
+	| CLIENT CERTIFICATE STRING KEY STRING {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_client(lex->registry,
+			    $3, $5, &lex->err));
+		free($3);
+		free($5);
+	}
+	| HEADER FILES STRING {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_headers(lex->registry,
+			    $3, &lex->err));
+		free($3);
 	}
 	| INSECURE {
 		if (lex->registry != NULL)
@@ -497,6 +522,25 @@ registryopt:
 insecure:
 	%empty { $$ = false; }
 	| INSECURE { $$ = true; }
+	;
+
+when:
+	%empty { $$ = CONF_WHEN_ALWAYS; }
+	| DIGEST { $$ = CONF_WHEN_DIGEST; }
+	| TAG { $$ = CONF_WHEN_TAG; }
+	;
+
+/* Files of other tools, and what they say, in words of criod.conf. */
+registries:
+	REGISTRY FILES STRING { parse_text(lex, CONF_REGISTRY_FILE, $3); }
+	| REGISTRY SEARCH STRING { parse_list(lex, CONF_SEARCH, $3); }
+	| CERTIFICATE DIRECTORY STRING { parse_list(lex, CONF_CERT_DIR, $3); }
+	| CERTIFICATE FILES STRING { parse_list(lex, CONF_CERT_FILE, $3); }
+	| HOSTS DIRECTORY STRING { parse_list(lex, CONF_HOSTS_DIR, $3); }
+	| AUTH FILES STRING { parse_text(lex, CONF_AUTH_FILE, $3); }
+	| AUTH DIRECTORY STRING { parse_text(lex, CONF_AUTH_DIR, $3); }
+	| SHORT NAME STRING { parse_list(lex, CONF_SHORT_NAME, $3); }
+	| SHORT NAME MODE STRING { parse_text(lex, CONF_SHORT_MODE, $4); }
 	;
 
 %%
@@ -525,6 +569,13 @@ static void
 parse_text(struct lex *lex, enum conf_text which, char *value)
 {
 	parse_check(lex, conf_set_text(lex->conf, which, value, &lex->err));
+	free(value);
+}
+
+static void
+parse_list(struct lex *lex, enum conf_list list, char *value)
+{
+	parse_check(lex, conf_add_word(lex->conf, list, value, &lex->err));
 	free(value);
 }
 

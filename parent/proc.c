@@ -23,6 +23,7 @@
 #include "parent/parent.h"
 #include "parent/plugins.h"
 #include "parent/proc.h"
+#include "parent/regfiles.h"
 #include "parent/roles.h"
 #include "parent/spawn.h"
 #include "parent/unpacks.h"
@@ -217,12 +218,31 @@ proc_take_unpack(void *ctx, struct link_call *call, struct link_msg *m)
 		proc_kill(p, "does not read what it asks for");
 }
 
+static void
+proc_take_auth(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct proc *p = ctx;
+	const struct fixed_auth_take *a = m->body;
+	struct fixed_none none = { 0 };
+	struct cerr err;
+	int fd;
+
+	if (regfiles_take(p->parent->conf, a->namespace, a->digest, &fd,
+		&err) == -1)
+		link_refuse(call, &err);
+	else
+		link_reply(call, MSG_AUTH_TAKEN, &none, &fd, fd == -1 ? 0 : 1);
+	if (link_waiting(p->link) > FILES_WAITING_MAX)
+		proc_kill(p, "does not read what it asks for");
+}
+
 /* The message table says who may send which. */
 static const struct link_handler proc_handlers[] = {
 	{ MSG_READY, proc_take_ready },
 	{ MSG_PEER_BAD, proc_take_peer_bad },
 	{ MSG_SCAN, proc_take_scan },
 	{ MSG_UNPACK_SPAWN, proc_take_unpack },
+	{ MSG_AUTH_TAKE, proc_take_auth },
 };
 
 /*

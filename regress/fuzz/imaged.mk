@@ -12,3 +12,6 @@ fuzz_auth_PKGS = jansson libcrypto
 fuzz_json_SRCS = regress/fuzz/fuzz_json.c
 fuzz_json_LIBS = base json
 fuzz_json_PKGS = jansson
+FUZZERS += fuzz_toml
+fuzz_toml_SRCS = regress/fuzz/fuzz_toml.c imaged/toml.c
+fuzz_toml_LIBS = base

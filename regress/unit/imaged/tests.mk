@@ -1,4 +1,4 @@
-TESTS += t_ref t_manifest t_auth t_registry
+TESTS += t_ref t_manifest t_auth t_registry t_toml t_authfile
 t_ref_SRCS = regress/unit/imaged/t_ref.c imaged/ref.c imaged/digest.c
 t_ref_LIBS = base
 t_ref_PKGS = libcrypto
@@ -9,15 +9,21 @@ t_manifest_PKGS = jansson libcrypto
 t_auth_SRCS = regress/unit/imaged/t_auth.c imaged/auth.c imaged/digest.c
 t_auth_LIBS = base json
 t_auth_PKGS = jansson libcrypto
-t_registry_SRCS = regress/unit/imaged/t_registry.c imaged/registry.c \
-	imaged/ref.c imaged/digest.c imaged/url.c \
+t_registry_SRCS = regress/unit/imaged/t_registry.c $(REGCONF_SRCS) \
+	imaged/url.c imaged/ref.c imaged/digest.c \
 	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
 	$(B)/gen/proto/nri.pb-c.c
-t_registry_LIBS = base
-t_registry_PKGS = libcrypto libcurl libprotobuf-c
+t_registry_LIBS = base json
+t_registry_PKGS = jansson libcrypto libcurl libprotobuf-c
 TESTS += t_proxy
 t_proxy_SRCS = regress/unit/imaged/t_proxy.c imaged/address.c imaged/holds.c \
 	imaged/proxy.c imaged/url.c
 t_proxy_LIBS = base
 t_proxy_PKGS = libcurl
+t_toml_SRCS = regress/unit/imaged/t_toml.c imaged/toml.c
+t_toml_LIBS = base
+t_authfile_SRCS = regress/unit/imaged/t_authfile.c imaged/authfile.c \
+	imaged/auth.c imaged/digest.c
+t_authfile_LIBS = base json
+t_authfile_PKGS = jansson libcrypto
 include regress/unit/imaged/store.mk

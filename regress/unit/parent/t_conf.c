@@ -253,7 +253,8 @@ test_limits(void **state)
 	r = conf_add_registry(c, "x.io", &err);
 	for (int i = 0; i <= CONF_MIRRORS_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "m%d.io", i);
-		assert_int_equal(conf_registry_mirror(r, text, false, &err),
+		assert_int_equal(conf_registry_mirror(r, text, false,
+				     CONF_WHEN_ALWAYS, &err),
 		    i < CONF_MIRRORS_MAX ? 0 : -1);
 	}
 	conf_free(c);

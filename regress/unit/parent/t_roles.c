@@ -214,7 +214,9 @@ test_ca_missing(void **state)
 	struct conf_registry *r = conf_add_registry(c, "x.io", &err);
 
 	(void)state;
-	assert_int_equal(conf_registry_mirror(r, "m.io", true, &err), 0);
+	assert_int_equal(conf_registry_mirror(r, "m.io", true, CONF_WHEN_TAG,
+			     &err),
+	    0);
 	assert_int_equal(conf_registry_ca(r, "/nonexistent", &err), 0);
 	assert_null(plan_new(roles_find(ROLE_IMAGED), &f, &err));
 	assert_non_null(strstr(err.text, "/nonexistent"));

@@ -5,7 +5,8 @@ t_conf_LIBS = base
 
 t_roles_SRCS = regress/unit/parent/t_roles.c $(CONF_SRCS) parent/roles.c \
 	parent/plan.c parent/boot.c parent/conf_file.c parent/account.c \
-	parent/hooks.c parent/host.c parent/proxies.c parent/selinux.c
+	parent/hooks.c parent/host.c parent/proxies.c parent/selinux.c \
+	parent/regfiles.c parent/files.c
 t_roles_LIBS = base fixed link proto
 t_roles_PKGS = libevent_core libprotobuf-c
 
