@@ -235,7 +235,8 @@ asan-unit:
 # With named places to fail at (lib/failpoint.h), and no wait for what dies.
 failpoints:
 	$(MAKE) B=$(B)/failpoints FAILPOINTS=1 CFLAGS="-DCRIOD_FAILPOINTS=\
-	'\"/run/criod.failpoints\"' -DPROC_STEADY_MS=0" programs
+	'\"/run/criod.failpoints\"' -DPROC_STEADY_MS=0 \
+	-DWATCH_PERIOD_MS=500 -DWATCH_KILL_MS=10000" programs
 
 # valgrind has not the calls that these are about: pidfd_open (launch_proc),
 # openat2 (dirs), open_tree (confine).

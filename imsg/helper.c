@@ -109,10 +109,21 @@ helper_take_link(void *ctx, struct link_call *call, struct link_msg *m)
 	log_warn("link to %s not wanted", role_name((enum role)l->role));
 }
 
+static void
+helper_take_ping(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct fixed_none none = { 0 };
+
+	(void)ctx;
+	(void)m;
+	link_reply(call, MSG_PONG, &none, NULL, 0);
+}
+
 static const struct link_handler helper_common[] = {
 	{ MSG_START, helper_take_start },
 	{ MSG_STOP, helper_take_stop },
 	{ MSG_LINK, helper_take_link },
+	{ MSG_PING, helper_take_ping },
 };
 
 #define HELPER_NCOMMON (sizeof(helper_common) / sizeof(helper_common[0]))

@@ -29,6 +29,7 @@
 #include "parent/reload.h"
 #include "parent/roles.h"
 #include "parent/unpacks.h"
+#include "parent/watch.h"
 
 #define MAIN_MACROS_MAX	   64
 #define MAIN_FRONT_STOP_MS 1000
@@ -253,6 +254,7 @@ parent_make_procs(struct parent *p)
 		p->procs[i] = proc_new(p, &roles_table[i],
 		    parent_plan(&roles_table[i], &facts));
 	p->nprocs = roles_count;
+	p->watch = watch_new(p);
 }
 
 static void
@@ -276,6 +278,7 @@ static void
 parent_end(struct parent *p)
 {
 	listeners_close(&p->listeners, NULL);
+	watch_free(p->watch);
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_free(p->procs[i]);
 	unpacks_free(p->unpacks);

@@ -5,12 +5,11 @@
 #include "parent/metrics.h"
 #include "parent/parent.h"
 #include "parent/proc.h"
-#include "parent/roles.h"
 #include "parent/unpacks.h"
 
 void
-metrics_send(struct parent *parent, const char *role, uint64_t restarts,
-    uint64_t violations)
+metrics_send(struct parent *parent, const char *role,
+    const struct metrics_figures *f)
 {
 	struct proc *streamd = proc_find(parent, ROLE_STREAMD);
 	struct link *link = streamd == NULL ? NULL : proc_link(streamd);
@@ -22,20 +21,16 @@ metrics_send(struct parent *parent, const char *role, uint64_t restarts,
 	(void)snprintf(name, sizeof(name), "%s", role);
 	criod__metrics__init(&body);
 	body.role = name;
-	body.restarts = restarts;
-	body.violations = violations;
+	body.restarts = f->restarts;
+	body.violations = f->violations;
+	body.silent = f->silent;
 	(void)link_send(link, MSG_METRICS, &body, NULL, 0);
 }
 
 void
 metrics_send_all(struct parent *parent)
 {
-	uint64_t restarts, violations;
-
-	for (size_t i = 0; i < parent->nprocs; i++) {
-		proc_figures(parent->procs[i], &restarts, &violations);
-		metrics_send(parent, proc_info(parent->procs[i])->program,
-		    restarts, violations);
-	}
+	for (size_t i = 0; i < parent->nprocs; i++)
+		proc_tell_figures(parent->procs[i]);
 	unpacks_metrics(parent->unpacks);
 }

@@ -17,7 +17,21 @@
 static struct {
 	struct sockaddr_un sun;
 	socklen_t len; /* 0: nobody wants to know */
+	int64_t watchdog_ms;
 } notify_to;
+
+/* Meant for the process that WATCHDOG_PID says, if it says one. */
+static int64_t
+notify_watchdog_env(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	int64_t ms = usec == NULL ? 0 : strtoll(usec, NULL, 10) / 1000;
+
+	if (pid != NULL && strtol(pid, NULL, 10) != (long)getpid())
+		return 0;
+	return ms > 0 ? ms : 0;
+}
 
 void
 notify_init(void)
@@ -36,6 +50,9 @@ notify_init(void)
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	}
 	(void)unsetenv("NOTIFY_SOCKET");
+	notify_to.watchdog_ms = notify_watchdog_env();
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)unsetenv("WATCHDOG_PID");
 }
 
 static void
@@ -77,4 +94,17 @@ void
 notify_stopping(void)
 {
 	notify_send("STOPPING=1");
+}
+
+void
+notify_watchdog(void)
+{
+	if (notify_to.watchdog_ms > 0)
+		notify_send("WATCHDOG=1");
+}
+
+int64_t
+notify_watchdog_ms(void)
+{
+	return notify_to.watchdog_ms;
 }

@@ -6,10 +6,16 @@
  * protocol): datagrams of NAME=VALUE lines.  All are no-ops without one.
  */
 
-/* Takes NOTIFY_SOCKET out of the environment. */
+#include <stdint.h>
+
+/* Takes NOTIFY_SOCKET, WATCHDOG_USEC and _PID out of the environment. */
 void notify_init(void);
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
+/* The service is well; to be said more often than each notify_watchdog_ms
+ * milliseconds, if that is not 0. */
+void notify_watchdog(void);
+int64_t notify_watchdog_ms(void);
 
 #endif

@@ -19,6 +19,7 @@ struct event_base;
 struct proc;
 struct plugins;
 struct unpacks;
+struct watch;
 
 #define PARENT_PROCS_MAX 9
 #define PARENT_SIGNALS	 4
@@ -36,6 +37,7 @@ struct parent {
 	size_t nprocs;
 	struct unpacks *unpacks;
 	struct plugins *plugins;
+	struct watch *watch;
 	struct event *signals[PARENT_SIGNALS];
 	struct event *stop_timer; /* the front has had its time */
 	bool linked;		  /* first start: START may be sent */

@@ -83,6 +83,9 @@ struct proc {
 	bool expected; /* it was told to stop */
 	unsigned int tries;
 	uint64_t restarts, violations;
+	bool asked;  /* PING was sent, PONG has not come */
+	bool silent; /* and it was named for that */
+	struct mono asked_at;
 };
 
 static void proc_timer(evutil_socket_t fd, short what, void *arg);
@@ -136,6 +139,14 @@ proc_kill(struct proc *p, const char *why)
 		log_error("kill %s: %s", proc_name(p), strerror(errno));
 	proc_set_state(p, PROC_DYING);
 	proc_set_timer(p, 0);
+}
+
+void
+proc_tell_figures(const struct proc *p)
+{
+	struct metrics_figures f = { p->restarts, p->violations, p->silent };
+
+	metrics_send(p->parent, proc_name(p), &f);
 }
 
 /* ---- what helpers send ---- */
@@ -491,6 +502,63 @@ proc_start(struct proc *p)
 	return 0;
 }
 
+/* ---- watching ---- */
+
+int64_t
+proc_silent_ms(const struct proc *p)
+{
+	return p->asked ? (mono_now().ns - p->asked_at.ns) / MONO_NS_PER_MS : 0;
+}
+
+static void
+proc_answered(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct proc *p = arg;
+
+	(void)m;
+	if (p->silent && err == NULL)
+		log_info("%s[%d] answers again after %" PRId64 " ms",
+		    proc_name(p), (int)p->pid, proc_silent_ms(p));
+	p->asked = false;
+	if (!p->silent)
+		return;
+	p->silent = false;
+	proc_tell_figures(p);
+}
+
+/* It was asked a while ago. */
+static void
+proc_blame(struct proc *p, int64_t kill_ms)
+{
+	if (proc_silent_ms(p) >= kill_ms) {
+		proc_kill(p, "does not answer");
+		return;
+	}
+	if (p->silent)
+		return;
+	p->silent = true;
+	log_warn("%s[%d] has not answered for %" PRId64 " ms", proc_name(p),
+	    (int)p->pid, proc_silent_ms(p));
+	proc_tell_figures(p);
+}
+
+void
+proc_ask(struct proc *p, int64_t kill_ms)
+{
+	struct fixed_none none = { 0 };
+
+	if (p->state != PROC_RUNNING)
+		return;
+	if (p->asked) {
+		proc_blame(p, kill_ms);
+		return;
+	}
+	p->asked = true;
+	p->asked_at = mono_now();
+	(void)link_request(p->link, MSG_PING, &none, NULL, 0, mono_none(),
+	    proc_answered, p);
+}
+
 /* ---- ending ---- */
 
 void
@@ -587,6 +655,7 @@ proc_reaped(struct proc *p, pid_t pid, int status)
 	link_free(p->link);
 	p->link = NULL;
 	p->pid = -1;
+	p->asked = p->silent = false;
 	proc_set_timer(p, 0);
 	proc_set_state(p, PROC_DOWN);
 	if (p->info->role == ROLE_IMAGED)
@@ -594,7 +663,7 @@ proc_reaped(struct proc *p, pid_t pid, int status)
 	if (p->info->role == ROLE_NRID)
 		plugins_kill(p->parent->plugins, "nrid ended");
 	proc_restart(p);
-	metrics_send(p->parent, proc_name(p), p->restarts, p->violations);
+	proc_tell_figures(p);
 	parent_review(p->parent);
 	return true;
 }
@@ -646,13 +715,6 @@ struct link *
 proc_link(struct proc *p)
 {
 	return p->link;
-}
-
-void
-proc_figures(const struct proc *p, uint64_t *restarts, uint64_t *violations)
-{
-	*restarts = p->restarts;
-	*violations = p->violations;
 }
 
 struct proc *

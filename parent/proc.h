@@ -39,6 +39,14 @@ void proc_reload(struct proc *p, struct plan *plan, bool must);
 
 void proc_kill(struct proc *p, const char *why);
 
+/*
+ * Asks a running helper if it is there, unless it was asked and has not
+ * answered: then it is named, or killed if it has been silent for kill_ms.
+ */
+void proc_ask(struct proc *p, int64_t kill_ms);
+/* How long it has owed an answer; 0: it does not. */
+int64_t proc_silent_ms(const struct proc *p);
+
 /* True if pid was p's: its end is dealt with. */
 bool proc_reaped(struct proc *p, pid_t pid, int status);
 
@@ -49,9 +57,8 @@ const struct roles_info *proc_info(const struct proc *p);
 /* NULL while there is no process. */
 struct link *proc_link(struct proc *p);
 
-/* Since criod started: restarts, and deaths by its own filter. */
-void proc_figures(const struct proc *p, uint64_t *restarts,
-    uint64_t *violations);
+/* To streamd's metrics: restarts, deaths by its own filter, silence. */
+void proc_tell_figures(const struct proc *p);
 
 /* NULL if role is not a supervised one. */
 struct proc *proc_find(struct parent *parent, unsigned int role);

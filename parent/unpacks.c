@@ -191,7 +191,9 @@ unpacks_alive(const struct unpacks *u)
 void
 unpacks_metrics(const struct unpacks *u)
 {
-	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
-		metrics_send(u->parent, unpacks_roles[i]->program, 0,
-		    u->violations[i]);
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++) {
+		struct metrics_figures f = { .violations = u->violations[i] };
+
+		metrics_send(u->parent, unpacks_roles[i]->program, &f);
+	}
 }

@@ -273,7 +273,7 @@ streamd_take_metrics(void *ctx, struct link_call *call, struct link_msg *m)
 	struct streamd *s = ctx;
 
 	(void)call;
-	if (metrics_set(&s->metrics, f->role, f->restarts, f->violations) == -1)
+	if (metrics_set(&s->metrics, f) == -1)
 		log_warn("metrics of %s: not a role", f->role);
 }
 

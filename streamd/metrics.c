@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,23 +21,24 @@ metrics_role_valid(const char *role)
 }
 
 int
-metrics_set(struct metrics *m, const char *role, uint64_t restarts,
-    uint64_t violations)
+metrics_set(struct metrics *m, const Criod__Metrics *f)
 {
 	size_t i = 0;
 
-	if (!metrics_role_valid(role))
+	if (!metrics_role_valid(f->role))
 		return -1;
-	while (i < m->nroles && strcmp(m->roles[i].role, role) != 0)
+	while (i < m->nroles && strcmp(m->roles[i].role, f->role) != 0)
 		i++;
 	if (i == METRICS_ROLES_MAX)
 		return -1;
 	if (i == m->nroles) {
-		(void)snprintf(m->roles[i].role, METRICS_ROLE_SIZE, "%s", role);
+		(void)snprintf(m->roles[i].role, METRICS_ROLE_SIZE, "%s",
+		    f->role);
 		m->nroles++;
 	}
-	m->roles[i].restarts = restarts;
-	m->roles[i].violations = violations;
+	m->roles[i].restarts = f->restarts;
+	m->roles[i].violations = f->violations;
+	m->roles[i].silent = f->silent ? 1 : 0;
 	return 0;
 }
 
@@ -48,6 +50,36 @@ metrics_head(struct evbuffer *body, const char *name, const char *type,
 	    help, name, type);
 }
 
+static const struct metrics_figure {
+	const char *name, *type, *help;
+	size_t at; /* in struct metrics_role */
+} metrics_figures[] = {
+	{ "criod_helper_restarts_total", "counter",
+	    "How often a helper process was started again.",
+	    offsetof(struct metrics_role, restarts) },
+	{ "criod_filter_violations_total", "counter",
+	    "How often a helper was killed by its system call filter.",
+	    offsetof(struct metrics_role, violations) },
+	{ "criod_helper_silent", "gauge",
+	    "1 while a helper does not answer the parent.",
+	    offsetof(struct metrics_role, silent) },
+};
+
+static void
+metrics_figure(const struct metrics *m, const struct metrics_figure *f,
+    struct evbuffer *body)
+{
+	uint64_t value;
+
+	metrics_head(body, f->name, f->type, f->help);
+	for (size_t i = 0; i < m->nroles; i++) {
+		memcpy(&value, (const char *)&m->roles[i] + f->at,
+		    sizeof(value));
+		(void)evbuffer_add_printf(body, "%s{role=\"%s\"} %" PRIu64 "\n",
+		    f->name, m->roles[i].role, value);
+	}
+}
+
 void
 metrics_page(const struct metrics *m, struct evbuffer *body)
 {
@@ -55,18 +87,9 @@ metrics_page(const struct metrics *m, struct evbuffer *body)
 	    "Always 1; the label says which build this is.");
 	(void)evbuffer_add_printf(body, "criod_build_info{version=\"%s\"} 1\n",
 	    CRIOD_VERSION);
-	metrics_head(body, "criod_helper_restarts_total", "counter",
-	    "How often a helper process was started again.");
-	for (size_t i = 0; i < m->nroles; i++)
-		(void)evbuffer_add_printf(body,
-		    "criod_helper_restarts_total{role=\"%s\"} %" PRIu64 "\n",
-		    m->roles[i].role, m->roles[i].restarts);
-	metrics_head(body, "criod_filter_violations_total", "counter",
-	    "How often a helper was killed by its system call filter.");
-	for (size_t i = 0; i < m->nroles; i++)
-		(void)evbuffer_add_printf(body,
-		    "criod_filter_violations_total{role=\"%s\"} %" PRIu64 "\n",
-		    m->roles[i].role, m->roles[i].violations);
+	for (size_t i = 0;
+	     i < sizeof(metrics_figures) / sizeof(metrics_figures[0]); i++)
+		metrics_figure(m, &metrics_figures[i], body);
 }
 
 /* What a label's value may have without being escaped. */

@@ -18,6 +18,7 @@ struct metrics_role {
 	char role[METRICS_ROLE_SIZE];
 	uint64_t restarts;
 	uint64_t violations;
+	uint64_t silent;
 };
 
 struct metrics {
@@ -25,9 +26,9 @@ struct metrics {
 	size_t nroles;
 };
 
-/* -1 if role is no name for a label, or there are too many. */
-int metrics_set(struct metrics *m, const char *role, uint64_t restarts,
-    uint64_t violations) __attribute__((warn_unused_result));
+/* -1 if its role is no name for a label, or there are too many. */
+int metrics_set(struct metrics *m, const Criod__Metrics *f)
+    __attribute__((warn_unused_result));
 void metrics_page(const struct metrics *m, struct evbuffer *body);
 #define METRICS_STREAMS 3 /* as in enum want_kind */
 

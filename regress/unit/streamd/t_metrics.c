@@ -25,6 +25,20 @@ page(const struct metrics *m)
 	return text;
 }
 
+static int
+set(struct metrics *m, const char *role, uint64_t restarts, uint64_t violations)
+{
+	Criod__Metrics f = CRIOD__METRICS__INIT;
+	char name[2 * METRICS_ROLE_SIZE];
+
+	(void)snprintf(name, sizeof(name), "%s", role);
+	f.role = name;
+	f.restarts = restarts;
+	f.violations = violations;
+	f.silent = restarts == 2;
+	return metrics_set(m, &f);
+}
+
 static void
 t_page(void **state)
 {
@@ -35,9 +49,9 @@ t_page(void **state)
 	text = page(&m);
 	assert_non_null(strstr(text, "criod_build_info{version=\""));
 	assert_null(strstr(text, "role="));
-	assert_int_equal(metrics_set(&m, "imaged", 1, 0), 0);
-	assert_int_equal(metrics_set(&m, "front", 2, 1), 0);
-	assert_int_equal(metrics_set(&m, "imaged", 3, UINT64_MAX), 0);
+	assert_int_equal(set(&m, "imaged", 1, 0), 0);
+	assert_int_equal(set(&m, "front", 2, 1), 0);
+	assert_int_equal(set(&m, "imaged", 3, UINT64_MAX), 0);
 	text = page(&m);
 	assert_non_null(
 	    strstr(text, "criod_helper_restarts_total{role=\"imaged\"} 3\n"
@@ -46,6 +60,9 @@ t_page(void **state)
 	    strstr(text, "criod_filter_violations_total{role=\"imaged\"} "
 			 "18446744073709551615\n"
 			 "criod_filter_violations_total{role=\"front\"} 1\n"));
+	assert_non_null(
+	    strstr(text, "criod_helper_silent{role=\"imaged\"} 0\n"
+			 "criod_helper_silent{role=\"front\"} 1\n"));
 }
 
 static void
@@ -55,18 +72,18 @@ t_roles(void **state)
 	char role[METRICS_ROLE_SIZE + 1];
 
 	(void)state;
-	assert_int_equal(metrics_set(&m, "", 0, 0), -1);
-	assert_int_equal(metrics_set(&m, "a\"b", 0, 0), -1);
-	assert_int_equal(metrics_set(&m, "a\nb", 0, 0), -1);
+	assert_int_equal(set(&m, "", 0, 0), -1);
+	assert_int_equal(set(&m, "a\"b", 0, 0), -1);
+	assert_int_equal(set(&m, "a\nb", 0, 0), -1);
 	memset(role, 'a', sizeof(role));
 	role[METRICS_ROLE_SIZE] = '\0';
-	assert_int_equal(metrics_set(&m, role, 0, 0), -1);
+	assert_int_equal(set(&m, role, 0, 0), -1);
 	for (int i = 0; i < METRICS_ROLES_MAX; i++) {
 		(void)snprintf(role, sizeof(role), "role%d", i);
-		assert_int_equal(metrics_set(&m, role, 0, 0), 0);
+		assert_int_equal(set(&m, role, 0, 0), 0);
 	}
-	assert_int_equal(metrics_set(&m, "more", 0, 0), -1);
-	assert_int_equal(metrics_set(&m, "role3", 7, 0), 0);
+	assert_int_equal(set(&m, "more", 0, 0), -1);
+	assert_int_equal(set(&m, "role3", 7, 0), 0);
 }
 
 /* Names that would need escaping in a label are left out. */
