@@ -2,9 +2,9 @@
 #define CRIOD_LIB_YAMLJSON_H
 
 /*
- * YAML, as the JSON that would say the same.  Plain scalars are strings but where
- * integers are said to be; an empty one, "~" and "null" are null.
- * One document; anchors, aliases, tags and duplicate keys are refused, and the
+ * YAML, as the JSON that would say the same.  Plain scalars are strings but
+ * where integers are said to be; an empty one, "~" and "null" are null. One
+ * document; anchors, aliases, tags and duplicate keys are refused, and the
  * bounds are those of lib/json.h.
  */
 
