@@ -207,6 +207,13 @@ bench:
 	contrib/add-users
 	regress/bench/bench
 
+# PullImage beside containerd's; BENCH="-s 0.1 -n 3 -m 0" is a quick look.
+bench-pull:
+	contrib/install-deps bench
+	$(MAKE) programs
+	contrib/add-users
+	regress/box regress/bench/pull $(BENCH)
+
 lint:
 	regress/lint/lint
 
@@ -247,7 +254,7 @@ valgrind: unit-programs
 clean:
 	rm -rf $(B)
 
-.PHONY: all programs tests fuzzers unit clean install demo regress cve bench \
+.PHONY: all programs tests fuzzers unit clean install demo regress cve bench bench-pull \
 	conformance conformance-vm \
 	lint tidy fuzz asan asan-tests asan-unit failpoints unit-programs valgrind
 .DELETE_ON_ERROR:

@@ -447,6 +447,7 @@ layer_work(struct layer *l)
 	l->blob_fd = -1;
 	job.layer.compression = (uint32_t)l->compression;
 	job.layer.blob_size = l->blob_size;
+	job.layer.have = l->blob_size;
 	layer_limits(l, &job.layer);
 	memcpy(job.layer.diff_id, l->row.diff_id, sizeof(job.layer.diff_id));
 	l->all->working++;

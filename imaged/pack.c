@@ -123,7 +123,7 @@ pack_all(struct pack *p, int recipe, int root, const char *diff_id,
 }
 
 static int
-pack_layer(const struct wire_msg *m, void *body, struct cerr *err)
+pack_layer(struct wire_msg *m, void *body, struct cerr *err)
 {
 	struct fixed_pack_layer l;
 	struct pack p = { .out = m->nfds > 1 ? m->fds[1] : -1 };
@@ -141,7 +141,7 @@ pack_layer(const struct wire_msg *m, void *body, struct cerr *err)
 }
 
 static int
-pack_size(const struct wire_msg *m, void *body, struct cerr *err)
+pack_size(struct wire_msg *m, void *body, struct cerr *err)
 {
 	struct fixed_pack_done *done = body;
 	struct repack_facts f;

@@ -1,5 +1,5 @@
 /*
- * unpack: turns one verified blob into one layer's directory, or empties that
+ * unpack: turns one blob into one layer's directory, or empties that
  * directory, then ends.
  */
 #include <sys/resource.h>
@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -31,6 +32,13 @@
 #define UNPACK_MIB ((rlim_t)1024 * 1024)
 
 extern const struct filter filter_unpack;
+
+/* The blob on its way. */
+struct unpack_blob {
+	int *fd; /* the message's */
+	uint64_t have;
+	struct unpack_stream *stream;
+};
 
 static const struct confine_limit unpack_limits[] = {
 	{ RLIMIT_CORE, 0 },
@@ -58,6 +66,54 @@ static const struct confine unpack_confine = {
 	.filter = &filter_unpack,
 };
 
+/*
+ * How much of the blob is there; anything else that imaged says, or its end,
+ * means: stop.  The blob's last byte is announced when its digest
+ * was found right, so that no blob that was not verified becomes a layer.
+ */
+static int
+unpack_more(uint64_t *have, struct cerr *err)
+{
+	struct fixed_unpack_more more;
+	struct wire_msg m;
+	int rc = wire_recv(WORKER_LINK_FD, &m, WIRE_INLINE_MAX);
+
+	if (rc == 1 && m.type == MSG_UNPACK_MORE && m.nfds == 0 &&
+	    fixed_decode(&fixed_desc_unpack_more, m.data, m.len, &more) == 0) {
+		*have = more.have;
+		wire_clear(&m);
+		return 0;
+	}
+	if (rc == 1)
+		wire_clear(&m);
+	return cerr_set(err, CERR_CANCELLED, "unpacking was called off");
+}
+
+static int
+unpack_wait(void *arg, uint64_t *have, struct cerr *err)
+{
+	struct unpack_blob *b = arg;
+
+	if (b->have == *have && unpack_more(&b->have, err) == -1)
+		return -1;
+	*have = b->have;
+	return 0;
+}
+
+/* Whether imaged went away; what it announces meanwhile is kept. */
+static int
+unpack_check(void *arg, struct cerr *err)
+{
+	struct unpack_blob *b = arg;
+	struct pollfd pfd = { WORKER_LINK_FD, POLLIN, 0 };
+
+	while (poll(&pfd, 1, 0) != 0) {
+		if (unpack_more(&b->have, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 unpack_entries(struct tar *tar, struct tree *tree, struct cerr *err)
 {
@@ -65,9 +121,7 @@ unpack_entries(struct tar *tar, struct tree *tree, struct cerr *err)
 	int rc = tree_begin(tree, err);
 
 	while (rc == 0) {
-		rc = worker_check(NULL, err);
-		if (rc == 0)
-			rc = tar_next(tar, &e, err);
+		rc = tar_next(tar, &e, err);
 		if (rc == 0)
 			return 0;
 		if (rc == 1)
@@ -77,7 +131,7 @@ unpack_entries(struct tar *tar, struct tree *tree, struct cerr *err)
 }
 
 static int
-unpack_stream(struct unpack_stream *s, struct tar *tar, struct tree *tree,
+unpack_stream(struct unpack_blob *b, struct tar *tar, struct tree *tree,
     const char *diff_id, struct fixed_unpack_done *done, struct cerr *err)
 {
 	struct tree_usage usage;
@@ -86,11 +140,13 @@ unpack_stream(struct unpack_stream *s, struct tar *tar, struct tree *tree,
 	/* The digest is of everything, what follows the tar's end included. */
 	if (unpack_entries(tar, tree, err) == -1 || tar_drain(tar, err) == -1)
 		return -1;
-	unpack_stream_digest(s, digest);
+	unpack_stream_digest(b->stream, digest);
 	if (strcmp(digest + DIGEST_PREFIX_LEN, diff_id) != 0)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "layer is %s, but the image says it is %s%s", digest,
 		    DIGEST_PREFIX, diff_id);
+	/* Nobody needs the blob on disk, where syncfs would put it. */
+	fdio_close(b->fd);
 	if (tree_finish(tree, &usage, err) == -1)
 		return -1;
 	done->bytes = usage.bytes;
@@ -110,47 +166,60 @@ unpack_limit_files(uint64_t max, struct cerr *err)
 }
 
 static int
-unpack_layer(const struct wire_msg *m, void *body, struct cerr *err)
+unpack_blob(struct unpack_blob *b, int recipe_fd,
+    const struct fixed_unpack_layer *l, struct fixed_unpack_done *done,
+    struct cerr *err)
 {
-	struct fixed_unpack_done *done = body;
-	struct fixed_unpack_layer l;
-	struct unpack_stream_def def = { .fd = m->fds[0],
-		.check = worker_check };
-	struct unpack_stream *s;
-	struct recipe *recipe;
-	struct tar *tar;
-	struct tree *tree;
+	struct recipe *recipe =
+	    recipe_new(recipe_fd, unpack_stream_get, b->stream);
+	struct tar *tar = tar_new(recipe_get, recipe, 2 * l->max_entries);
+	struct tree *tree =
+	    tree_new(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		l->max_bytes, l->max_entries);
 	int rc = -1;
 
-	if (fixed_decode(&fixed_desc_unpack_layer, m->data, m->len, &l) == -1)
-		fatalx("malformed request");
-	def.compression = l.compression;
-	def.size = l.blob_size;
-	def.max = l.max_bytes;
-	if (unpack_limit_files(l.max_bytes, err) == -1)
-		return -1;
-	s = unpack_stream_new(&def, err);
-	if (s == NULL)
-		return -1;
-	recipe = recipe_new(m->fds[1], unpack_stream_get, s);
-	tar = tar_new(recipe_get, recipe, 2 * l.max_entries);
-	tree = tree_new(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-	    l.max_bytes, l.max_entries);
 	if (recipe == NULL || tar == NULL || tree == NULL) {
 		(void)cerr_errno(err, "unpack");
 	} else {
 		tree_set_recipe(tree, recipe);
-		rc = unpack_stream(s, tar, tree, l.diff_id, done, err);
+		rc = unpack_stream(b, tar, tree, l->diff_id, done, err);
 	}
 	tree_free(tree);
 	tar_free(tar);
 	recipe_free(recipe);
-	unpack_stream_free(s);
 	return rc;
 }
 
 static int
-unpack_remove(const struct wire_msg *m, void *body, struct cerr *err)
+unpack_layer(struct wire_msg *m, void *body, struct cerr *err)
+{
+	struct fixed_unpack_layer l;
+	struct unpack_blob b = { .fd = &m->fds[0] };
+	struct unpack_stream_def def = { .fd = m->fds[0],
+		.wait = unpack_wait,
+		.check = unpack_check,
+		.arg = &b };
+	int rc;
+
+	if (fixed_decode(&fixed_desc_unpack_layer, m->data, m->len, &l) == -1)
+		fatalx("malformed request");
+	b.have = l.have;
+	def.compression = l.compression;
+	def.size = l.blob_size;
+	def.have = l.have;
+	def.max = l.max_bytes;
+	if (unpack_limit_files(l.max_bytes, err) == -1)
+		return -1;
+	b.stream = unpack_stream_new(&def, err);
+	if (b.stream == NULL)
+		return -1;
+	rc = unpack_blob(&b, m->fds[1], &l, body, err);
+	unpack_stream_free(b.stream);
+	return rc;
+}
+
+static int
+unpack_remove(struct wire_msg *m, void *body, struct cerr *err)
 {
 	CLEANUP_FD int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -1,5 +1,11 @@
+# What reads gzip: ISA-L where Debian has it, else zlib.
+GUNZIP := $(shell pkg-config --exists libisal && echo isal || echo zlib)
+GUNZIP_PKG_isal = libisal
+GUNZIP_PKG_zlib = zlib
+
 # The programs that write and read layers, and the sources their tests share.
-UNPACK_SRCS = imaged/digest.c imaged/recipe.c imaged/unpack_path.c \
+UNPACK_SRCS = imaged/digest.c imaged/recipe.c \
+	imaged/unpack_gunzip_$(GUNZIP).c imaged/unpack_path.c \
 	imaged/unpack_pax.c imaged/unpack_remove.c imaged/unpack_sparse.c \
 	imaged/unpack_stream.c imaged/unpack_tar.c imaged/unpack_tree.c \
 	imaged/walk.c
@@ -10,7 +16,7 @@ PROGRAMS += unpack
 unpack_OUT = libexec/criod/unpack
 unpack_SRCS = imaged/unpack.c imaged/worker.c $(UNPACK_SRCS)
 unpack_LIBS = base confine fixed
-unpack_PKGS = libcap-ng libcrypto zlib libzstd
+unpack_PKGS = libcap-ng libcrypto $(GUNZIP_PKG_$(GUNZIP)) libzstd
 unpack_CALLS = imaged/unpack.calls
 
 PROGRAMS += pack

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 
+#include "imaged/unpack_gunzip.h"
 #include "imaged/unpack_stream.h"
 #include "lib/fdio.h"
 
@@ -18,18 +18,16 @@
  */
 #define STREAM_ZSTD_WINDOW_LOG 27
 
-#define STREAM_GZIP_BITS (15 + 16) /* zlib: the gzip format only */
-
 struct unpack_stream {
 	struct unpack_stream_def def;
 	const struct stream_codec *codec;
 	struct digest *digest;
-	uint64_t left;	/* of the blob, not yet read */
+	uint64_t read;	/* of the blob */
 	uint64_t total; /* made so far */
 	size_t in_pos, in_len, out_pos, out_len;
 	bool whole; /* at the end of a member or frame */
 	bool ended;
-	z_stream z;
+	struct gunzip *gunzip;
 	ZSTD_DStream *zstd;
 	uint8_t in[STREAM_IN];
 	uint8_t out[STREAM_OUT];
@@ -82,35 +80,28 @@ stream_plain_close(struct unpack_stream *s)
 static int
 stream_gzip_open(struct unpack_stream *s)
 {
-	return inflateInit2(&s->z, STREAM_GZIP_BITS) == Z_OK ? 0 : -1;
+	s->gunzip = gunzip_new();
+	return s->gunzip != NULL ? 0 : -1;
 }
 
 static int
 stream_gzip_fill(struct unpack_stream *s, struct cerr *err)
 {
-	int rc;
+	const uint8_t *in = s->in + s->in_pos;
+	size_t left = s->in_len - s->in_pos;
 
-	if (s->whole && inflateReset(&s->z) != Z_OK)
-		return stream_damaged("gzip state", err);
-	s->z.next_in = s->in + s->in_pos;
-	s->z.avail_in = (uInt)(s->in_len - s->in_pos);
-	s->z.next_out = s->out;
-	s->z.avail_out = sizeof(s->out);
-	rc = inflate(&s->z, Z_NO_FLUSH);
-	if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-		return stream_damaged(rc == Z_MEM_ERROR ? "no memory for gzip"
-							: "bad gzip data",
-		    err);
-	s->in_pos = s->in_len - s->z.avail_in;
-	s->out_len = sizeof(s->out) - s->z.avail_out;
-	s->whole = rc == Z_STREAM_END;
+	s->out_len = sizeof(s->out);
+	if (gunzip_step(s->gunzip, &in, &left, s->out, &s->out_len) == -1)
+		return stream_damaged("bad gzip data", err);
+	s->in_pos = s->in_len - left;
+	s->whole = gunzip_at_end(s->gunzip);
 	return 0;
 }
 
 static void
 stream_gzip_close(struct unpack_stream *s)
 {
-	(void)inflateEnd(&s->z);
+	gunzip_free(s->gunzip);
 }
 
 /* ---- zstd: one frame or several ---- */
@@ -176,7 +167,6 @@ unpack_stream_new(const struct unpack_stream_def *def, struct cerr *err)
 	}
 	s->def = *def;
 	s->codec = &stream_codecs[def->compression];
-	s->left = def->size;
 	if (s->codec->open(s) == -1) {
 		(void)cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "no memory to decompress a layer");
@@ -197,20 +187,43 @@ unpack_stream_free(struct unpack_stream *s)
 	free(s);
 }
 
+/* How much of the blob can be read now, at least a byte; -1 with err. */
+static int
+stream_wait(struct unpack_stream *s, size_t *n, struct cerr *err)
+{
+	uint64_t there;
+
+	if (s->def.have == s->read &&
+	    s->def.wait(s->def.arg, &s->def.have, err) == -1)
+		return -1;
+	if (s->def.have > s->def.size || s->def.have <= s->read)
+		return stream_damaged("of another size than was said", err);
+	there = s->def.have - s->read;
+	*n = there < STREAM_IN ? (size_t)there : STREAM_IN;
+	return 0;
+}
+
 /* More of the blob into in, which is used up. */
 static int
 stream_read(struct unpack_stream *s, struct cerr *err)
 {
-	size_t want = s->left < STREAM_IN ? (size_t)s->left : STREAM_IN;
-	ssize_t n = fdio_read_upto(s->def.fd, s->in, want);
+	size_t want = 0, done = 0;
 
-	if (n == -1)
-		return cerr_errno(err, "read layer blob");
-	if ((size_t)n < want)
-		return stream_damaged("shorter than its size", err);
+	if (stream_wait(s, &want, err) == -1)
+		return -1;
+	while (done < want) {
+		ssize_t n = pread(s->def.fd, s->in + done, want - done,
+		    (off_t)(s->read + done));
+
+		if (n == -1)
+			return cerr_errno(err, "read layer blob");
+		if (n == 0)
+			return stream_damaged("shorter than its size", err);
+		done += (size_t)n;
+	}
 	s->in_pos = 0;
 	s->in_len = want;
-	s->left -= want;
+	s->read += want;
 	return 0;
 }
 
@@ -220,7 +233,8 @@ stream_step(struct unpack_stream *s, struct cerr *err)
 {
 	size_t before;
 
-	if (s->in_pos == s->in_len && s->left > 0 && stream_read(s, err) == -1)
+	if (s->in_pos == s->in_len && s->read < s->def.size &&
+	    stream_read(s, err) == -1)
 		return -1;
 	/* Between members, without more input, there is nothing to make. */
 	if (s->in_pos == s->in_len && s->whole) {

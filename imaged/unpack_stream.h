@@ -24,10 +24,13 @@ enum unpack_compression {
 };
 
 struct unpack_stream_def {
-	int fd; /* borrowed; read from where it stands */
+	int fd; /* borrowed; a file, read from its beginning */
 	uint32_t compression;
 	uint64_t size; /* bytes of the blob */
+	uint64_t have; /* of these, there now */
 	uint64_t max;  /* bytes it may become */
+	/* Sets *have to more than it was, not above size; -1 with err. */
+	int (*wait)(void *arg, uint64_t *have, struct cerr *err);
 	/* Asked at least once per 256 KiB made or 128 KiB read; -1 with err
 	 * ends the stream. */
 	int (*check)(void *arg, struct cerr *err);

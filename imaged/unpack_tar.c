@@ -163,19 +163,21 @@ tar_is_zero(const uint8_t *b)
 static bool
 tar_checksum_ok(const uint8_t *b)
 {
-	int64_t plain = 0, with_sign = 0;
+	const uint8_t *own = b + TAR_AT_CHKSUM;
+	int plain = TAR_ID_LEN * ' ', high = 0;
 	uint64_t want;
 
 	for (size_t i = 0; i < TAR_BLOCK; i++) {
-		bool own = i >= TAR_AT_CHKSUM && i < TAR_AT_CHKSUM + TAR_ID_LEN;
-		uint8_t byte = own ? ' ' : b[i];
-
-		plain += byte;
-		with_sign += (int8_t)byte;
+		plain += b[i];
+		high += b[i] >> 7;
 	}
-	if (pax_field(b + TAR_AT_CHKSUM, TAR_ID_LEN, &want) == -1)
+	for (size_t i = 0; i < TAR_ID_LEN; i++) {
+		plain -= own[i];
+		high -= own[i] >> 7;
+	}
+	if (pax_field(own, TAR_ID_LEN, &want) == -1)
 		return false;
-	return (int64_t)want == plain || (int64_t)want == with_sign;
+	return (int64_t)want == plain || (int64_t)want == plain - 256 * high;
 }
 
 /* 1: a header; 0: the end, two blocks of zeros or no more bytes. */

@@ -20,11 +20,14 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#define TREE_BLOCK     4096
-#define TREE_TIMES_MAX (64U * 1024 * 1024) /* bytes of memory */
-#define TREE_DIR_MODE  0755
-#define TREE_OPAQUE    "user.overlay.opaque"
-#define TREE_WRITE_MAX (256U * 1024)
+#define TREE_BLOCK	  4096
+#define TREE_TIMES_MAX	  (64U * 1024 * 1024) /* bytes of memory */
+#define TREE_DIR_MODE	  0755
+#define TREE_MODE	  0777 /* what a new file can have at once */
+#define TREE_MODE_UNKNOWN UINT32_MAX
+#define TREE_OPAQUE	  "user.overlay.opaque"
+#define TREE_WRITE_MAX	  (256U * 1024)
+#define TREE_FLUSH	  (UINT64_C(8) << 20)
 
 /* A directory's times, set when nothing is put into it any more. */
 struct tree_time {
@@ -300,14 +303,17 @@ tree_mtime(const struct tar_entry *e)
 	return (struct timespec){ e->mtime, (long)e->mtime_ns };
 }
 
-/* Owner first: changing it clears set-id bits and capabilities. */
+/*
+ * Owner first: changing it clears set-id bits and capabilities.  mode is what
+ * the object has.
+ */
 static int
-tree_owner_mode(struct tree *t, int fd, const struct tree_at *at,
+tree_owner_mode(struct tree *t, int fd, const struct tree_at *at, uint32_t mode,
     struct cerr *err)
 {
 	if (fchown(fd, at->e->uid, at->e->gid) == -1)
 		return tree_errno(at->full, "owner", err);
-	if (fchmod(fd, at->e->mode) == -1)
+	if (mode != at->e->mode && fchmod(fd, at->e->mode) == -1)
 		return tree_errno(at->full, "mode", err);
 	return tree_xattrs(t, fd, at, err);
 }
@@ -380,6 +386,19 @@ tree_clear(struct tree *t, const struct tree_at *at, const char *what,
 	return unpack_remove_at(at->dirfd, at->base, err);
 }
 
+/*
+ * The disk is given work each TREE_FLUSH bytes, so that little is left for
+ * syncfs.  It is a hint: not every file system takes it.
+ */
+static void
+tree_flush(int fd, uint64_t before, uint64_t now)
+{
+	if (before / TREE_FLUSH != now / TREE_FLUSH)
+		(void)sync_file_range(fd,
+		    (off_t)(before / TREE_FLUSH * TREE_FLUSH), TREE_FLUSH,
+		    SYNC_FILE_RANGE_WRITE);
+}
+
 static int
 tree_write(const struct tree_at *at, int fd, uint64_t offset, uint64_t len,
     struct cerr *err)
@@ -400,6 +419,7 @@ tree_write(const struct tree_at *at, int fd, uint64_t offset, uint64_t len,
 				return tree_errno(at->full, "write", err);
 			done += w;
 		}
+		tree_flush(fd, offset, offset + (uint64_t)n);
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
 	}
@@ -434,7 +454,8 @@ static int
 tree_create(const struct tree_at *at)
 {
 	return openat(at->dirfd, at->base,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    at->e->mode & TREE_MODE);
 }
 
 static int
@@ -450,7 +471,7 @@ tree_file(struct tree *t, const struct tree_at *at, struct cerr *err)
 	if (fd == -1)
 		return tree_errno(at->full, "create", err);
 	if (tree_file_data(t, at, fd, err) == -1 ||
-	    tree_owner_mode(t, fd, at, err) == -1)
+	    tree_owner_mode(t, fd, at, at->e->mode & TREE_MODE, err) == -1)
 		return -1;
 	if (tree_set_times(fd, tree_mtime(at->e)) == -1)
 		return tree_errno(at->full, "times", err);
@@ -487,7 +508,7 @@ tree_dir(struct tree *t, const struct tree_at *at, struct cerr *err)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return tree_errno(at->full, "directory", err);
-	if (tree_owner_mode(t, fd, at, err) == -1)
+	if (tree_owner_mode(t, fd, at, TREE_MODE_UNKNOWN, err) == -1)
 		return -1;
 	return tree_note_time(t, at, err);
 }
@@ -619,7 +640,7 @@ tree_root(struct tree *t, const struct tar_entry *e, struct cerr *err)
 
 	if (e->type != TAR_DIR)
 		return tree_bad(e->path, "not a directory, but the root", err);
-	if (tree_owner_mode(t, t->root, &at, err) == -1)
+	if (tree_owner_mode(t, t->root, &at, TREE_MODE_UNKNOWN, err) == -1)
 		return -1;
 	return tree_note_time(t, &at, err);
 }

@@ -16,7 +16,6 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#define WORKER_LINK_FD 3
 #define WORKER_ROOT_FD 4
 
 struct worker_options {

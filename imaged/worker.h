@@ -16,10 +16,12 @@
 
 struct confine;
 
+#define WORKER_LINK_FD 3
+
 struct worker_request {
 	enum msg_type type, answer;
 	/* Fills the answer's body, a struct fixed_NAME that is all zeros. */
-	int (*fn)(const struct wire_msg *m, void *body, struct cerr *err);
+	int (*fn)(struct wire_msg *m, void *body, struct cerr *err);
 };
 #define WORKER_BODY_MAX 256 /* bytes of such a struct */
 

@@ -32,13 +32,17 @@
 #define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
- * imaged to unpack, with the blob and the file for the recipe.  compression: 0
- * none, 1 gzip, 2 zstd. diff_id is the sha256 of the uncompressed tar, in
- * hexadecimal.
+ * imaged to unpack, with the blob and the file for the recipe.  compression:
+ * 0 none, 1 gzip, 2 zstd.  diff_id is the sha256 of the uncompressed tar, in
+ * hexadecimal.  have is how much of the blob is in the file now; UNPACK_MORE
+ * says when there is more.
  */
 #define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
 	U32(compression)                                                       \
-	U64(blob_size) STR(diff_id, 65) U64(max_bytes) U64(max_entries)
+	U64(blob_size) STR(diff_id, 65) U64(max_bytes) U64(max_entries)        \
+	U64(have)
+
+#define FIXED_FIELDS_unpack_more(U32, U64, I64, STR, ARR64) U64(have)
 
 #define FIXED_FIELDS_unpack_done(U32, U64, I64, STR, ARR64)                    \
 	U64(bytes) U64(inodes) STR(diff_id, 65)
@@ -230,6 +234,7 @@
 	FIXED(auth_take)                                                       \
 	FIXED(unpack_spawn)                                                    \
 	FIXED(unpack_layer)                                                    \
+	FIXED(unpack_more)                                                     \
 	FIXED(unpack_done)                                                     \
 	FIXED(pack_layer)                                                      \
 	FIXED(pack_done)                                                       \

@@ -59,8 +59,8 @@ class Unpack:
         child.close()
         os.close(rootfd)
 
-    def send(self, name, body=b"\0\0\0\0", fds=()):
-        head = struct.pack("<HHIHHI", TYPES[name], 0, 7, len(fds), 0,
+    def send(self, name, body=b"\0\0\0\0", fds=(), ident=7):
+        head = struct.pack("<HHIHHI", TYPES[name], 0, ident, len(fds), 0,
                            len(body))
         socket.send_fds(self.link, [head + body], list(fds))
 
@@ -114,8 +114,8 @@ def unpack(root, blob, compression="none", tar=None, diff_id=None, size=None,
     if size is None:
         size = os.fstat(fd).st_size
     u = Unpack(root, prefix)
-    body = struct.pack("<IQ65sQQ", COMPRESSION[compression], size,
-                       diff_id.encode(), max_bytes, max_entries)
+    body = struct.pack("<IQ65sQQQ", COMPRESSION[compression], size,
+                       diff_id.encode(), max_bytes, max_entries, size)
     # Beside the layer, as imaged has it.
     recipe = os.open(os.path.join(os.path.dirname(root), "recipe"),
                      os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,9 +1,12 @@
 """Layers as they are met: the result is what GNU tar and umoci make of them."""
 import gzip
+import hashlib
 import json
 import os
+import struct
 import subprocess
 import tarfile
+import tempfile
 
 import pytest
 
@@ -119,6 +122,35 @@ def test_several_members(base):
     root = make_root(base, "2")
     driver.unpack(root, b"".join(map(zstd, parts)), "zstd", tar)
     assert (root / "g").read_text() == "y"
+
+
+@pytest.mark.parametrize("how", ["none", "gzip", "zstd"])
+def test_while_it_comes(base, how):
+    """The blob grows, also by single bytes, while it is unpacked."""
+    sub = Layer()
+    for i in range(40):
+        sub.add("f%d" % i, os.urandom(9000))
+    tar = sub.bytes()
+    blob = {"none": bytes, "gzip": gzip.compress, "zstd": zstd}[how](
+        tar)
+    root = make_root(base, how)
+    with tempfile.TemporaryFile() as f:
+        u = driver.Unpack(root)
+        null = os.open("/dev/null", os.O_WRONLY)
+        u.send("UNPACK_LAYER", struct.pack(
+            "<IQ65sQQQ", driver.COMPRESSION[how], len(blob),
+            hashlib.sha256(tar).hexdigest().encode(), 1 << 30, 1000, 0),
+            [f.fileno(), null])
+        os.close(null)
+        at = 0
+        while at < len(blob):
+            step = 1 if at < 2000 or len(blob) - at < 2000 else 7001
+            f.write(blob[at:at + step])
+            f.flush()
+            at = min(at + step, len(blob))
+            u.send("UNPACK_MORE", struct.pack("<Q", at), ident=0)
+        assert u.receive()["inodes"] == 41
+        assert u.finish() == 0
 
 
 def test_zstd_large_window(root):

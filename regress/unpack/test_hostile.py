@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import struct
+import tempfile
 import time
 
 import pytest
@@ -344,36 +345,55 @@ def test_xattr_of_the_kernel(root):
 # ---- the process ----
 
 def hold(root, tar):
-    """An unpack that waits for more of its blob."""
-    read, write = os.pipe()
+    """An unpack that waits for more of its blob, and that blob."""
+    blob = tempfile.TemporaryFile()
+    blob.write(tar)
+    blob.flush()
     u = driver.Unpack(root)
-    body = struct.pack("<IQ65sQQ", 0, 1 << 30, b"0" * 64, 1 << 40, 1000)
+    body = struct.pack("<IQ65sQQQ", 0, 1 << 30, b"0" * 64, 1 << 40, 1000,
+                       len(tar))
     null = os.open("/dev/null", os.O_WRONLY)
-    u.send("UNPACK_LAYER", body, [read, null])
+    u.send("UNPACK_LAYER", body, [blob.fileno(), null])
     os.close(null)
-    os.close(read)
-    os.write(write, tar)
-    return u, write
+    return u, blob
+
+
+def more(u, have):
+    u.send("UNPACK_MORE", struct.pack("<Q", have), ident=0)
 
 
 def test_ends_with_its_link(root):
-    u, write = hold(root, header(b"f", size=1 << 29))
+    u, _ = hold(root, header(b"f", size=1 << 29))
     u.link.close()
-    os.write(write, b"x" * 60000)
-    with pytest.raises(BrokenPipeError):
-        for _ in range(2000):
-            os.write(write, b"x" * 60000)
     assert u.process.wait(10) in (0, 1)
-    os.close(write)
+
+
+@pytest.mark.parametrize("have", [0, 1, 1 << 31, (1 << 64) - 1])
+def test_told_nonsense(root, have):
+    """Less than it had, or more than the blob's size."""
+    u, _ = hold(root, header(b"f", size=1 << 29))
+    more(u, have)
+    with pytest.raises(driver.Failed, match="size"):
+        u.receive()
+    assert u.finish() == 0
+
+
+def test_told_too_early(root):
+    """More than the file holds."""
+    u, _ = hold(root, header(b"f", size=1 << 29))
+    more(u, 1 << 20)
+    with pytest.raises(driver.Failed, match="shorter"):
+        u.receive()
+    assert u.finish() == 0
 
 
 def test_status_in_proc(root):
-    u, write = hold(root, header(b"f", size=1 << 29))
-    time.sleep(0.2)
+    u, _ = hold(root, header(b"f", size=1 << 29))
+    while not os.path.exists(os.path.join(root, "f")):
+        time.sleep(0.01)
     check_status(u.process.pid,
                  1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 31)
     u.process.kill()
-    os.close(write)
 
 
 def check_status(pid, caps):
@@ -423,9 +443,10 @@ def test_no_file_of_the_image_is_loaded(root, base):
 
 def test_malformed_request(root):
     for name, body, fds in (("UNPACK_LAYER", b"short", 2),
-                            ("UNPACK_LAYER", b"\0" * 93, 1),
-                            ("UNPACK_LAYER", b"\xff" * 93, 2),
+                            ("UNPACK_LAYER", b"\0" * 101, 1),
+                            ("UNPACK_LAYER", b"\xff" * 101, 2),
                             ("UNPACK_DONE", b"\0" * 81, 0),
+                            ("UNPACK_MORE", b"\0" * 8, 0),
                             ("STOP", b"\0" * 4, 0), ("BOOT", b"", 0)):
         u = driver.Unpack(root)
         null = os.open("/dev/null", os.O_RDONLY)

@@ -11,3 +11,7 @@ TESTS += t_unpack
 t_unpack_SRCS = regress/unit/imaged/t_unpack.c imaged/unpack_path.c \
 	imaged/unpack_pax.c imaged/unpack_sparse.c imaged/unpack_tar.c
 t_unpack_LIBS = base
+TESTS += t_gunzip
+t_gunzip_SRCS = regress/unit/imaged/t_gunzip.c \
+	imaged/unpack_gunzip_$(GUNZIP).c
+t_gunzip_PKGS = $(GUNZIP_PKG_$(GUNZIP)) zlib
