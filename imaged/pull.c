@@ -402,6 +402,22 @@ pull_check_doc(struct pull *p, const void *buf, size_t len, const char *header,
 	return 0;
 }
 
+/*
+ * A tag is resolved: who may only serve, and was passed over for that, comes
+ * before who may do both.
+ */
+static void
+pull_resolved(struct pull *p)
+{
+	for (size_t i = 0; i < p->at && p->ref.digest[0] == '\0'; i++) {
+		if (session_pulls(p->sessions[i]) &&
+		    !session_resolves(p->sessions[i])) {
+			p->at = i;
+			return;
+		}
+	}
+}
+
 /* Takes a whole document; type is NULL if a client passed it. */
 static int
 pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
@@ -426,8 +442,10 @@ pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
 		memcpy(p->digest, manifest, sizeof(manifest));
 		return pull_take_config(p, err);
 	}
-	if (p->depth == 0)
+	if (p->depth == 0) {
 		memcpy(p->top, p->digest, sizeof(p->top));
+		pull_resolved(p);
+	}
 	return pull_take_manifest(p, type, err);
 }
 
@@ -622,24 +640,4 @@ pull_import(const struct pull_env *env, const struct ref *ref,
 	pull_want(p, NULL, digest);
 	pull_read(p, 0);
 	return p;
-}
-
-void
-pull_progress(const struct pull *p, struct pull_progress *pp)
-{
-	*pp = (struct pull_progress){ .reference = p->text,
-		.stage = pull_states[p->state].name };
-	if (p->state != PULL_LAYERS)
-		return;
-	pp->layers = p->m.nlayers;
-	pp->layers_done = p->complete;
-	for (size_t i = 0; i < p->m.nlayers; i++) {
-		const struct pull_layer *l = &p->layers[i];
-
-		pp->bytes += p->m.layers[i].size;
-		if (l->number != 0)
-			pp->bytes_done += p->m.layers[i].size;
-		else if (l->wait != NULL)
-			pp->bytes_done += share_have(l->wait);
-	}
 }

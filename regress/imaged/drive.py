@@ -2,6 +2,7 @@
 import array
 import ctypes
 import fcntl
+import hashlib
 import os
 import re
 import socket
@@ -125,12 +126,15 @@ TRANSFER = {"connect": 15, "tls": 15, "header": 60, "idle": 60,
 
 
 class Imaged:
-    """transfer: other than TRANSFER; proxy: http, https, except."""
+    """transfer: other than TRANSFER; proxy: http, https, except; files: of
+    the administrator's, (kind, path, text); left: what a credential provider
+    left, by namespace and image's name, or an exception."""
 
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
                  log_level=3, cover=None, transfer=None, proxy=None,
-                 hosts="/etc/hosts"):
+                 hosts="/etc/hosts", files=(), left=None):
         self.root = root
+        self.files, self.left, self.taken = files, left, []
         self.unpacks, self.spawned = [], 0
         os.makedirs(root, exist_ok=True)
         os.chown(root, UID, GID)
@@ -168,6 +172,11 @@ class Imaged:
         boot.imaged.container_directory = self.root
         for r in registries:
             boot.imaged.registries.append(r)
+        for kind, path, text in self.files:
+            if isinstance(text, str):
+                text = text.encode()
+            boot.imaged.files.add(kind=kind, path=path, text=text)
+        boot.imaged.namespaced_auth = self.left is not None
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         self.parent.send("BOOT", boot.SerializeToString(), [fd])
         os.close(fd)
@@ -199,6 +208,26 @@ class Imaged:
             except OSError:
                 pass  # imaged was killed meanwhile
             link.close()
+        elif name == "AUTH_TAKE":
+            self._take(ident, *[f.rstrip(b"\0").decode()
+                                for f in (body[:64], body[64:])])
+
+    def _take(self, ident, namespace, digest):
+        self.taken.append(namespace)
+        for (where, name), text in self.left.items():
+            if where != namespace or \
+                    hashlib.sha256(name.encode()).hexdigest() != digest:
+                continue
+            if isinstance(text, Exception):
+                self.parent.send("ERROR", msg.Error(
+                    code=7, text=str(text)).SerializeToString(), ident=ident)
+                return
+            fd = os.memfd_create("auth")
+            os.pwrite(fd, text.encode(), 0)
+            self.parent.send("AUTH_TAKEN", fds=[fd], ident=ident)
+            os.close(fd)
+            return
+        self.parent.send("AUTH_TAKEN", ident=ident)
 
     def _unpack(self, layer, program):
         ours, child = socket.socketpair(socket.AF_UNIX,
@@ -222,8 +251,10 @@ class Imaged:
 
     # what a test asks
 
-    def start_pull(self, image, **auth):
+    def start_pull(self, image, namespace=None, **auth):
         req = cri.PullImageRequest(image=cri.ImageSpec(image=image))
+        if namespace is not None:
+            req.sandbox_config.metadata.namespace = namespace
         if auth:
             req.auth.CopyFrom(cri.AuthConfig(**auth))
         return self.front.start("IMG_PULL", req.SerializeToString())
