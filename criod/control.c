@@ -131,20 +131,22 @@ control_pass_blobs(struct control_client *cl)
 	control_drop_blobs(cl);
 }
 
+/* ---- what is imaged's alone ---- */
+
 static void
-control_imported(void *arg, struct link_msg *m, const struct cerr *err)
+control_passed(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct control_call *k = arg;
 
 	if (err != NULL)
 		link_refuse(k->from, err);
 	else
-		link_reply(k->from, MSG_IMG_IMPORTED, m->body, NULL, 0);
+		link_reply(k->from, m->type, m->body, NULL, 0);
 	free(k);
 }
 
 static void
-control_import_cancelled(void *arg)
+control_pass_cancelled(void *arg)
 {
 	struct control_call *k = arg;
 	struct cerr err;
@@ -155,23 +157,37 @@ control_import_cancelled(void *arg)
 	free(k);
 }
 
+/* The same request, descriptor and answer. */
 static void
-control_handle_import(void *ctx, struct link_call *call, struct link_msg *m)
+control_pass(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct control_client *cl = ctx;
 	struct control_call *k;
 	struct cerr err;
+	int fd = -1;
 
 	if (front_need(cl->front->imaged, &err) == -1) {
-		control_drop_blobs(cl);
 		link_refuse(call, &err);
 		return;
 	}
-	control_pass_blobs(cl);
+	if (m->nfds > 0)
+		fd = link_take_fd(m, 0);
 	k = control_call_new(cl->front, call);
-	k->request = link_request(cl->front->imaged, MSG_IMG_IMPORT, m->body,
-	    NULL, 0, mono_none(), control_imported, k);
-	link_call_on_cancel(call, control_import_cancelled, k);
+	k->request = link_request(cl->front->imaged, m->type, m->body, &fd,
+	    fd != -1, mono_none(), control_passed, k);
+	link_call_on_cancel(call, control_pass_cancelled, k);
+}
+
+static void
+control_handle_import(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct control_client *cl = ctx;
+
+	if (link_attached(cl->front->imaged))
+		control_pass_blobs(cl);
+	else
+		control_drop_blobs(cl);
+	control_pass(ctx, call, m);
 }
 
 /* ---- connections ---- */
@@ -207,6 +223,9 @@ static const struct link_handler control_handlers[] = {
 	{ MSG_CTL_CALL, control_handle_call },
 	{ MSG_IMG_BLOB, control_handle_blob },
 	{ MSG_IMG_IMPORT, control_handle_import },
+	{ MSG_IMG_DETAILS, control_pass },
+	{ MSG_IMG_READ, control_pass },
+	{ MSG_IMG_TASKS, control_pass },
 };
 
 static const struct link_def control_link = {

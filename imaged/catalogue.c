@@ -12,19 +12,42 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#define CATALOGUE_VERSION 1
+#define CATALOGUE_VERSION 2
 #define CATALOGUE_RESERVE (4 * 1024 * 1024)
+#define CATALOGUE_SUSPECT (-1) /* of checked: 0 is not yet, 1 is */
+#define CATALOGUE_DB	  "catalogue.db"
+#define CATALOGUE_SPARE	  "spare.db"
 
 struct catalogue {
 	sqlite3 *db;
+	/* The spare; NULL in itself, or if it could not be written. */
+	struct catalogue *spare;
+	const char *directory;
 	int reserve; /* descriptor of the file; -1 if there is none */
 };
 
-/* user is the config's; positions count from 0, the lowest layer. */
-static const char catalogue_schema[] =
-    "CREATE TABLE layer (number INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " diff_id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,"
-    " inodes INTEGER NOT NULL) STRICT;"
+#define CATALOGUE_LAYER_TABLE                                                  \
+	"CREATE TABLE layer (number INTEGER PRIMARY KEY AUTOINCREMENT,"        \
+	" diff_id TEXT NOT NULL, bytes INTEGER NOT NULL,"                      \
+	" inodes INTEGER NOT NULL, bad INTEGER NOT NULL DEFAULT 0,"            \
+	" checked INTEGER NOT NULL DEFAULT 0) STRICT;"                         \
+	"CREATE UNIQUE INDEX layer_diff_id ON layer(diff_id) WHERE bad = 0;"
+
+/* What version 2 added, beside the columns of layer. */
+#define CATALOGUE_TABLES_2                                                     \
+	"CREATE TABLE kept (image TEXT NOT NULL, layer INTEGER NOT NULL"       \
+	" REFERENCES layer(number) ON DELETE CASCADE,"                         \
+	" PRIMARY KEY (image, layer)) STRICT, WITHOUT ROWID;"                  \
+	"CREATE TABLE boot (id TEXT NOT NULL) STRICT;"                         \
+	"CREATE TABLE change (n INTEGER NOT NULL) STRICT;"                     \
+	"INSERT INTO change VALUES (0);"                                       \
+	"PRAGMA user_version = 2;"
+
+/*
+ * user is the config's; positions count from 0, the lowest layer.  change
+ * counts transactions: that is how a spare shows that it lags behind.
+ */
+static const char catalogue_schema[] = CATALOGUE_LAYER_TABLE
     "CREATE TABLE image (id TEXT PRIMARY KEY, user TEXT NOT NULL,"
     " config BLOB NOT NULL) STRICT;"
     "CREATE TABLE manifest (digest TEXT NOT NULL, image TEXT NOT NULL"
@@ -38,8 +61,16 @@ static const char catalogue_schema[] =
     " PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX manifest_image ON manifest(image);"
     "CREATE INDEX name_image ON name(image);"
-    "CREATE INDEX image_layer_layer ON image_layer(layer);"
-    "PRAGMA user_version = 1;";
+    "CREATE INDEX image_layer_layer ON image_layer(layer);" CATALOGUE_TABLES_2;
+
+/* Layers of version 1 have no recipe; numbers go on as they were. */
+static const char catalogue_schema_1_to_2[] =
+    "ALTER TABLE layer RENAME TO layer1;" CATALOGUE_LAYER_TABLE
+    "INSERT INTO layer (number, diff_id, bytes, inodes, checked)"
+    " SELECT number, diff_id, bytes, inodes, 1 FROM layer1;"
+    "DELETE FROM sqlite_sequence WHERE name = 'layer';"
+    "UPDATE sqlite_sequence SET name = 'layer' WHERE name = 'layer1';"
+    "DROP TABLE layer1;" CATALOGUE_TABLES_2;
 
 /*
  * One process, one connection: with the exclusive lock WAL needs no shared
@@ -48,7 +79,6 @@ static const char catalogue_schema[] =
 static const char catalogue_pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 					"PRAGMA journal_mode = WAL;"
 					"PRAGMA synchronous = FULL;"
-					"PRAGMA foreign_keys = ON;"
 					"PRAGMA trusted_schema = OFF;"
 					"PRAGMA cell_size_check = ON;"
 					"PRAGMA temp_store = MEMORY;"
@@ -136,7 +166,8 @@ catalogue_text(sqlite3_stmt *st, int column)
 static int
 catalogue_begin(struct catalogue *c, struct cerr *err)
 {
-	return catalogue_exec(c, "BEGIN IMMEDIATE", err);
+	return catalogue_exec(c, "BEGIN IMMEDIATE; UPDATE change SET n = n + 1",
+	    err);
 }
 
 /* Ends the transaction as rc says; what is not committed is undone. */
@@ -207,9 +238,14 @@ catalogue_upgrade(struct catalogue *c, struct cerr *err)
 		    (unsigned long long)version, CATALOGUE_VERSION);
 	if (version == CATALOGUE_VERSION)
 		return catalogue_check(c, err);
-	if (catalogue_begin(c, err) == -1)
+	/* A table that is renamed is not to take references with it. */
+	if (catalogue_exec(c, "PRAGMA legacy_alter_table = ON; BEGIN IMMEDIATE",
+		err) == -1)
 		return -1;
-	return catalogue_end(c, catalogue_exec(c, catalogue_schema, err), err);
+	return catalogue_end(c,
+	    catalogue_exec(c,
+		version == 0 ? catalogue_schema : catalogue_schema_1_to_2, err),
+	    err);
 }
 
 static void
@@ -224,13 +260,25 @@ catalogue_configure(sqlite3 *db)
 }
 
 static int
-catalogue_open_db(struct catalogue *c, const char *directory, struct cerr *err)
+catalogue_path(const char *directory, const char *name, const char *suffix,
+    char path[PATH_MAX], struct cerr *err)
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s%s", directory, name, suffix);
+
+	return n < 0 || n >= PATH_MAX
+		   ? cerr_set(err, CERR_INTERNAL, "path of the catalogue")
+		   : 0;
+}
+
+static int
+catalogue_open_db(struct catalogue *c, const char *directory, const char *name,
+    struct cerr *err)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/catalogue.db", directory), rc;
+	int rc;
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return cerr_set(err, CERR_INTERNAL, "path of the catalogue");
+	if (catalogue_path(directory, name, "", path, err) == -1)
+		return -1;
 	rc = sqlite3_open_v2(path, &c->db,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		SQLITE_OPEN_NOFOLLOW,
@@ -238,28 +286,14 @@ catalogue_open_db(struct catalogue *c, const char *directory, struct cerr *err)
 	if (rc != SQLITE_OK)
 		return catalogue_fail(c->db, rc, err);
 	catalogue_configure(c->db);
-	if (catalogue_exec(c, catalogue_pragmas, err) == -1)
+	if (catalogue_exec(c, catalogue_pragmas, err) == -1 ||
+	    catalogue_upgrade(c, err) == -1)
 		return -1;
-	return catalogue_upgrade(c, err);
+	return catalogue_exec(c, "PRAGMA foreign_keys = ON", err);
 }
 
-static void
-catalogue_open_reserve(struct catalogue *c, const char *directory)
-{
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/reserve", directory);
-
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return;
-	c->reserve =
-	    open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (c->reserve == -1)
-		log_warn("%s: %s", path, strerror(errno));
-	catalogue_reserve(c);
-}
-
-struct catalogue *
-catalogue_open(const char *directory, struct cerr *err)
+static struct catalogue *
+catalogue_open_one(const char *directory, const char *name, struct cerr *err)
 {
 	struct catalogue *c = calloc(1, sizeof(*c));
 
@@ -268,11 +302,157 @@ catalogue_open(const char *directory, struct cerr *err)
 		return NULL;
 	}
 	c->reserve = -1;
-	if (catalogue_open_db(c, directory, err) == -1) {
-		catalogue_close(c);
-		return NULL;
+	c->directory = directory;
+	if (catalogue_open_db(c, directory, name, err) == 0)
+		return c;
+	catalogue_close(c);
+	return NULL;
+}
+
+static void
+catalogue_open_reserve(struct catalogue *c, const char *directory)
+{
+	char path[PATH_MAX];
+	struct cerr err;
+
+	if (catalogue_path(directory, "reserve", "", path, &err) == -1)
+		return;
+	c->reserve =
+	    open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (c->reserve == -1)
+		log_warn("%s: %s", path, strerror(errno));
+}
+
+/* Of a database and its log, the log first: it is nothing by itself. */
+static int
+catalogue_rename(const char *directory, const char *from, const char *to,
+    struct cerr *err)
+{
+	static const char *const suffixes[] = { "-wal", "" };
+	char old[PATH_MAX], new[PATH_MAX];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (catalogue_path(directory, from, suffixes[i], old, err) ==
+			-1 ||
+		    catalogue_path(directory, to, suffixes[i], new, err) == -1)
+			return -1;
+		if (rename(old, new) == 0)
+			continue;
+		if (errno != ENOENT)
+			return cerr_errno(err, "%s", old);
+		/* What is there belongs to another. */
+		if (unlink(new) == -1 && errno != ENOENT)
+			return cerr_errno(err, "%s", new);
 	}
+	return 0;
+}
+
+static bool
+catalogue_is_there(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	struct cerr err;
+
+	return catalogue_path(directory, name, "", path, &err) == 0 &&
+	       access(path, F_OK) == 0;
+}
+
+/* ---- the spare ---- */
+
+static void
+catalogue_drop_spare(struct catalogue *c, const struct cerr *why)
+{
+	log_warn("spare %s", why->text);
+	catalogue_close(c->spare);
+	c->spare = NULL;
+}
+
+static uint64_t
+catalogue_changes(struct catalogue *c)
+{
+	uint64_t n;
+	struct cerr err;
+
+	return catalogue_number(c, "SELECT n FROM change", &n, &err) == 0
+		   ? n
+		   : UINT64_MAX;
+}
+
+static int
+catalogue_copy(struct catalogue *c, struct cerr *err)
+{
+	char path[PATH_MAX];
+	sqlite3_stmt *st;
+
+	/* Removes what is there, as nothing is in place of it. */
+	if (catalogue_rename(c->directory, "spare.new", CATALOGUE_SPARE, err) ==
+		-1 ||
+	    catalogue_path(c->directory, CATALOGUE_SPARE, "", path, err) == -1)
+		return -1;
+	st = catalogue_prepare(c, "VACUUM INTO ?1", err);
+	if (st == NULL)
+		return -1;
+	return catalogue_run(c, st, catalogue_bind_text(st, 1, path), err);
+}
+
+/* Opens the spare; makes it anew if it lags behind or is not whole. */
+static void
+catalogue_open_spare(struct catalogue *c)
+{
+	struct cerr err;
+
+	c->spare = catalogue_open_one(c->directory, CATALOGUE_SPARE, &err);
+	if (c->spare != NULL &&
+	    catalogue_changes(c->spare) == catalogue_changes(c))
+		return;
+	catalogue_close(c->spare);
+	c->spare = NULL;
+	if (catalogue_copy(c, &err) == 0)
+		c->spare =
+		    catalogue_open_one(c->directory, CATALOGUE_SPARE, &err);
+	if (c->spare == NULL)
+		log_warn("spare %s", err.text);
+	else /* it may lose the last transactions, but nothing else */
+		(void)catalogue_exec(c->spare, "PRAGMA synchronous = NORMAL",
+		    &err);
+}
+
+static struct catalogue *
+catalogue_open_any(const char *directory, struct cerr *err)
+{
+	struct catalogue *c;
+
+	if (!catalogue_is_there(directory, CATALOGUE_DB) &&
+	    catalogue_is_there(directory, CATALOGUE_SPARE)) {
+		log_error("image catalogue is gone: using the spare");
+		if (catalogue_rename(directory, CATALOGUE_SPARE, CATALOGUE_DB,
+			err) == -1)
+			return NULL;
+	}
+	for (int tries = 0; tries < 2; tries++) {
+		c = catalogue_open_one(directory, CATALOGUE_DB, err);
+		if (c != NULL || err->code != CERR_DATA_LOSS)
+			return c;
+		log_error("%s: using the spare", err->text);
+		if (catalogue_rename(directory, CATALOGUE_DB,
+			CATALOGUE_DB ".bad", err) == -1 ||
+		    catalogue_rename(directory, CATALOGUE_SPARE, CATALOGUE_DB,
+			err) == -1)
+			return NULL;
+	}
+	log_error("there is no good spare: starting with an empty catalogue");
+	return catalogue_open_one(directory, CATALOGUE_DB, err);
+}
+
+struct catalogue *
+catalogue_open(const char *directory, struct cerr *err)
+{
+	struct catalogue *c = catalogue_open_any(directory, err);
+
+	if (c == NULL)
+		return NULL;
 	catalogue_open_reserve(c, directory);
+	catalogue_reserve(c);
 	return c;
 }
 
@@ -281,29 +461,10 @@ catalogue_close(struct catalogue *c)
 {
 	if (c == NULL)
 		return;
+	catalogue_close(c->spare);
 	(void)sqlite3_close(c->db);
 	fdio_close(&c->reserve);
 	free(c);
-}
-
-int
-catalogue_set_aside(const char *directory, struct cerr *err)
-{
-	static const char *const suffixes[] = { "", "-wal" };
-	char from[PATH_MAX], to[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		int n = snprintf(from, sizeof(from), "%s/catalogue.db%s",
-		    directory, suffixes[i]);
-		int m = snprintf(to, sizeof(to), "%s/catalogue.db.bad%s",
-		    directory, suffixes[i]);
-
-		if (n < 0 || m < 0 || (size_t)m >= sizeof(to))
-			return cerr_set(err, CERR_INTERNAL, "path too long");
-		if (rename(from, to) == -1 && errno != ENOENT)
-			return cerr_errno(err, "%s", from);
-	}
-	return 0;
 }
 
 /* ---- the reserve ---- */
@@ -313,6 +474,8 @@ catalogue_reserve(struct catalogue *c)
 {
 	if (c->reserve != -1)
 		(void)posix_fallocate(c->reserve, 0, CATALOGUE_RESERVE);
+	if (c->spare == NULL)
+		catalogue_open_spare(c);
 }
 
 static int
@@ -353,6 +516,8 @@ catalogue_row_layer(const struct catalogue_reader *r, sqlite3_stmt *st)
 	    catalogue_text(st, 1));
 	l.bytes = (uint64_t)sqlite3_column_int64(st, 2);
 	l.inodes = (uint64_t)sqlite3_column_int64(st, 3);
+	l.bad = sqlite3_column_int(st, 4) != 0;
+	l.suspect = sqlite3_column_int(st, 5) == CATALOGUE_SUSPECT;
 	r->layer(r->arg, &l);
 }
 
@@ -371,6 +536,13 @@ catalogue_row_image_layer(const struct catalogue_reader *r, sqlite3_stmt *st)
 }
 
 static void
+catalogue_row_kept(const struct catalogue_reader *r, sqlite3_stmt *st)
+{
+	r->kept(r->arg, catalogue_text(st, 0),
+	    (uint64_t)sqlite3_column_int64(st, 1));
+}
+
+static void
 catalogue_row_name(const struct catalogue_reader *r, sqlite3_stmt *st)
 {
 	r->name(r->arg, catalogue_text(st, 0), catalogue_text(st, 1));
@@ -380,19 +552,29 @@ int
 catalogue_read(struct catalogue *c, const struct catalogue_reader *r,
     struct cerr *err)
 {
-	if (catalogue_each(c,
-		"SELECT number, diff_id, bytes, inodes FROM layer", r,
-		catalogue_row_layer, err) == -1 ||
-	    catalogue_each(c,
-		"SELECT id, user, length(config) FROM image ORDER BY id", r,
-		catalogue_row_image, err) == -1 ||
-	    catalogue_each(c,
-		"SELECT image, layer FROM image_layer"
-		" ORDER BY image, position",
-		r, catalogue_row_image_layer, err) == -1)
-		return -1;
-	return catalogue_each(c, "SELECT name, image FROM name ORDER BY name",
-	    r, catalogue_row_name, err);
+	static const struct {
+		const char *sql;
+		void (*row)(const struct catalogue_reader *r, sqlite3_stmt *st);
+	} tables[] = {
+		{ "SELECT number, diff_id, bytes, inodes, bad, checked"
+		  " FROM layer",
+		    catalogue_row_layer },
+		{ "SELECT id, user, length(config) FROM image ORDER BY id",
+		    catalogue_row_image },
+		{ "SELECT image, layer FROM image_layer"
+		  " ORDER BY image, position",
+		    catalogue_row_image_layer },
+		{ "SELECT image, layer FROM kept", catalogue_row_kept },
+		{ "SELECT name, image FROM name ORDER BY name",
+		    catalogue_row_name },
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (catalogue_each(c, tables[i].sql, r, tables[i].row, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -517,13 +699,36 @@ catalogue_put_name(struct catalogue *c, const char *name, const char *id,
 	return catalogue_run(c, st, rc, err);
 }
 
+/* The layer that another one takes the place of. */
+static int
+catalogue_keep_layer(struct catalogue *c, const char *id, size_t position,
+    uint64_t layer, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO kept (image, layer) SELECT image, layer"
+	    " FROM image_layer WHERE image = ?1 AND position = ?2"
+	    " AND layer <> ?3 ON CONFLICT DO NOTHING",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)layer);
+	return catalogue_run(c, st, rc, err);
+}
+
 static int
 catalogue_put_image_layer(struct catalogue *c, const char *id, size_t position,
     uint64_t layer, struct cerr *err)
 {
 	sqlite3_stmt *st = catalogue_prepare(c,
 	    "INSERT INTO image_layer (image, position, layer)"
-	    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position) DO NOTHING",
+	    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position)"
+	    " DO UPDATE SET layer = excluded.layer",
 	    err);
 	int rc;
 
@@ -547,6 +752,8 @@ catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
 		return -1;
 	for (size_t i = 0; i < nlayers; i++) {
 		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
+		    catalogue_keep_layer(c, image->id, i, layers[i].number,
+			err) == -1 ||
 		    catalogue_put_image_layer(c, image->id, i, layers[i].number,
 			err) == -1)
 			return -1;
@@ -559,8 +766,8 @@ catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
 	return 0;
 }
 
-int
-catalogue_add(struct catalogue *c, const struct store_new_image *image,
+static int
+catalogue_add_one(struct catalogue *c, const struct store_new_image *image,
     const char *user, const struct catalogue_layer *layers, size_t nlayers,
     struct cerr *err)
 {
@@ -568,6 +775,21 @@ catalogue_add(struct catalogue *c, const struct store_new_image *image,
 		return -1;
 	return catalogue_end(c,
 	    catalogue_add_rows(c, image, user, layers, nlayers, err), err);
+}
+
+int
+catalogue_add(struct catalogue *c, const struct store_new_image *image,
+    const char *user, const struct catalogue_layer *layers, size_t nlayers,
+    struct cerr *err)
+{
+	struct cerr why;
+
+	if (catalogue_add_one(c, image, user, layers, nlayers, err) == -1)
+		return -1;
+	if (c->spare != NULL && catalogue_add_one(c->spare, image, user, layers,
+				    nlayers, &why) == -1)
+		catalogue_drop_spare(c, &why);
+	return 0;
 }
 
 static int
@@ -606,9 +828,10 @@ catalogue_remove_once(struct catalogue *c, const char *id,
 	    catalogue_remove_rows(c, id, layers, nlayers, err), err);
 }
 
-int
-catalogue_remove(struct catalogue *c, const char *id, const uint64_t *layers,
-    size_t nlayers, struct cerr *err)
+/* On a full disk the log has the space of the reserve. */
+static int
+catalogue_remove_surely(struct catalogue *c, const char *id,
+    const uint64_t *layers, size_t nlayers, struct cerr *err)
 {
 	struct cerr first;
 
@@ -620,4 +843,106 @@ catalogue_remove(struct catalogue *c, const char *id, const uint64_t *layers,
 		return catalogue_remove_once(c, id, layers, nlayers, err);
 	}
 	return cerr_set(err, first.code, "%s", first.text);
+}
+
+int
+catalogue_remove(struct catalogue *c, const char *id, const uint64_t *layers,
+    size_t nlayers, struct cerr *err)
+{
+	struct cerr why;
+
+	if (catalogue_remove_surely(c, id, layers, nlayers, err) == -1)
+		return -1;
+	if (c->spare != NULL &&
+	    catalogue_remove_once(c->spare, id, layers, nlayers, &why) == -1)
+		catalogue_drop_spare(c, &why);
+	return 0;
+}
+
+/* ---- one statement, whose only value is text or, if that is NULL, n ---- */
+
+static int
+catalogue_change_rows(struct catalogue *c, const char *sql, const char *text,
+    uint64_t n, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c, sql, err);
+
+	if (st == NULL)
+		return -1;
+	return catalogue_run(c, st,
+	    text != NULL ? catalogue_bind_text(st, 1, text)
+			 : sqlite3_bind_int64(st, 1, (sqlite3_int64)n),
+	    err);
+}
+
+static int
+catalogue_change_one(struct catalogue *c, const char *sql, const char *text,
+    uint64_t n, struct cerr *err)
+{
+	if (catalogue_begin(c, err) == -1)
+		return -1;
+	return catalogue_end(c, catalogue_change_rows(c, sql, text, n, err),
+	    err);
+}
+
+static int
+catalogue_change(struct catalogue *c, const char *sql, const char *text,
+    uint64_t n, struct cerr *err)
+{
+	struct cerr why;
+
+	if (catalogue_change_one(c, sql, text, n, err) == -1)
+		return -1;
+	if (c->spare != NULL &&
+	    catalogue_change_one(c->spare, sql, text, n, &why) == -1)
+		catalogue_drop_spare(c, &why);
+	return 0;
+}
+
+int
+catalogue_set_bad(struct catalogue *c, uint64_t layer, struct cerr *err)
+{
+	return catalogue_change(c,
+	    "UPDATE layer SET bad = 1, checked = 1 WHERE number = ?1", NULL,
+	    layer, err);
+}
+
+int
+catalogue_set_checked(struct catalogue *c, uint64_t layer, struct cerr *err)
+{
+	return catalogue_change(c,
+	    "UPDATE layer SET checked = 1 WHERE number = ?1", NULL, layer, err);
+}
+
+int
+catalogue_forget_kept(struct catalogue *c, const char *id, struct cerr *err)
+{
+	return catalogue_change(c, "DELETE FROM kept WHERE image = ?1", id, 0,
+	    err);
+}
+
+int
+catalogue_begin_boot(struct catalogue *c, const char *boot, struct cerr *err)
+{
+	if (catalogue_change(c,
+		"UPDATE layer SET checked = -1 WHERE checked = 0 AND EXISTS"
+		" (SELECT 1 FROM boot WHERE id <> ?1)",
+		boot, 0, err) == -1 ||
+	    catalogue_change(c, "DELETE FROM boot WHERE id <> ?1", boot, 0,
+		err) == -1)
+		return -1;
+	return catalogue_change(c,
+	    "INSERT INTO boot SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM boot)",
+	    boot, 0, err);
+}
+
+int
+catalogue_clean(struct catalogue *c, struct cerr *err)
+{
+	if (catalogue_change(c,
+		"UPDATE layer SET checked = 1 WHERE checked = ?1", NULL, 0,
+		err) == -1)
+		return -1;
+	return catalogue_change(c, "DELETE FROM boot WHERE id <> ?1", "", 0,
+	    err);
 }

@@ -7,6 +7,9 @@
  *
  * A file beside it, "reserve", holds space that is given back when an image
  * must be removed from a full disk: the log of that transaction then fits.
+ *
+ * "spare.db" is a second catalogue with the same content, in case the first is
+ * lost or damaged.  It may lag behind by what was done just before a power cut.
  */
 
 #include <stdbool.h>
@@ -21,6 +24,8 @@ struct catalogue_layer {
 	uint64_t number;
 	char diff_id[STORE_HEX_SIZE];
 	uint64_t bytes, inodes;
+	bool bad;     /* its files are not what they were */
+	bool suspect; /* written before an end that was not orderly */
 };
 
 /* Called for each row, in a fixed order; strings are borrowed. */
@@ -29,20 +34,29 @@ struct catalogue_reader {
 	void (*image)(void *arg, const char *id, const char *user,
 	    uint64_t config_bytes);
 	void (*image_layer)(void *arg, const char *id, uint64_t layer);
+	/* A bad layer that containers of the image may still use. */
+	void (*kept)(void *arg, const char *id, uint64_t layer);
 	void (*name)(void *arg, const char *name, const char *id);
 	void *arg;
 };
 
 /*
- * DIRECTORY/catalogue.db, made if it is not there.  DATA_LOSS if it is damaged
- * (catalogue_set_aside and open again), FAILED_PRECONDITION if of a newer
- * version.
+ * DIRECTORY/catalogue.db.  A damaged one is renamed to catalogue.db.bad*; then,
+ * or if there is none, the spare takes its place, and without a spare it is
+ * made.  FAILED_PRECONDITION if it is of a newer version.
  */
 struct catalogue *catalogue_open(const char *directory, struct cerr *err)
     __attribute__((warn_unused_result));
 void catalogue_close(struct catalogue *c);
-/* Renames the files of a damaged one to catalogue.db.bad*. */
-int catalogue_set_aside(const char *directory, struct cerr *err)
+
+/*
+ * boot identifies the host's boot.  If the boot before ended without
+ * catalogue_clean, layers that were added since the last time are suspect.
+ */
+int catalogue_begin_boot(struct catalogue *c, const char *boot,
+    struct cerr *err) __attribute__((warn_unused_result));
+/* An orderly end: everything is on disk. */
+int catalogue_clean(struct catalogue *c, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* Everything: layers, images, their layers (lowest first), names. */
@@ -54,7 +68,8 @@ int catalogue_last_layer(struct catalogue *c, uint64_t *number,
 
 /*
  * The image, its names, manifest and layers' rows.  layers are all of the
- * image's, lowest first; those already there are left alone.
+ * image's, lowest first; rows already there are left alone.  If the image had
+ * others in their places, those are kept for its containers.
  */
 int catalogue_add(struct catalogue *c, const struct store_new_image *image,
     const char *user, const struct catalogue_layer *layers, size_t nlayers,
@@ -66,6 +81,14 @@ int catalogue_add(struct catalogue *c, const struct store_new_image *image,
  */
 int catalogue_remove(struct catalogue *c, const char *id,
     const uint64_t *layers, size_t nlayers, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+int catalogue_set_bad(struct catalogue *c, uint64_t layer, struct cerr *err)
+    __attribute__((warn_unused_result));
+int catalogue_set_checked(struct catalogue *c, uint64_t layer, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* The image's containers use none of its old layers any more. */
+int catalogue_forget_kept(struct catalogue *c, const char *id, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* *config is owned by the caller and has a NUL behind it. */

@@ -32,6 +32,12 @@ struct fetch {
 	void *arg;
 };
 
+uint64_t
+fetch_have(const struct fetch *f)
+{
+	return f->have;
+}
+
 static void
 fetch_free(struct fetch *f)
 {

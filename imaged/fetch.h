@@ -35,5 +35,7 @@ struct fetch_def {
 /* done is called once, from the loop, unless cancelled. */
 struct fetch *fetch_start(const struct fetch_def *def);
 void fetch_cancel(struct fetch *f); /* NULL is fine */
+/* Bytes that have come. */
+uint64_t fetch_have(const struct fetch *f);
 
 #endif

@@ -87,6 +87,19 @@ image_add_layer(struct image *im, struct layer *l)
 	im->layers[im->nlayers++] = l;
 }
 
+struct layer *
+image_set_layer(struct image *im, size_t i, struct layer *l)
+{
+	struct layer *old = im->layers[i];
+
+	if (old == l)
+		return NULL;
+	old->images--;
+	l->images++;
+	im->layers[i] = l;
+	return old;
+}
+
 /* ---- names ---- */
 
 static bool
@@ -208,7 +221,9 @@ image_publish_layers(struct image *im)
 	size_t n = 0;
 
 	im->pub.size = im->config_bytes;
+	im->pub.damaged = false;
 	for (size_t i = 0; i < im->nlayers; i++) {
+		im->pub.damaged |= im->layers[i]->row.bad;
 		if (image_layer_is_above(im, i))
 			continue;
 		im->numbers[n++] = im->layers[i]->row.number;

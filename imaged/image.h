@@ -37,6 +37,11 @@ void image_free(struct image_list *list, struct image *im);
 
 /* Counts the image in the layer.  NULL: missing, the image is broken. */
 void image_add_layer(struct image *im, struct layer *l);
+/*
+ * Puts another layer in a place; the one that was there, no longer counted, or
+ * NULL if it is the same.
+ */
+struct layer *image_set_layer(struct image *im, size_t i, struct layer *l);
 /* Takes the name from whichever image has it. */
 void image_add_name(struct image_list *list, struct image *im,
     const char *name);

@@ -64,8 +64,7 @@ images_find_ref(struct store *s, const struct ref *ref)
 	return store_image_find(s, name);
 }
 
-/* A name in whatever form a client writes it, or an id. */
-static const struct store_image *
+const struct store_image *
 images_find(const struct images_ctx *c, const char *what)
 {
 	struct ref refs[REGISTRY_CANDIDATES_MAX], plain;
@@ -222,7 +221,8 @@ images_reply_status(struct store *s, struct link_call *call,
 	struct images_item item;
 	char *text = NULL;
 
-	if (im != NULL) {
+	/* A damaged one counts as absent, so that it is pulled again. */
+	if (im != NULL && !im->damaged) {
 		images_fill(&item, im);
 		body.image = &item.image;
 		if (verbose)
@@ -353,14 +353,61 @@ images_config(struct store *s, const char *id, struct cerr *err)
 	return conf;
 }
 
+/* One LEASE_GET, until it is known whether the image is whole. */
+struct images_lease {
+	struct store *store;
+	struct link_call *call;
+	char *container, *id;
+};
+
+static int
+images_lease_take(struct images_lease *g, struct imgconf **conf,
+    struct cerr *err)
+{
+	*conf = images_config(g->store, g->id, err);
+	if (*conf == NULL)
+		return -1;
+	return store_lease_get(g->store, g->container, g->id, err);
+}
+
+static void
+images_lease_ready(void *arg)
+{
+	struct images_lease *g = arg;
+	Criod__Lease body = CRIOD__LEASE__INIT;
+	struct imgconf *conf;
+	struct cerr err;
+
+	if (images_lease_take(g, &conf, &err) == -1) {
+		link_refuse(g->call, &err);
+	} else {
+		images_fill_lease(&body, store_image_find(g->store, g->id),
+		    conf);
+		link_reply(g->call, MSG_LEASE, &body, NULL, 0);
+	}
+	imgconf_free(conf);
+	free(g->container);
+	free(g->id);
+	free(g);
+}
+
+static char *
+images_strdup(const char *s)
+{
+	char *p = strdup(s);
+
+	if (p == NULL)
+		fatal("strdup");
+	return p;
+}
+
 void
 images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct images_ctx *c = ctx;
 	const Criod__LeaseGet *req = m->body;
 	const struct store_image *im = images_find(c, req->image);
-	Criod__Lease body = CRIOD__LEASE__INIT;
-	struct imgconf *conf;
+	struct images_lease *g;
 	struct cerr err;
 
 	if (im == NULL) {
@@ -369,16 +416,12 @@ images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 		link_refuse(call, &err);
 		return;
 	}
-	conf = images_config(c->store, im->id, &err);
-	if (conf == NULL ||
-	    store_lease_get(c->store, req->container_id, im->id, &err) == -1) {
-		imgconf_free(conf);
-		link_refuse(call, &err);
-		return;
-	}
-	images_fill_lease(&body, im, conf);
-	link_reply(call, MSG_LEASE, &body, NULL, 0);
-	imgconf_free(conf);
+	g = images_alloc(1, sizeof(*g));
+	g->store = c->store;
+	g->call = call;
+	g->container = images_strdup(req->container_id);
+	g->id = images_strdup(im->id);
+	store_image_settle(c->store, g->id, images_lease_ready, g);
 }
 
 void

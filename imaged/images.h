@@ -27,6 +27,12 @@ void images_lease_get(void *ctx, struct link_call *call, struct link_msg *m);
 void images_lease_put(void *ctx, struct link_call *call, struct link_msg *m);
 void images_lease_have(void *ctx, struct link_call *call, struct link_msg *m);
 
+struct store_image;
+
+/* A name in whatever form a client writes it, or an id. */
+const struct store_image *images_find(const struct images_ctx *c,
+    const char *what);
+
 /* execd's link got its socket (helper_def.attached). */
 void images_execd_attached(void *ctx);
 

@@ -22,6 +22,7 @@
 #define LAYER_GC_MS	  (60 * 1000)
 #define LAYER_RECIPE	  "recipe"
 #define LAYER_REMOVE_MAX  2 /* at once */
+#define LAYER_BUCKETS	  4096
 #define LAYER_BYTES_MAX	  (UINT64_C(256) << 30)
 #define LAYER_ENTRIES_MAX 4000000
 
@@ -54,7 +55,11 @@ struct layers {
 	TAILQ_HEAD(, store_unpack) told;
 	TAILQ_HEAD(, layer_removal) gone;
 	struct event *tell, *gc_timer, *retry;
-	uint64_t last; /* number given out */
+	LIST_HEAD(layer_bucket, layer) by_number[LAYER_BUCKETS];
+	struct layer_bucket by_diff_id[LAYER_BUCKETS];
+	LIST_HEAD(, store_read) reads;
+	uint64_t bytes, inodes; /* of all */
+	uint64_t last;		/* number given out */
 	unsigned int working, removing;
 	bool started, swept;
 	void (*freed)(void *arg);
@@ -80,6 +85,25 @@ layer_name(uint64_t number, char buf[24])
 	(void)snprintf(buf, 24, "%" PRIu64, number);
 }
 
+struct store_read {
+	LIST_ENTRY(store_read) entry;
+	struct layer *layer; /* held */
+	store_read_fn fn;
+	void *arg;
+	struct unpacker *unpacker;
+	struct event *end; /* it could not begin */
+	struct cerr err;
+};
+
+static void
+layer_read_free(struct store_read *rd)
+{
+	LIST_REMOVE(rd, entry);
+	if (rd->end != NULL)
+		event_free(rd->end);
+	free(rd);
+}
+
 /* ---- the list ---- */
 
 static struct layer *
@@ -93,13 +117,44 @@ layer_new(struct layers *ls, uint64_t number, enum layer_state state)
 	l->all = ls;
 	TAILQ_INIT(&l->waiters);
 	TAILQ_INSERT_TAIL(&ls->all, l, entry);
+	LIST_INSERT_HEAD(&ls->by_number[number % LAYER_BUCKETS], l, by_number);
 	return l;
+}
+
+static struct layer_bucket *
+layers_bucket(struct layers *ls, const char *diff_id)
+{
+	unsigned int hash = 0;
+
+	for (size_t i = 0; i < 8 && diff_id[i] != '\0'; i++)
+		hash = hash * 31 + (unsigned char)diff_id[i];
+	return &ls->by_diff_id[hash % LAYER_BUCKETS];
+}
+
+static void
+layer_set_diff_id(struct layer *l, const char *diff_id)
+{
+	(void)snprintf(l->row.diff_id, sizeof(l->row.diff_id), "%s", diff_id);
+	LIST_INSERT_HEAD(layers_bucket(l->all, diff_id), l, by_diff_id);
+}
+
+static void
+layer_set_size(struct layer *l, uint64_t bytes, uint64_t inodes)
+{
+	l->all->bytes += bytes - l->row.bytes;
+	l->all->inodes += inodes - l->row.inodes;
+	l->row.bytes = bytes;
+	l->row.inodes = inodes;
 }
 
 static void
 layer_free(struct layer *l)
 {
+	layer_set_size(l, 0, 0);
 	TAILQ_REMOVE(&l->all->all, l, entry);
+	LIST_REMOVE(l, by_number);
+	if (l->row.diff_id[0] != '\0')
+		LIST_REMOVE(l, by_diff_id);
 	fdio_close(&l->blob_fd);
 	free(l);
 }
@@ -115,7 +170,7 @@ layers_find(struct layers *ls, uint64_t number)
 {
 	struct layer *l;
 
-	TAILQ_FOREACH(l, &ls->all, entry) {
+	LIST_FOREACH(l, &ls->by_number[number % LAYER_BUCKETS], by_number) {
 		if (l->row.number == number && l->state != LAYER_DOOMED)
 			return l;
 	}
@@ -127,8 +182,8 @@ layers_find_diff_id(struct layers *ls, const char *diff_id)
 {
 	struct layer *l;
 
-	TAILQ_FOREACH(l, &ls->all, entry) {
-		if (l->state != LAYER_DOOMED &&
+	LIST_FOREACH(l, layers_bucket(ls, diff_id), by_diff_id) {
+		if (l->state != LAYER_DOOMED && !l->row.bad &&
 		    strcmp(l->row.diff_id, diff_id) == 0)
 			return l;
 	}
@@ -138,14 +193,8 @@ layers_find_diff_id(struct layers *ls, const char *diff_id)
 void
 layers_usage(const struct layers *ls, uint64_t *bytes, uint64_t *inodes)
 {
-	const struct layer *l;
-
-	*bytes = 0;
-	*inodes = 0;
-	TAILQ_FOREACH(l, &ls->all, entry) {
-		*bytes += l->row.bytes;
-		*inodes += l->row.inodes;
-	}
+	*bytes = ls->bytes;
+	*inodes = ls->inodes;
 }
 
 /* ---- directories ---- */
@@ -175,16 +224,16 @@ layer_mkdir(struct layer *l, struct cerr *err)
 }
 
 static void
-layer_count_recipe(struct layer *l)
+layer_count(struct layer *l, const struct fixed_unpack_done *done)
 {
 	char path[48];
 	struct stat st;
 
 	layer_path(l, LAYER_RECIPE, path);
 	if (fstatat(l->all->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return;
-	l->row.bytes += (uint64_t)st.st_blocks * 512;
-	l->row.inodes++;
+		st.st_blocks = 0;
+	layer_set_size(l, done->bytes + (uint64_t)st.st_blocks * 512,
+	    done->inodes + 1);
 }
 
 /* Removes the directory if it is empty: 0, else -1 with errno. */
@@ -372,9 +421,7 @@ layer_check_done(struct layer *l, const struct fixed_unpack_done *done,
 	if (strcmp(done->diff_id, l->row.diff_id) != 0)
 		return cerr_set(err, CERR_INTERNAL,
 		    "unpack took one layer for another");
-	l->row.bytes = done->bytes;
-	l->row.inodes = done->inodes;
-	layer_count_recipe(l);
+	layer_count(l, done);
 	return layer_sync(l, err);
 }
 
@@ -589,10 +636,16 @@ layers_free_one(struct layer *l)
 void
 layers_free(struct layers *ls)
 {
+	struct store_read *rd;
 	struct layer *l;
 
 	if (ls == NULL)
 		return;
+	while ((rd = LIST_FIRST(&ls->reads)) != NULL) {
+		if (rd->unpacker != NULL)
+			unpacker_cancel(rd->unpacker);
+		layer_read_free(rd);
+	}
 	while ((l = TAILQ_FIRST(&ls->all)) != NULL)
 		layers_free_one(l);
 	event_free(ls->tell);
@@ -610,6 +663,8 @@ layers_add_row(struct layers *ls, const struct catalogue_layer *row)
 	if (!layer_dir_there(ls, row->number))
 		return false;
 	l = layer_new(ls, row->number, LAYER_READY);
+	layer_set_diff_id(l, row->diff_id);
+	layer_set_size(l, row->bytes, row->inodes);
 	l->row = *row;
 	l->committed = true;
 	return true;
@@ -685,8 +740,7 @@ layer_unpack(struct layers *ls, int blob_fd, enum store_compression compression,
 	u->arg = arg;
 	if (l == NULL) {
 		l = layer_new(ls, ++ls->last, LAYER_QUEUED);
-		(void)snprintf(l->row.diff_id, sizeof(l->row.diff_id), "%s",
-		    diff_id);
+		layer_set_diff_id(l, diff_id);
 		l->compression = compression;
 		l->blob_size = blob_size;
 		l->blob_fd = blob_fd;
@@ -758,4 +812,84 @@ layers_remove(struct layers *ls, struct layer *const *layers, size_t n,
 		layers_tell(ls);
 	}
 	layers_pump(ls);
+}
+
+/* ---- reading ---- */
+
+static void
+layer_read_end(struct store_read *rd, const struct fixed_pack_done *done,
+    const struct cerr *err)
+{
+	struct layer *l = rd->layer;
+	struct store_read_done r = { 0 };
+
+	if (done != NULL) {
+		r.size = done->size;
+		r.lost = done->lost != 0;
+	}
+	layer_drop(l);
+	rd->fn(rd->arg, done != NULL ? &r : NULL, err);
+	layer_read_free(rd);
+}
+
+static void
+layer_read_done(void *arg, const union unpacker_done *done,
+    const struct cerr *err)
+{
+	layer_read_end(arg, done != NULL ? &done->pack : NULL, err);
+}
+
+static void
+layer_read_failed(evutil_socket_t fd, short what, void *arg)
+{
+	struct store_read *rd = arg;
+
+	(void)fd;
+	(void)what;
+	layer_read_end(rd, NULL, &rd->err);
+}
+
+/* A layer of an older store has none, and nothing can be said of it. */
+static int
+layer_open_recipe(struct layer *l, struct cerr *err)
+{
+	char path[48];
+	int fd;
+
+	layer_path(l, LAYER_RECIPE, path);
+	fd = openat(l->all->dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "layer %" PRIu64 " has no recipe", l->row.number);
+	return fd == -1 ? cerr_errno(err, "recipe of a layer") : fd;
+}
+
+struct store_read *
+layer_read(struct layer *l, int out, bool size_only, store_read_fn fn,
+    void *arg)
+{
+	struct store_read *rd = layer_alloc(sizeof(*rd));
+	struct unpacker_job job = { .number = l->row.number,
+		.op = UNPACKER_READ,
+		.fds = { -1, out },
+		.size_only = size_only };
+
+	rd->layer = l;
+	rd->fn = fn;
+	rd->arg = arg;
+	LIST_INSERT_HEAD(&l->all->reads, rd, entry);
+	layer_hold(l);
+	memcpy(job.read.diff_id, l->row.diff_id, sizeof(job.read.diff_id));
+	job.fds[0] = layer_open_recipe(l, &rd->err);
+	if (job.fds[0] != -1) {
+		rd->unpacker =
+		    unpacker_start(l->all->def, &job, layer_read_done, rd);
+		return rd;
+	}
+	fdio_close(&job.fds[1]);
+	rd->end = event_new(l->all->def->base, -1, 0, layer_read_failed, rd);
+	if (rd->end == NULL)
+		fatalx("event_new");
+	event_active(rd->end, EV_TIMEOUT, 0);
+	return rd;
 }

@@ -16,6 +16,7 @@
 
 struct layers;
 struct unpacker;
+union unpacker_done;
 
 enum layer_state {
 	LAYER_QUEUED = 0, /* waits for its turn to be unpacked */
@@ -26,11 +27,13 @@ enum layer_state {
 
 struct layer {
 	TAILQ_ENTRY(layer) entry; /* of all */
+	LIST_ENTRY(layer) by_number, by_diff_id;
 	struct catalogue_layer row;
 	enum layer_state state;
 	unsigned int images; /* of the catalogue that have it */
 	unsigned int holds;
-	bool committed; /* it has a row */
+	unsigned int kept; /* for containers of images that had it */
+	bool committed;	   /* it has a row */
 	/* The rest is layer.c's. */
 	int64_t idle_since; /* struct mono's ns */
 	struct unpacker *unpacker;
@@ -67,6 +70,7 @@ void layers_sweep(struct layers *ls);
 void layers_start(struct layers *ls);
 
 struct layer *layers_find(struct layers *ls, uint64_t number);
+/* One that is not bad. */
 struct layer *layers_find_diff_id(struct layers *ls, const char *diff_id);
 struct layer *layers_first(struct layers *ls);
 
@@ -77,6 +81,8 @@ struct store_unpack *layer_unpack(struct layers *ls, int blob_fd,
 void layer_unpack_cancel(struct store_unpack *u);
 void layer_hold(struct layer *l);
 void layer_drop(struct layer *l);
+struct store_read *layer_read(struct layer *l, int out, bool size_only,
+    store_read_fn fn, void *arg);
 
 /*
  * Dooms those of n layers that have neither image nor hold; fn is called from

@@ -29,6 +29,7 @@
 #include "lib/log.h"
 #include "proto/msg.pb-c.h"
 
+#include "imaged/admin.h"
 #include "imaged/digest.h"
 #include "imaged/holds.h"
 #include "imaged/hostfile.h"
@@ -95,6 +96,15 @@ imaged_import(void *ctx, struct link_call *call, struct link_msg *m)
 }
 
 static void
+imaged_tasks(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct imaged *im = ctx;
+
+	(void)m;
+	pulls_take_tasks(im->pulls, call);
+}
+
+static void
 imaged_blob(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct imaged *im = ctx;
@@ -111,6 +121,9 @@ static const struct link_handler imaged_front[] = {
 	{ MSG_IMG_STATUS, images_status },
 	{ MSG_IMG_REMOVE, images_remove },
 	{ MSG_IMG_FSINFO, images_fsinfo },
+	{ MSG_IMG_DETAILS, admin_details },
+	{ MSG_IMG_READ, admin_read },
+	{ MSG_IMG_TASKS, imaged_tasks },
 };
 
 static const struct link_handler imaged_execd[] = {
@@ -228,6 +241,7 @@ imaged_open_store(struct imaged *im, const Criod__BootImaged *conf,
 		.parent = helper_link(im->images.helper, ROLE_PARENT),
 		.root = "",
 		.image_directory = conf->image_directory,
+		.boot = conf->boot,
 		.pinned = (const char *const *)conf->pinned_images,
 		.npinned = conf->n_pinned_images,
 	};
@@ -277,6 +291,7 @@ imaged_stop(void *ctx)
 {
 	struct imaged *im = ctx;
 
+	store_clean(im->env.store);
 	store_free(im->env.store);
 }
 

@@ -641,3 +641,23 @@ pull_import(const struct pull_env *env, const struct ref *ref,
 	pull_read(p, 0);
 	return p;
 }
+
+void
+pull_progress(const struct pull *p, struct pull_progress *pp)
+{
+	*pp = (struct pull_progress){ .reference = p->text,
+		.stage = pull_states[p->state].name };
+	if (p->state != PULL_LAYERS)
+		return;
+	pp->layers = p->m.nlayers;
+	pp->layers_done = p->complete;
+	for (size_t i = 0; i < p->m.nlayers; i++) {
+		const struct pull_layer *l = &p->layers[i];
+
+		pp->bytes += p->m.layers[i].size;
+		if (l->number != 0)
+			pp->bytes_done += p->m.layers[i].size;
+		else if (l->wait != NULL)
+			pp->bytes_done += share_have(l->wait);
+	}
+}

@@ -53,4 +53,12 @@ struct pull *pull_import(const struct pull_env *env, const struct ref *ref,
     const char *digest, pull_done_fn done, void *arg);
 void pull_cancel(struct pull *p); /* NULL is fine */
 
+/* How far it is; strings are borrowed. */
+struct pull_progress {
+	const char *reference, *stage;
+	size_t layers, layers_done;
+	uint64_t bytes, bytes_done; /* of blobs; 0: not known yet */
+};
+void pull_progress(const struct pull *p, struct pull_progress *pp);
+
 #endif

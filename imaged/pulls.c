@@ -421,3 +421,39 @@ pulls_take_blob(struct pulls *ps, const Criod__ImgBlob *blob, int fd)
 	log_warn("a blob was passed with a digest that is not valid");
 	fdio_close(&fd);
 }
+
+/* ---- how far they are ---- */
+
+static void
+pulls_fill_task(Criod__ImgTask *t, const struct pull *p)
+{
+	struct pull_progress pp;
+
+	pull_progress(p, &pp);
+	criod__img_task__init(t);
+	memcpy(&t->reference, &pp.reference, sizeof(t->reference));
+	memcpy(&t->stage, &pp.stage, sizeof(t->stage));
+	t->layers = (uint32_t)pp.layers;
+	t->layers_done = (uint32_t)pp.layers_done;
+	t->bytes = pp.bytes;
+	t->bytes_done = pp.bytes_done;
+}
+
+void
+pulls_take_tasks(struct pulls *ps, struct link_call *call)
+{
+	Criod__ImgTask tasks[PULLS_MAX];
+	Criod__ImgTask *list[PULLS_MAX];
+	Criod__ImgTasksAre body = CRIOD__IMG_TASKS_ARE__INIT;
+	struct pulls_job *job;
+
+	body.tasks = list;
+	TAILQ_FOREACH(job, &ps->jobs, entry) {
+		if (job->pull == NULL || body.n_tasks == PULLS_MAX)
+			continue;
+		pulls_fill_task(&tasks[body.n_tasks], job->pull);
+		list[body.n_tasks] = &tasks[body.n_tasks];
+		body.n_tasks++;
+	}
+	link_reply(call, MSG_IMG_TASKS_ARE, &body, NULL, 0);
+}

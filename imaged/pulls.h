@@ -33,6 +33,8 @@ void pulls_take_pull(struct pulls *ps, struct link_call *call,
     const struct Runtime__V1__PullImageRequest *req);
 void pulls_take_import(struct pulls *ps, struct link_call *call,
     const struct Criod__ImgImport *req);
+/* Answers with how far each of them is. */
+void pulls_take_tasks(struct pulls *ps, struct link_call *call);
 /* Takes fd. */
 void pulls_take_blob(struct pulls *ps, const struct Criod__ImgBlob *blob,
     int fd);

@@ -308,3 +308,12 @@ share_cancel(struct share_wait *w)
 	}
 	share_wait_free(w);
 }
+
+uint64_t
+share_have(const struct share_wait *w)
+{
+	if (w->share == NULL)
+		return 0;
+	return w->share->fetch != NULL ? fetch_have(w->share->fetch)
+				       : w->share->blob.size;
+}

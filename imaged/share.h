@@ -40,5 +40,7 @@ struct share_want {
 struct share_wait *share_get(struct shares *ss, const struct share_want *want);
 /* The work stops when nobody else waits for it.  NULL is fine. */
 void share_cancel(struct share_wait *w);
+/* Bytes of the blob that have come. */
+uint64_t share_have(const struct share_wait *w);
 
 #endif

@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "imaged/catalogue.h"
+#include "imaged/check.h"
 #include "imaged/digest.h"
 #include "imaged/image.h"
 #include "imaged/imgconf.h"
+#include "imaged/kept.h"
 #include "imaged/layer.h"
 #include "imaged/lease.h"
 #include "imaged/store.h"
+#include "lib/fdio.h"
 #include "lib/log.h"
 
 /* A RemoveImage that waits: for leases to settle, then for its layers. */
@@ -28,6 +31,8 @@ struct store {
 	struct catalogue *catalogue;
 	struct layers *layers;
 	struct leases *leases;
+	struct checks *checks;
+	struct kept *kept;
 	struct image_list images;
 	TAILQ_HEAD(, store_removal) waiting; /* for leases to settle */
 	uint64_t *missing; /* layers with a row and without a directory */
@@ -72,6 +77,16 @@ store_read_image_layer(void *arg, const char *id, uint64_t layer)
 }
 
 static void
+store_read_kept(void *arg, const char *id, uint64_t layer)
+{
+	struct store *s = arg;
+	struct layer *l = layers_find(s->layers, layer);
+
+	if (l != NULL)
+		kept_add(s->kept, l, id);
+}
+
+static void
 store_read_name(void *arg, const char *name, const char *id)
 {
 	struct store *s = arg;
@@ -79,19 +94,6 @@ store_read_name(void *arg, const char *name, const char *id)
 
 	if (im != NULL)
 		image_add_name(&s->images, im, name);
-}
-
-static struct catalogue *
-store_open_catalogue(const char *root, struct cerr *err)
-{
-	struct catalogue *c = catalogue_open(root, err);
-
-	if (c != NULL || err->code != CERR_DATA_LOSS)
-		return c;
-	log_error("%s: starting with an empty one", err->text);
-	if (catalogue_set_aside(root, err) == -1)
-		return NULL;
-	return catalogue_open(root, err);
 }
 
 /* Images that cannot be used: pulled again they will be whole. */
@@ -121,10 +123,11 @@ static int
 store_read(struct store *s, struct cerr *err)
 {
 	struct catalogue_reader reader = { store_read_layer, store_read_image,
-		store_read_image_layer, store_read_name, s };
+		store_read_image_layer, store_read_kept, store_read_name, s };
 	uint64_t last;
 
-	if (catalogue_last_layer(s->catalogue, &last, err) == -1 ||
+	if (catalogue_begin_boot(s->catalogue, s->def.boot, err) == -1 ||
+	    catalogue_last_layer(s->catalogue, &last, err) == -1 ||
 	    catalogue_read(s->catalogue, &reader, err) == -1 ||
 	    layers_scan(s->layers, last, err) == -1)
 		return -1;
@@ -166,7 +169,7 @@ store_only_layers(const struct image *im, struct layer **layers,
 			own += im->layers[j] == l;
 			seen |= j < i && im->layers[j] == l;
 		}
-		if (seen || l->images > own)
+		if (seen || l->images > own || l->kept > 0)
 			continue;
 		layers[n] = l;
 		numbers[n++] = l->row.number;
@@ -192,6 +195,7 @@ store_remove_image(struct store *s, struct image *im, struct store_removal *r)
 	for (size_t i = 0; i < n; i++)
 		layers[i]->committed = false;
 	layers_remove(s->layers, layers, n, store_removal_end, r);
+	kept_review(s->kept, s->catalogue, s->layers, s->leases);
 	return 0;
 }
 
@@ -242,7 +246,7 @@ store_drop_orphans(struct store *s)
 	struct cerr err;
 
 	for (l = layers_first(s->layers); l != NULL; l = TAILQ_NEXT(l, entry)) {
-		if (!l->committed || l->images > 0)
+		if (!l->committed || l->images > 0 || l->kept > 0)
 			continue;
 		if (catalogue_remove(s->catalogue, NULL, &l->row.number, 1,
 			&err) == -1)
@@ -266,6 +270,7 @@ store_settled(void *arg)
 		log_warn("containers use images that are not in the "
 			 "catalogue: no directory is removed");
 	} else {
+		kept_review(s->kept, s->catalogue, s->layers, s->leases);
 		store_drop_orphans(s);
 		layers_sweep(s->layers);
 	}
@@ -275,7 +280,47 @@ store_settled(void *arg)
 	}
 }
 
+/* ---- damage ---- */
+
+/* Its images are not used any more; pulled again they get another layer. */
+static void
+store_set_bad(void *arg, struct layer *l, const char *why)
+{
+	struct store *s = arg;
+	struct image *im;
+	struct cerr err;
+
+	if (l->row.bad)
+		return;
+	l->row.bad = true;
+	if (l->committed &&
+	    catalogue_set_bad(s->catalogue, l->row.number, &err) == -1)
+		log_warn("%s", err.text);
+	TAILQ_FOREACH(im, &s->images, entry) {
+		bool before = im->pub.damaged;
+
+		image_publish(im, &s->def);
+		if (im->pub.damaged && !before)
+			log_error("image %s is damaged and not used until it "
+				  "is pulled again: layer %llu: %s",
+			    im->id, (unsigned long long)l->row.number, why);
+	}
+}
+
 /* ---- opening ---- */
+
+static void
+store_make(struct store *s)
+{
+	struct checks_def def = { .layers = s->layers,
+		.catalogue = s->catalogue,
+		.images = &s->images,
+		.bad = store_set_bad,
+		.arg = s };
+
+	s->checks = checks_new(&def);
+	s->kept = kept_new();
+}
 
 struct store *
 store_open(const struct store_def *def, struct cerr *err)
@@ -288,14 +333,16 @@ store_open(const struct store_def *def, struct cerr *err)
 	TAILQ_INIT(&s->images);
 	TAILQ_INIT(&s->waiting);
 	s->leases = leases_new(def->base, store_settled, s);
-	s->catalogue = store_open_catalogue(def->root, err);
+	s->catalogue = catalogue_open(def->root, err);
 	if (s->catalogue != NULL)
 		s->layers = layers_new(&s->def, store_freed, s, err);
-	if (s->layers == NULL || store_read(s, err) == -1) {
-		store_free(s);
-		return NULL;
+	if (s->layers != NULL) {
+		store_make(s);
+		if (store_read(s, err) == 0)
+			return s;
 	}
-	return s;
+	store_free(s);
+	return NULL;
 }
 
 void
@@ -303,6 +350,16 @@ store_start(struct store *s)
 {
 	leases_start(s->leases);
 	layers_start(s->layers);
+	checks_start(s->checks);
+}
+
+void
+store_clean(struct store *s)
+{
+	struct cerr err;
+
+	if (catalogue_clean(s->catalogue, &err) == -1)
+		log_warn("%s", err.text);
 }
 
 void
@@ -318,6 +375,8 @@ store_free(struct store *s)
 	}
 	while (!TAILQ_EMPTY(&s->images))
 		image_free(&s->images, TAILQ_FIRST(&s->images));
+	checks_free(s->checks);
+	kept_free(s->kept);
 	layers_free(s->layers);
 	leases_free(s->leases);
 	catalogue_close(s->catalogue);
@@ -364,6 +423,47 @@ store_unpack_cancel(struct store_unpack *u)
 	layer_unpack_cancel(u);
 }
 
+/* What store_layer_read waits for. */
+struct store_reading {
+	struct store *store;
+	uint64_t layer;
+	store_read_fn fn;
+	void *arg;
+};
+
+static void
+store_read_ended(void *arg, const struct store_read_done *done,
+    const struct cerr *err)
+{
+	struct store_reading *rd = arg;
+	struct layer *l = layers_find(rd->store->layers, rd->layer);
+
+	if (err != NULL && err->code == CERR_DATA_LOSS && l != NULL)
+		store_set_bad(rd->store, l, err->text);
+	rd->fn(rd->arg, done, err);
+	free(rd);
+}
+
+int
+store_layer_read(struct store *s, uint64_t layer, int out, bool size_only,
+    store_read_fn fn, void *arg, struct cerr *err)
+{
+	struct layer *l = layers_find(s->layers, layer);
+	struct store_reading *rd;
+
+	if (l == NULL || l->state != LAYER_READY) {
+		fdio_close(&out);
+		return cerr_set(err, CERR_NOT_FOUND, "no layer %llu",
+		    (unsigned long long)layer);
+	}
+	rd = calloc(1, sizeof(*rd));
+	if (rd == NULL)
+		fatal("calloc");
+	*rd = (struct store_reading){ s, layer, fn, arg };
+	(void)layer_read(l, out, size_only, store_read_ended, rd);
+	return 0;
+}
+
 /* ---- images ---- */
 
 static int
@@ -398,25 +498,39 @@ store_take_layers(struct store *s, const struct store_new_image *n,
 	return 0;
 }
 
+/* A layer that was damaged was unpacked anew. */
+static void
+store_replace(struct store *s, struct image *im, size_t i, struct layer *l)
+{
+	struct layer *old = image_set_layer(im, i, l);
+
+	if (old != NULL)
+		kept_add(s->kept, old, im->id);
+}
+
 /* As the catalogue has it now. */
 static void
 store_remember(struct store *s, const struct store_new_image *n,
     const char *user, struct layer *const *layers)
 {
 	struct image *im = image_find_id(&s->images, n->id);
+	bool is_new = im == NULL;
 
-	if (im == NULL) {
+	if (is_new)
 		im = image_new(&s->images, n->id, user, n->config_len);
-		for (size_t i = 0; i < n->nlayers; i++) {
+	for (size_t i = 0; i < n->nlayers; i++) {
+		layers[i]->committed = true;
+		if (is_new)
 			image_add_layer(im, layers[i]);
-			layers[i]->committed = true;
-		}
+		else
+			store_replace(s, im, i, layers[i]);
 	}
 	for (size_t i = 0; i < n->nnames; i++)
 		image_add_name(&s->images, im, n->names[i]);
 	/* Names may have moved from any other. */
 	TAILQ_FOREACH(im, &s->images, entry)
 		image_publish(im, &s->def);
+	kept_review(s->kept, s->catalogue, s->layers, s->leases);
 }
 
 int
@@ -459,6 +573,25 @@ store_image_at(struct store *s, size_t index)
 	return im != NULL ? &im->pub : NULL;
 }
 
+size_t
+store_image_layers(struct store *s, const char *id,
+    const struct catalogue_layer *rows[STORE_LAYERS_MAX])
+{
+	struct image *im = image_find_id(&s->images, id);
+	size_t n = im != NULL ? im->nlayers : 0;
+
+	for (size_t i = 0; i < n; i++)
+		rows[i] = &im->layers[i]->row;
+	return n;
+}
+
+void
+store_image_settle(struct store *s, const char *id, store_ready_fn fn,
+    void *arg)
+{
+	checks_wait(s->checks, id, fn, arg);
+}
+
 int
 store_image_config(struct store *s, const char *id, uint8_t **config,
     size_t *len, struct cerr *err)
@@ -472,8 +605,13 @@ int
 store_lease_get(struct store *s, const char *container, const char *id,
     struct cerr *err)
 {
-	if (image_find_id(&s->images, id) == NULL)
+	const struct image *im = image_find_id(&s->images, id);
+
+	if (im == NULL)
 		return cerr_set(err, CERR_NOT_FOUND, "no image %.80s", id);
+	if (im->pub.damaged)
+		return cerr_set(err, CERR_DATA_LOSS,
+		    "image %.80s is damaged: it must be pulled again", id);
 	return lease_get(s->leases, container, id, err);
 }
 
@@ -481,6 +619,13 @@ void
 store_lease_put(struct store *s, const char *container)
 {
 	lease_put(s->leases, container);
+	kept_review(s->kept, s->catalogue, s->layers, s->leases);
+}
+
+const char *
+store_lease_holder(struct store *s, const char *id)
+{
+	return lease_holder(s->leases, id);
 }
 
 void

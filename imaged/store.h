@@ -34,6 +34,9 @@ struct link;
 struct store;
 struct store_unpack;
 
+struct catalogue_layer;
+struct store_read;
+
 #define STORE_LAYERS_MAX 128 /* of an image; what execd's message carries */
 #define STORE_CONFIG_MAX (4U * 1024 * 1024)
 #define STORE_NAMES_MAX	 64 /* at one commit */
@@ -48,14 +51,16 @@ struct store_def {
 	const char *const *pinned;   /* patterns: exact, "x*", "*x*" */
 	size_t npinned;
 	unsigned int unpack_max; /* at once; 0: STORE_UNPACK_MAX */
+	const char *boot;	 /* of the host; "" if that is not known */
 };
 #define STORE_UNPACK_MAX 2
 
 /*
  * Opens or makes the catalogue and compares it with layer/: images whose
  * layers are missing are dropped, directories without a row are removed once
- * store_start was called and it is known what containers hold.  A damaged
- * catalogue is put aside (catalogue.db.bad) and an empty one made.
+ * store_start was called and it is known what containers hold.  Layers that
+ * were written before the host ended in disorder are compared with what they
+ * should be, one after the other.
  * Copies *def and borrows what it points to, for the life of the store.
  */
 struct store *store_open(const struct store_def *def, struct cerr *err)
@@ -63,6 +68,8 @@ struct store *store_open(const struct store_def *def, struct cerr *err)
 /* Links work from now on (helper_def.start). */
 void store_start(struct store *s);
 void store_free(struct store *s); /* callbacks are not called any more */
+/* An orderly end comes now. */
+void store_clean(struct store *s);
 
 /* ---- layers ---- */
 
@@ -95,6 +102,24 @@ struct store_unpack *store_layer_unpack(struct store *s, int blob_fd,
     store_layer_fn fn, void *arg);
 /* fn is not called; the work ends when nobody else waits for it. */
 void store_unpack_cancel(struct store_unpack *u);
+
+/*
+ * Reads a layer back: its tar goes to out (taken in every case; -1: nobody
+ * wants it), and everything is compared with what it was.  With size_only it
+ * is only told how long the tar is.  DATA_LOSS: the layer is damaged, and by
+ * the time fn is called so are the images that have it.  lost: the tar cannot
+ * be put together (imaged/recipe.h).
+ */
+struct store_read_done {
+	uint64_t size;
+	bool lost;
+};
+typedef void (*store_read_fn)(void *arg, const struct store_read_done *done,
+    const struct cerr *err);
+/* NOT_FOUND if there is no such layer; else fn is called, from the loop. */
+int store_layer_read(struct store *s, uint64_t layer, int out, bool size_only,
+    store_read_fn fn, void *arg, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 /* ---- images ---- */
 
@@ -134,6 +159,7 @@ struct store_image {
 	uint64_t size;	  /* bytes; never 0 */
 	const char *user; /* of the config, as it is; may be empty */
 	bool pinned;
+	bool damaged; /* a layer is not what it was: pull it again */
 };
 
 /*
@@ -143,6 +169,18 @@ struct store_image {
 const struct store_image *store_image_find(struct store *s, const char *what);
 /* In order of id; NULL after the last. */
 const struct store_image *store_image_at(struct store *s, size_t index);
+
+/* All its layers, lowest first, one as often as the image has it: how many. */
+size_t store_image_layers(struct store *s, const char *id,
+    const struct catalogue_layer *rows[STORE_LAYERS_MAX]);
+
+/*
+ * Calls fn, at once or from the loop, when nothing of the image waits to be
+ * compared any more.
+ */
+typedef void (*store_ready_fn)(void *arg);
+void store_image_settle(struct store *s, const char *id, store_ready_fn fn,
+    void *arg);
 
 /*
  * *config is owned by the caller and has a NUL behind it.  NOT_FOUND if the
@@ -165,10 +203,12 @@ void store_image_remove(struct store *s, const char *id, store_done_fn fn,
 
 /* ---- leases: containers that use an image ---- */
 
-/* FAILED_PRECONDITION if the container holds another image. */
+/* DATA_LOSS if the image is damaged. */
 int store_lease_get(struct store *s, const char *container, const char *id,
     struct cerr *err) __attribute__((warn_unused_result));
 void store_lease_put(struct store *s, const char *container);
+/* A container that holds the image, or NULL. */
+const char *store_lease_holder(struct store *s, const char *id);
 /*
  * execd (re)connected: it tells with LEASE_HAVE what its containers hold, and
  * ends with a LEASE_HAVE without container (store_lease_end).  Leases not told

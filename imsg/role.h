@@ -21,7 +21,8 @@ enum role {
 
 #define ROLE_HELPERS                                                           \
 	(ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_UNPACK | ROLE_NETD |   \
-	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH | ROLE_NRID)
+	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH | ROLE_NRID |        \
+	    ROLE_PACK)
 
 /* "imaged"; "unknown" for what is not exactly one role. */
 const char *role_name(enum role role);

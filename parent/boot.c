@@ -290,6 +290,7 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->pinned_images = boot_words(c, CONF_PINNED, &b->n_pinned_images);
 	b->image_directory = boot_strdup(c->text[CONF_IMAGE]);
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
+	b->boot = boot_strdup(f->host->boot);
 	b->policy = boot_policy(c, BOOT_RULES_IMAGED, &b->n_policy);
 	b->namespaced_auth = strcmp(c->text[CONF_AUTH_DIR], "none") != 0;
 	boot_short_names(b, c);

@@ -123,9 +123,19 @@ host_apparmor(void)
 	       buf[0] == 'Y';
 }
 
+static void
+host_boot(struct host *h)
+{
+	if (host_read("/proc/sys/kernel/random/boot_id", h->boot,
+		sizeof(h->boot), NULL) == -1)
+		h->boot[0] = '\0';
+	h->boot[strcspn(h->boot, "\n")] = '\0';
+}
+
 int
 host_look(struct host *h, struct cerr *err)
 {
+	host_boot(h);
 	h->apparmor = host_apparmor();
 	selinux_look(&h->selinux);
 	h->cgroup2 = host_is_cgroup2();

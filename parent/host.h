@@ -17,6 +17,7 @@ struct host {
 	bool apparmor;	       /* is on */
 	bool hugetlb;	       /* cgroups can limit huge pages */
 	uint64_t bounding;     /* 1 << CAP_*: the most that a container gets */
+	char boot[40];	       /* boot_id; "" if it cannot be read */
 	int oom_score_adj_min; /* the lowest that this process may set */
 };
 

@@ -26,6 +26,7 @@
 #include "parent/parent.h"
 #include "parent/plugins.h"
 #include "parent/proc.h"
+#include "parent/proxies.h"
 #include "parent/reload.h"
 #include "parent/roles.h"
 #include "parent/unpacks.h"
@@ -424,6 +425,7 @@ main(int argc, char **argv)
 	if (geteuid() != 0)
 		errx(1, "criod must be started by root");
 	notify_init();
+	proxies_init();
 	(void)clearenv();
 	(void)umask(077);
 	if (chdir("/") == -1)

@@ -10,6 +10,8 @@
 struct Criod__BootImaged;
 struct conf;
 
+/* Keeps what the environment says, which the parent then empties. */
+void proxies_init(void);
 void proxies_boot(struct Criod__BootImaged *boot, const struct conf *c);
 
 #endif

@@ -42,15 +42,17 @@ struct t {
 	struct link *unpack[64];
 	uint64_t number[64];
 	size_t nunpack;
-	unsigned int spawns;
+	unsigned int spawns, packs;
+	uint64_t spoilt;     /* layer that pack finds damaged */
 	enum cerr_code fail; /* unpack answers with it */
 	bool stall;	     /* unpack does not answer */
 	struct link_call *stalled[8];
 	size_t nstalled;
 	struct store *store;
+	const char *boot;
 	/* what a callback brought */
 	int ended;
-	uint64_t layer;
+	uint64_t layer, size;
 	struct cerr err;
 };
 
@@ -121,6 +123,30 @@ static const struct link_def t_unpack_def = { ROLE_UNPACK, ROLE_IMAGED,
 	t_unpack_handlers, 2, NULL, NULL };
 
 static void
+t_pack(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct t *t = t_now;
+	struct fixed_pack_done done = { .size = 1234 };
+	struct cerr err;
+
+	(void)m;
+	t->packs++;
+	if (t_number(t, ctx) == t->spoilt) {
+		(void)cerr_set(&err, CERR_DATA_LOSS, "another content");
+		link_refuse(call, &err);
+		return;
+	}
+	link_reply(call, MSG_PACK_DONE, &done, NULL, 0);
+}
+
+static const struct link_handler t_pack_handlers[] = {
+	{ MSG_PACK_LAYER, t_pack },
+	{ MSG_PACK_SIZE, t_pack },
+};
+static const struct link_def t_pack_def = { ROLE_PACK, ROLE_IMAGED,
+	t_pack_handlers, 2, NULL, NULL };
+
+static void
 t_spawn(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct t *t = ctx;
@@ -131,8 +157,8 @@ t_spawn(void *ctx, struct link_call *call, struct link_msg *m)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	assert_true(t->nunpack < 64);
 	t->number[t->nunpack] = s->layer;
-	t->unpack[t->nunpack] =
-	    link_new(t->base, &t_unpack_def, &t->unpack[t->nunpack]);
+	t->unpack[t->nunpack] = link_new(t->base,
+	    s->op == 2 ? &t_pack_def : &t_unpack_def, &t->unpack[t->nunpack]);
 	link_attach(t->unpack[t->nunpack++], sv[1]);
 	if (s->op == 0)
 		t->spawns++;
@@ -159,6 +185,7 @@ t_open(struct t *t)
 		.parent = t->parent,
 		.root = t->root,
 		.image_directory = "/var/lib/x",
+		.boot = t->boot,
 		.pinned = t_pinned,
 		.npinned = 4 };
 	struct cerr err;
@@ -205,6 +232,7 @@ t_setup(void **state)
 	t->as_parent = link_new(t->base, &t_parent_def, t);
 	t_connect(t);
 	t_now = t;
+	t->boot = "boot-1";
 	t_open(t);
 	*state = t;
 	return 0;
@@ -759,21 +787,70 @@ t_repairs(void **state)
 }
 
 static void
-t_damaged(void **state)
+t_path(struct t *t, const char *name, char path[PATH_MAX])
 {
-	struct t *t = *state;
-	uint64_t number = t_image(t, '1', "h.test/a:1", 'a');
+	(void)snprintf(path, PATH_MAX, "%s/%s", t->root, name);
+}
+
+static void
+t_spoil(struct t *t, const char *name)
+{
 	char path[PATH_MAX];
 	int fd;
 
-	store_free(t->store);
-	(void)snprintf(path, sizeof(path), "%s/catalogue.db", t->root);
+	t_path(t, name, path);
 	fd = open(path, O_WRONLY | O_TRUNC);
 	assert_int_equal(write(fd, "no database at all, but long enough", 35),
 	    35);
 	(void)close(fd);
-	(void)snprintf(path, sizeof(path), "%s/catalogue.db-wal", t->root);
+	(void)strcat(path, "-wal");
 	(void)unlink(path);
+}
+
+/* security.md §3 row 14: a catalogue that is gone or damaged. */
+static void
+t_spare(void **state)
+{
+	static const char *const files[] = { "catalogue.db", "catalogue.db-wal",
+		"spare.db", "spare.db-wal" };
+	struct t *t = *state;
+	char path[PATH_MAX];
+
+	(void)t_image(t, '1', "h.test/a:1", 'a');
+	for (size_t i = 0; i < 4; i++) {
+		(void)t_image(t, (char)('2' + i), "h.test/b:1",
+		    (char)('b' + i));
+		store_free(t->store);
+		t_path(t, files[i], path);
+		assert_int_equal(unlink(path), 0);
+		t_open(t);
+		assert_int_equal(t_count(t), 2 + i);
+		assert_non_null(store_image_find(t->store, "h.test/b:1"));
+		t_settle(t);
+	}
+	store_free(t->store);
+	t_spoil(t, "catalogue.db");
+	t_open(t);
+	assert_int_equal(t_count(t), 5);
+	store_free(t->store);
+	t_spoil(t, "spare.db");
+	t_open(t);
+	assert_int_equal(t_count(t), 5);
+	t_settle(t);
+	t_idle(t);
+	for (uint64_t n = 1; n <= 5; n++)
+		assert_true(t_there(t, n));
+}
+
+static void
+t_damaged(void **state)
+{
+	struct t *t = *state;
+	uint64_t number = t_image(t, '1', "h.test/a:1", 'a');
+
+	store_free(t->store);
+	t_spoil(t, "catalogue.db");
+	t_spoil(t, "spare.db");
 	t_open(t);
 	assert_int_equal(t_count(t), 0);
 	/* a container uses what is not known any more: hands off */
@@ -924,6 +1001,134 @@ t_usage(void **state)
 	assert_true(u.bytes > 10000 && u.bytes < 11000);
 }
 
+static void
+t_read_end(void *arg, const struct store_read_done *done,
+    const struct cerr *err)
+{
+	struct t *t = arg;
+
+	t->ended++;
+	t->err.code = CERR_OK;
+	t->size = done != NULL ? done->size : 0;
+	if (err != NULL)
+		t->err = *err;
+}
+
+static enum cerr_code
+t_read(struct t *t, uint64_t layer)
+{
+	struct cerr err;
+
+	t->ended = 0;
+	if (store_layer_read(t->store, layer, -1, false, t_read_end, t, &err) ==
+	    -1)
+		return err.code;
+	t_until(t, &t->ended, 1);
+	return t->err.code;
+}
+
+static bool
+t_is_damaged(struct t *t, char id)
+{
+	return store_image_find(t->store, t_id(id))->damaged;
+}
+
+/* One damaged layer of three images; what is repaired, and when it goes. */
+static void
+t_quarantine(void **state)
+{
+	struct t *t = *state;
+	uint64_t bad = t_image(t, '1', "h.test/a:1", 'a'), good;
+	struct cerr err;
+
+	(void)t_image(t, '2', "h.test/b:1", 'a');
+	(void)t_image(t, '3', "h.test/c:1", 'c');
+	t_settle(t);
+	assert_int_equal(store_lease_get(t->store, CTR_A, t_id('1'), &err), 0);
+	assert_int_equal(t_read(t, bad), CERR_OK);
+	assert_int_equal(t->size, 1234);
+	assert_int_equal(t_read(t, 77), CERR_NOT_FOUND);
+	t->spoilt = bad;
+	assert_int_equal(t_read(t, bad), CERR_DATA_LOSS);
+	for (int i = 0; i < 2; i++) {
+		assert_true(t_is_damaged(t, '1') && t_is_damaged(t, '2'));
+		assert_false(t_is_damaged(t, '3'));
+		assert_int_equal(store_layer_find(t->store, t_diff('a')), 0);
+		assert_int_equal(store_lease_get(t->store, CTR_B, t_id('1'),
+				     &err),
+		    -1);
+		assert_int_equal(err.code, CERR_DATA_LOSS);
+		t_reopen(t);
+		store_lease_begin(t->store);
+		store_lease_have(t->store, CTR_A, t_id('1'));
+		store_lease_end(t->store);
+	}
+	good = t_image(t, '1', "h.test/a:1", 'a');
+	assert_int_not_equal(good, bad);
+	assert_false(t_is_damaged(t, '1'));
+	assert_true(t_is_damaged(t, '2'));
+	assert_int_equal(t_image(t, '2', "h.test/b:1", 'a'), good);
+	assert_false(t_is_damaged(t, '2'));
+	assert_int_equal(store_image_find(t->store, t_id('1'))->layers[0],
+	    good);
+	/* the container stands on it, after a restart too */
+	t_reopen(t);
+	store_lease_begin(t->store);
+	store_lease_have(t->store, CTR_A, t_id('1'));
+	store_lease_end(t->store);
+	t_idle(t);
+	assert_true(t_there(t, bad));
+	store_lease_put(t->store, CTR_A);
+	t_gone(t, bad);
+	t_reopen(t);
+	assert_int_equal(t_count(t), 3);
+}
+
+static void
+t_ready(void *arg)
+{
+	struct t *t = arg;
+
+	t->ended++;
+}
+
+/* security.md §3 rows 11, 12: what was written before a power cut. */
+static void
+t_unclean(void **state)
+{
+	struct t *t = *state;
+	uint64_t old = t_image(t, '1', "h.test/a:1", 'a'), number;
+
+	store_clean(t->store);
+	t->boot = "boot-2";
+	t_reopen(t);
+	number = t_image(t, '2', "h.test/b:1", 'b');
+	(void)t_image(t, '3', "h.test/c:1", 'c');
+	t_reopen(t); /* imaged alone died */
+	t_idle(t);
+	assert_int_equal(t->packs, 0);
+	t->boot = "boot-3";
+	t->spoilt = number;
+	t_reopen(t);
+	/* who waits is served before the rest */
+	t->ended = 0;
+	store_image_settle(t->store, t_id('3'), t_ready, t);
+	store_image_settle(t->store, t_id('2'), t_ready, t);
+	store_image_settle(t->store, t_id('1'), t_ready, t);
+	assert_int_equal(t->ended, 1); /* known to be whole */
+	t_until(t, &t->ended, 3);
+	assert_int_equal(t->packs, 2);
+	assert_false(t_is_damaged(t, '1'));
+	assert_true(t_is_damaged(t, '2'));
+	assert_false(t_is_damaged(t, '3'));
+	/* neither is looked at again */
+	t->boot = "boot-4";
+	t_reopen(t);
+	t_idle(t);
+	assert_int_equal(t->packs, 2);
+	assert_true(t_there(t, old));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, t_setup, t_teardown)
 
 int
@@ -946,6 +1151,9 @@ main(void)
 		T(t_twice),
 		T(t_refuses),
 		T(t_repairs),
+		T(t_spare),
+		T(t_quarantine),
+		T(t_unclean),
 		T(t_damaged),
 		T(t_full_disk),
 		T(t_killed),
