@@ -10,15 +10,20 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/pb.h"
+#include "criod/record.h"
+#include "imsg/audit.h"
 #include "imsg/codec.h"
 #include "imsg/link.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 
+#define CONTROL_REFERENCE 384
+
 struct control_client {
 	LIST_ENTRY(control_client) entry;
 	struct front *front;
 	struct link *link;
+	int pid;
 	struct event *free_timer;
 	size_t nblobs;
 	struct {
@@ -33,6 +38,9 @@ struct control_call {
 	struct link_call *from;
 	struct grpc_call *call;
 	uint32_t request;
+	const char *method;		   /* for the audit log */
+	char reference[CONTROL_REFERENCE]; /* of an import; may be cut */
+	int pid;
 };
 
 /* ---- any call of the CRI ---- */
@@ -85,6 +93,7 @@ control_handle_call(void *ctx, struct link_call *call, struct link_msg *m)
 
 	k->call = grpc_call_local(cl->front->grpc, r->path, r->request.data,
 	    r->request.len, control_called, k);
+	grpc_local_peer(k->call, 0, cl->pid);
 	link_call_on_cancel(call, control_call_cancelled, k);
 }
 
@@ -138,6 +147,7 @@ control_passed(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct control_call *k = arg;
 
+	record_local(k->front->audit, k->method, k->reference, k->pid, err);
 	if (err != NULL)
 		link_refuse(k->from, err);
 	else
@@ -152,9 +162,32 @@ control_pass_cancelled(void *arg)
 	struct cerr err;
 
 	(void)cerr_set(&err, CERR_CANCELLED, "criodctl left");
+	record_local(k->front->audit, k->method, k->reference, k->pid, &err);
 	link_cancel(k->front->imaged, k->request);
 	link_refuse(k->from, &err);
 	free(k);
+}
+
+/* Its name in the audit log, and what it is about. */
+static const char *
+control_method(const struct link_msg *m, char reference[CONTROL_REFERENCE])
+{
+	static const struct {
+		enum msg_type type;
+		const char *name;
+	} names[] = {
+		{ MSG_IMG_DETAILS, "ImageDetails" },
+		{ MSG_IMG_READ, "ReadLayer" },
+		{ MSG_IMG_TASKS, "ImageTasks" },
+	};
+	const Criod__ImgImport *import = m->body;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].type == m->type)
+			return names[i].name;
+	}
+	audit_text(reference, CONTROL_REFERENCE, import->reference);
+	return "ImportImage";
 }
 
 /* The same request, descriptor and answer. */
@@ -173,6 +206,8 @@ control_pass(void *ctx, struct link_call *call, struct link_msg *m)
 	if (m->nfds > 0)
 		fd = link_take_fd(m, 0);
 	k = control_call_new(cl->front, call);
+	k->pid = cl->pid;
+	k->method = control_method(m, k->reference);
 	k->request = link_request(cl->front->imaged, m->type, m->body, &fd,
 	    fd != -1, mono_none(), control_passed, k);
 	link_call_on_cancel(call, control_pass_cancelled, k);
@@ -239,11 +274,12 @@ static const struct link_def control_link = {
 
 /* Takes fd. */
 static void
-control_client_new(struct front *front, int fd)
+control_client_new(struct front *front, int fd, int pid)
 {
 	struct control_client *cl = pb_calloc(1, sizeof(*cl));
 
 	cl->front = front;
+	cl->pid = pid;
 	cl->free_timer = evtimer_new(front->base, control_free, cl);
 	if (cl->free_timer == NULL)
 		fatalx("evtimer_new");
@@ -254,13 +290,15 @@ control_client_new(struct front *front, int fd)
 }
 
 static bool
-control_is_root(int fd)
+control_is_root(int fd, int *pid)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       cred.uid == 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return false;
+	*pid = cred.pid;
+	return cred.uid == 0;
 }
 
 static void
@@ -269,6 +307,7 @@ control_accept(evutil_socket_t listener, short what, void *arg)
 	struct front *front = arg;
 	CLEANUP_FD int fd =
 	    accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int pid = 0;
 
 	(void)what;
 	if (fd == -1) {
@@ -277,11 +316,11 @@ control_accept(evutil_socket_t listener, short what, void *arg)
 		return;
 	}
 	if (front->control.nclients == CONTROL_CLIENTS_MAX ||
-	    !control_is_root(fd)) {
+	    !control_is_root(fd, &pid)) {
 		log_warn("control socket: client refused");
 		return;
 	}
-	control_client_new(front, fd);
+	control_client_new(front, fd, pid);
 	fd = -1;
 }
 

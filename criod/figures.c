@@ -63,25 +63,25 @@ figures_changed(struct figures *f)
 }
 
 void
-figures_call(void *ctx, const struct grpc_method *method,
-    const struct cerr *err, int64_t took_ns)
+figures_call(struct front *front, const struct grpc_outcome *o)
 {
-	struct front *front = ctx;
 	struct figures *f = front->figures;
 	Criod__FrontOperation *op;
 
-	if (method->handler == NULL)
-		return; /* no row of the table: criodctl asked for it */
-	op = &f->ops[method - methods_cri];
+	/* No row of the table, or nobody waited for it to begin. */
+	if (o->method == NULL || o->method->handler == NULL ||
+	    (o->gone && o->request == NULL))
+		return;
+	op = &f->ops[o->method - methods_cri];
 	op->count++;
-	op->errors += err != NULL;
-	op->last_ns = (uint64_t)took_ns;
-	op->took_ns += (uint64_t)took_ns;
-	if (strcmp(method->path, FIGURES_PULL) == 0) {
-		if (err == NULL)
+	op->errors += o->err != NULL;
+	op->last_ns = (uint64_t)o->took_ns;
+	op->took_ns += (uint64_t)o->took_ns;
+	if (strcmp(o->method->path, FIGURES_PULL) == 0) {
+		if (o->err == NULL)
 			f->pulls++;
 		else
-			f->pull_failures[cerr_code_from(err->code)]++;
+			f->pull_failures[cerr_code_from(o->err->code)]++;
 	}
 	figures_changed(f);
 }

@@ -47,6 +47,7 @@ struct front {
 	const Criod__BootFront *boot;
 	struct event_base *base;
 	struct grpc_server *grpc;
+	struct audit *audit; /* NULL: nothing is recorded */
 	struct link *imaged, *netd, *execd, *nrid, *streamd;
 	struct store store;
 	struct events events;

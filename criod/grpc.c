@@ -152,8 +152,12 @@ void
 grpc_call_cancel(struct grpc_call *call)
 {
 	void (*fn)(void *) = call->cancel;
+	struct cerr err;
 
 	if (!call->running) {
+		(void)cerr_set(&err, CERR_CANCELLED, "the client left");
+		call->cancelled = true;
+		grpc_answer_ended(call, NULL, &err);
 		grpc_call_free(call);
 		return;
 	}

@@ -87,10 +87,21 @@ const ProtobufCMessageDescriptor *grpc_response(const struct grpc_call *call);
  */
 struct grpc_server *grpc_server_new(struct event_base *base,
     const struct grpc_method *methods, size_t nmethods, void *ctx);
-/* A call has been answered; err is NULL for OK. */
-typedef void (*grpc_ended)(void *ctx, const struct grpc_method *method,
-    const struct cerr *err, int64_t took_ns);
-/* fn is called, with ctx, for each call that a handler was there for. */
+/* How a call has ended; all is borrowed. */
+struct grpc_outcome {
+	const struct grpc_method *method; /* NULL: of no row of the table */
+	const char *path;		  /* as the client named it */
+	const void *request;		  /* NULL: it was not understood */
+	const void *response;		  /* NULL: none */
+	const struct cerr *err;		  /* NULL for OK */
+	int64_t took_ns;
+	unsigned int uid;
+	int pid;
+	bool gone;  /* the client had left before */
+	bool local; /* it was criodctl */
+};
+typedef void (*grpc_ended)(void *ctx, const struct grpc_outcome *o);
+/* fn is called, with ctx, for each call. */
 void grpc_server_on_end(struct grpc_server *s, grpc_ended fn);
 /* Takes a listening unix stream socket (made non-blocking). */
 void grpc_server_listen(struct grpc_server *s, int fd);
@@ -115,6 +126,8 @@ struct grpc_call *grpc_call_local(struct grpc_server *s, const char *path,
 	size_t len),
     void *arg);
 void grpc_local_cancel(struct grpc_call *call);
+/* Who criodctl is, for what is recorded of the call. */
+void grpc_local_peer(struct grpc_call *call, unsigned int uid, int pid);
 
 #define GRPC_MESSAGE_MAX (16U * 1024 * 1024) /* either way */
 #define GRPC_BACKLOG_MAX (16U * 1024 * 1024) /* unsent bytes of a stream */

@@ -139,14 +139,40 @@ grpc_answer_local(struct grpc_call *call, const void *response,
 		    len - GRPC_FRAME_HEADER);
 }
 
-static void
-grpc_answer_ended(const struct grpc_call *call, const struct cerr *err)
+void
+grpc_answer_ended(const struct grpc_call *call, const void *response,
+    const struct cerr *err)
 {
 	const struct grpc_server *s = call->server;
+	struct grpc_outcome o = {
+		.method = call->method,
+		.path = call->method->path,
+		.request = call->request,
+		.response = response,
+		.err = err,
+		.took_ns = mono_now().ns - call->started.ns,
+		.uid = call->uid,
+		.pid = call->pid,
+		.gone = call->cancelled,
+		.local = call->local,
+	};
 
 	if (s->ended != NULL)
-		s->ended(s->ctx, call->method, err,
-		    mono_now().ns - call->started.ns);
+		s->ended(s->ctx, &o);
+}
+
+void
+grpc_answer_unknown(struct grpc_server *s, struct h2_stream *st,
+    const char *path, const struct cerr *err)
+{
+	struct grpc_outcome o = { .path = path,
+		.err = err,
+		.uid = h2_stream_uid(st),
+		.pid = h2_stream_pid(st) };
+
+	if (s->ended != NULL)
+		s->ended(s->ctx, &o);
+	grpc_answer_refuse(st, err);
 }
 
 void
@@ -159,7 +185,7 @@ grpc_reply(struct grpc_call *call, const void *response)
 	    grpc_answer_message(call, response, &err) == -1)
 		grpc_answer_status(call, &err);
 	grpc_answer_status(call, NULL);
-	grpc_answer_ended(call, NULL);
+	grpc_answer_ended(call, response, NULL);
 	grpc_call_free(call);
 }
 
@@ -174,7 +200,7 @@ grpc_fail(struct grpc_call *call, const struct cerr *err)
 	}
 	grpc_answer_local(call, NULL, err);
 	grpc_answer_status(call, err);
-	grpc_answer_ended(call, err);
+	grpc_answer_ended(call, NULL, err);
 	grpc_call_free(call);
 }
 
@@ -206,6 +232,6 @@ void
 grpc_end(struct grpc_call *call)
 {
 	grpc_answer_status(call, NULL);
-	grpc_answer_ended(call, NULL);
+	grpc_answer_ended(call, NULL, NULL);
 	grpc_call_free(call);
 }

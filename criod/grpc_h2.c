@@ -87,6 +87,7 @@ grpc_h2_start(struct grpc_server *s, struct h2_stream *st,
 	call->stream = st;
 	call->conn = h2_stream_conn(st);
 	call->uid = h2_stream_uid(st);
+	call->pid = h2_stream_pid(st);
 	(void)snprintf(call->peer, sizeof(call->peer), "%s",
 	    h2_stream_peer(st));
 	h2_stream_set_user(st, call);
@@ -114,7 +115,7 @@ grpc_h2_open(void *ctx, struct h2_stream *st, const struct h2_head *head,
 	m = grpc_h2_check(s, head, fault, &err);
 	if (m == NULL) {
 		log_debug("%s: %s", h2_stream_peer(st), err.text);
-		grpc_answer_refuse(st, &err);
+		grpc_answer_unknown(s, st, head->path, &err);
 		return;
 	}
 	grpc_h2_start(s, st, m, head->timeout);

@@ -34,6 +34,8 @@ struct grpc_call {
 	uint64_t conn;		  /* its connection's number; 0: local */
 	char peer[48];
 	unsigned int uid;
+	int pid;
+	bool local; /* criodctl's */
 	struct grpc_frame frame;
 	struct pballoc arena; /* of request */
 	void *request;
@@ -82,6 +84,12 @@ void grpc_call_cancel(struct grpc_call *call);
 void grpc_answer_refuse(struct h2_stream *st, const struct cerr *err);
 /* A plain HTTP status, for what is not gRPC. */
 void grpc_answer_http(struct h2_stream *st, const char *status);
+/* The same, for what has no row of the table, or asks wrongly. */
+void grpc_answer_unknown(struct grpc_server *s, struct h2_stream *st,
+    const char *path, const struct cerr *err);
+/* Tells who wants to know how a call ended. */
+void grpc_answer_ended(const struct grpc_call *call, const void *response,
+    const struct cerr *err);
 /* Tells the client, if there is one, and forgets it. */
 void grpc_answer_status(struct grpc_call *call, const struct cerr *err);
 

@@ -70,6 +70,7 @@ grpc_call_local(struct grpc_server *s, const char *path, const uint8_t *req,
 	if (call == NULL)
 		fatalx("grpc_call_local: out of memory");
 	(void)snprintf(call->peer, sizeof(call->peer), "criodctl");
+	call->local = true;
 	call->done = done;
 	call->done_arg = arg;
 	grpc_local_keep(call, req, len);
@@ -78,6 +79,13 @@ grpc_call_local(struct grpc_server *s, const char *path, const uint8_t *req,
 		fatalx("grpc_call_local: out of memory");
 	event_active(call->timer, EV_TIMEOUT, 0);
 	return call;
+}
+
+void
+grpc_local_peer(struct grpc_call *call, unsigned int uid, int pid)
+{
+	call->uid = uid;
+	call->pid = pid;
 }
 
 void

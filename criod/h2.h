@@ -84,6 +84,7 @@ void h2_stream_set_user(struct h2_stream *st, void *user);
 void *h2_stream_user(const struct h2_stream *st);
 const char *h2_stream_peer(const struct h2_stream *st);
 unsigned int h2_stream_uid(const struct h2_stream *st);
+int h2_stream_pid(const struct h2_stream *st);
 /* Identifies the connection for as long as the process lives. */
 uint64_t h2_stream_conn(const struct h2_stream *st);
 

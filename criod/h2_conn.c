@@ -482,6 +482,7 @@ h2_conn_new(struct h2_server *s, int fd, uid_t uid, pid_t pid)
 	conn->server = s;
 	conn->fd = fd;
 	conn->uid = uid;
+	conn->pid = pid;
 	conn->number = ++s->next_number;
 	conn->opened = conn->progress = conn->idle = mono_now();
 	(void)snprintf(conn->peer, sizeof(conn->peer), "uid %u pid %d", uid,

@@ -50,6 +50,7 @@ struct h2_conn {
 	uint64_t number;
 	int fd;
 	uid_t uid;
+	pid_t pid;
 	char peer[48];
 	struct event *rd, *wr, *wake;
 	struct evbuffer *out;

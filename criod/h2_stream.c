@@ -168,6 +168,12 @@ h2_stream_uid(const struct h2_stream *st)
 	return st->conn->uid;
 }
 
+int
+h2_stream_pid(const struct h2_stream *st)
+{
+	return st->conn->pid;
+}
+
 uint64_t
 h2_stream_conn(const struct h2_stream *st)
 {

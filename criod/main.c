@@ -11,8 +11,10 @@
 #include "criod/grpc.h"
 #include "criod/methods.h"
 #include "criod/nri.h"
+#include "criod/record.h"
 #include "criod/serve.h"
 #include "criod/session.h"
+#include "imsg/audit.h"
 #include "imsg/codec.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
@@ -90,11 +92,21 @@ static const struct link_def front_links[] = {
 	    .nhandlers =
 		sizeof(front_nrid_handlers) / sizeof(front_nrid_handlers[0]),
 	},
+	{ FRONT_LINK(ROLE_SCRIBE) },
 };
 
 static const struct link_handler front_handlers[] = {
 	{ MSG_LISTENER, serve_handle_listener },
 };
+
+static void
+front_call_ended(void *ctx, const struct grpc_outcome *o)
+{
+	struct front *f = ctx;
+
+	figures_call(f, o);
+	record_call(f->audit, o);
+}
 
 static int
 front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
@@ -107,7 +119,9 @@ front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	f->boot = boot->front;
 	f->figures = figures_new(f);
 	f->grpc = grpc_server_new(f->base, methods_cri, methods_cri_count, f);
-	grpc_server_on_end(f->grpc, figures_call);
+	f->audit =
+	    audit_new(helper_link(f->helper, ROLE_SCRIBE), f->boot->audit);
+	grpc_server_on_end(f->grpc, front_call_ended);
 	if (store_open(&f->store, err) == -1)
 		return -1;
 	return store_load(f, err);

@@ -17,8 +17,8 @@ execd_SRCS = execd/main.c execd/ask.c execd/execd.c execd/ctr.c execd/ctr_create
 	execd/runtime.c execd/runtime_facts.c execd/signum.c \
 	execd/stream.c \
 	execd/ctr_update.c execd/spec_update.c execd/stat_parse.c execd/stats.c \
-	execd/stats_metric.c execd/stats_view.c lib/metric.c imsg/guard.c \
-	lib/rule.c $(SPEC_SRCS)
+	execd/stats_metric.c execd/stats_view.c lib/metric.c imsg/audit.c \
+	imsg/guard.c lib/rule.c $(SPEC_SRCS)
 execd_LIBS = base confine fixed link proto helperboot json pbsafe \
 	yamljson
 execd_PKGS = libevent_core libcap-ng libprotobuf-c jansson yaml-0.1

@@ -18,6 +18,7 @@
 #include "execd/runtime.h"
 #include "execd/stream.h"
 #include "execd/stats.h"
+#include "imsg/audit.h"
 #include "imsg/codec.h"
 #include "imsg/guard.h"
 #include "lib/confine.h"
@@ -111,6 +112,12 @@ static const struct link_def execd_links[] = {
 	},
 	{
 	    .self = ROLE_EXECD,
+	    .peer = ROLE_SCRIBE,
+	    .lost = helper_link_lost,
+	    .pb = &codec_pb,
+	},
+	{
+	    .self = ROLE_EXECD,
 	    .peer = ROLE_EXECLAUNCH,
 	    .handlers = execd_launcher_handlers,
 	    .nhandlers = 1,
@@ -192,7 +199,8 @@ execd_boot(void *ctx, const struct Criod__Boot *boot, struct cerr *err)
 		return cerr_set(err, CERR_INTERNAL, "kernel version \"%.64s\"",
 		    un.release);
 	execd_hooks(x);
-	x->guard = guard_new(x->boot->policy, x->boot->n_policy);
+	x->guard = guard_new(x->boot->policy, x->boot->n_policy,
+	    audit_new(helper_link(x->helper, ROLE_SCRIBE), x->boot->audit));
 	runtime_init(x);
 	return execd_scan(x, err);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "imsg/codec.h"
+#include "imsg/audit.h"
 #include "imsg/guard.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
@@ -151,6 +152,12 @@ static const struct link_def imaged_links[] = {
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},
+	{
+	    .self = ROLE_IMAGED,
+	    .peer = ROLE_SCRIBE,
+	    .lost = helper_link_lost,
+	    .pb = &codec_pb,
+	},
 };
 
 /* ---- the parent ---- */
@@ -261,7 +268,9 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	    (mkdir("/etc", 0700) == -1 && errno != EEXIST))
 		return cerr_errno(err, "make a directory of the store");
 	im->env.base = helper_base(im->images.helper);
-	im->env.guard = guard_new(boot->imaged->policy, boot->imaged->n_policy);
+	im->env.guard = guard_new(boot->imaged->policy, boot->imaged->n_policy,
+	    audit_new(helper_link(im->images.helper, ROLE_SCRIBE),
+		boot->imaged->audit));
 	im->env.registries = im->images.registries = regconf_new(boot->imaged);
 	im->env.store = imaged_open_store(im, boot->imaged, err);
 	if (im->env.store == NULL)

@@ -225,6 +225,28 @@
 	    STR(cgroup, 1024) U32(uid) U32(gid) STR(apparmor, 256)             \
 		STR(selinux, 512)
 
+/*
+ * What the descriptor is: AUDIT_TO_* of imsg/audit.h.
+ */
+#define FIXED_FIELDS_audit_file(U32, U64, I64, STR, ARR64) U32(to)
+
+/*
+ * A call of a client's that has ended: cut where it is too long.  lost:
+ * records before this one that could not be sent.  flags: AUDIT_CALL_*.
+ */
+#define FIXED_FIELDS_audit_call(U32, U64, I64, STR, ARR64)                     \
+	U64(lost) U64(took_us) U32(uid) U32(pid) U32(code) U32(flags)          \
+	    STR(method, 64) STR(pod, 65) STR(ctr, 65) STR(namespace, 64)       \
+		STR(name, 128) STR(image, 384)
+
+/* What a rule of the policy decided; what is an enum rule_what. */
+#define FIXED_FIELDS_audit_rule(U32, U64, I64, STR, ARR64)                     \
+	U64(lost) U32(allow) U32(what) STR(pod, 65) STR(ctr, 65)               \
+	    STR(namespace, 64) STR(value, 384) STR(rule, 384)
+
+#define FIXED_FIELDS_audit_figures(U32, U64, I64, STR, ARR64)                  \
+	U64(written) U64(lost)
+
 #define FIXED_TABLE(FIXED)                                                     \
 	FIXED(none)                                                            \
 	FIXED(link)                                                            \
@@ -266,6 +288,10 @@
 	FIXED(plugin_done)                                                     \
 	FIXED(plugin_find)                                                     \
 	FIXED(dial)                                                            \
+	FIXED(audit_file)                                                      \
+	FIXED(audit_call)                                                      \
+	FIXED(audit_rule)                                                      \
+	FIXED(audit_figures)                                                   \
 	FIXED(mon_attach)                                                      \
 	FIXED(mon_state)                                                       \
 	FIXED(launch_rec)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "imsg/audit.h"
 #include "imsg/guard.h"
 #include "lib/log.h"
 #include "proto/msg.pb-c.h"
@@ -7,6 +8,7 @@
 struct guard {
 	struct rule *rules;
 	size_t n;
+	struct audit *audit;
 };
 
 static void
@@ -25,7 +27,7 @@ guard_take(struct rule *to, const Criod__PolicyRule *from)
 }
 
 struct guard *
-guard_new(Criod__PolicyRule *const *list, size_t n)
+guard_new(Criod__PolicyRule *const *list, size_t n, struct audit *audit)
 {
 	struct guard *g = calloc(1, sizeof(*g));
 
@@ -35,6 +37,7 @@ guard_new(Criod__PolicyRule *const *list, size_t n)
 	if (g->rules == NULL)
 		fatal("calloc");
 	g->n = n;
+	g->audit = audit;
 	for (size_t i = 0; i < n; i++)
 		guard_take(&g->rules[i], list[i]);
 	return g;
@@ -50,6 +53,21 @@ guard_cares(const struct guard *g, enum rule_what what)
 	return false;
 }
 
+static void
+guard_record(const struct guard *g, const struct guard_for *who,
+    const struct rule_ask *ask, const struct rule *r)
+{
+	struct fixed_audit_rule body = { .allow = r->allow, .what = ask->what };
+
+	audit_text(body.pod, sizeof(body.pod), who->pod);
+	audit_text(body.ctr, sizeof(body.ctr), who->ctr);
+	audit_text(body.namespace, sizeof(body.namespace), who->namespace);
+	audit_text(body.value, sizeof(body.value),
+	    ask->value != NULL ? ask->value : "");
+	audit_text(body.rule, sizeof(body.rule), r->origin);
+	audit_rule(g->audit, &body);
+}
+
 int
 guard_check(const struct guard *g, const struct guard_for *who,
     const struct rule_ask *ask, struct cerr *err)
@@ -57,7 +75,10 @@ guard_check(const struct guard *g, const struct guard_for *who,
 	const struct rule *r = rule_decide(g->rules, g->n, who->namespace, ask);
 	bool value = ask->value != NULL;
 
-	if (r == NULL || r->allow)
+	if (r == NULL)
+		return 0;
+	guard_record(g, who, ask, r);
+	if (r->allow)
 		return 0;
 	return cerr_set(err, CERR_PERMISSION_DENIED,
 	    "policy: %s%s%.256s%s is denied (%s)", rule_name(ask->what),

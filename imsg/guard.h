@@ -12,6 +12,7 @@
 #include "lib/rule.h"
 
 struct Criod__PolicyRule;
+struct audit;
 struct guard;
 
 /* For whom it is asked. */
@@ -21,10 +22,17 @@ struct guard_for {
 	const char *ctr;
 };
 
-/* Borrows list.  A rule that makes no sense is fatal: the parent wrote it. */
-struct guard *guard_new(struct Criod__PolicyRule *const *list, size_t n);
+/*
+ * Borrows list and audit, which may be NULL.  A rule that makes no sense is
+ * fatal: the parent wrote it.
+ */
+struct guard *guard_new(struct Criod__PolicyRule *const *list, size_t n,
+    struct audit *audit);
 
-/* -1 with err: PERMISSION_DENIED, naming the rule and what it denies. */
+/*
+ * -1 with err: PERMISSION_DENIED, naming the rule and what it denies.  What a
+ * rule decided, either way, is recorded.
+ */
 int guard_check(const struct guard *g, const struct guard_for *who,
     const struct rule_ask *ask, struct cerr *err)
     __attribute__((warn_unused_result));

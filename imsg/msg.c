@@ -33,6 +33,7 @@ static const struct {
 	{ ROLE_CTL, "criodctl" },
 	{ ROLE_NRID, "nrid" },
 	{ ROLE_PACK, "pack" },
+	{ ROLE_SCRIBE, "scribe" },
 };
 
 const char *

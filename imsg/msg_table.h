@@ -237,6 +237,12 @@ MSG(NET_DIALLED, ROLE_NETD, ROLE_FRONT, RUN, P(criod, empty), 16, 1, 1, NONE)
 MSG(NRI_PLUGIN, ROLE_PARENT, ROLE_NRID, ANY, P(criod, nri_plugin), 1 * MSG_KIB,
     1, 2, NONE)
 
+/* the audit log: parent, who has something to record, and streamd's page */
+MSG(AUDIT_FILE, ROLE_PARENT, ROLE_SCRIBE, ANY, F(audit_file), 16, 1, 1, NONE)
+MSG(AUDIT_CALL, ROLE_FRONT, ROLE_SCRIBE, RUN, F(audit_call), 2 * MSG_KIB, 0, 0, NONE)
+MSG(AUDIT_RULE, ROLE_IMAGED | ROLE_NETD | ROLE_EXECD, ROLE_SCRIBE, RUN, F(audit_rule), 2 * MSG_KIB, 0, 0, NONE)
+MSG(AUDIT_FIGURES, ROLE_SCRIBE, ROLE_STREAMD, RUN, F(audit_figures), 32, 0, 0, NONE)
+
 /* nrid with front */
 MSG(NRI_STATE, ROLE_FRONT, ROLE_NRID, RUN, P(nri, synchronize_request),
     64 * MSG_MIB, 0, 0, NONE)

@@ -15,7 +15,7 @@ LIB_link_SRCS = imsg/link.c
 LIB_proto_SRCS = imsg/codec_pb.c $(B)/gen/proto/cri.pb-c.c \
 	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
 # the policy, in a role that enforces it
-GUARD_SRCS = imsg/guard.c lib/rule.c lib/capname.c
+GUARD_SRCS = imsg/audit.c imsg/guard.c lib/rule.c lib/capname.c
 # giving memory back; part of helper too
 LIB_trim_SRCS = lib/trim.c
 # a helper's main(); helperboot for those that take protobuf

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imsg/audit.h"
 #include "imsg/codec.h"
 #include "imsg/guard.h"
 #include "imsg/helper.h"
@@ -138,7 +139,8 @@ netd_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	embedded = embedded_make(boot->netd->bridge_subnet, err);
 	if (embedded == NULL)
 		return -1;
-	n->guard = guard_new(boot->netd->policy, boot->netd->n_policy);
+	n->guard = guard_new(boot->netd->policy, boot->netd->n_policy,
+	    audit_new(helper_link(n->helper, ROLE_SCRIBE), boot->netd->audit));
 	n->cache = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n->cache == -1)
 		return cerr_errno(err, "network directory");
@@ -184,6 +186,12 @@ static const struct link_def netd_links[] = {
 	{
 	    .self = ROLE_NETD,
 	    .peer = ROLE_NETLAUNCH,
+	    .lost = helper_link_lost,
+	    .pb = &codec_pb,
+	},
+	{
+	    .self = ROLE_NETD,
+	    .peer = ROLE_SCRIBE,
 	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},

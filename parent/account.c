@@ -15,6 +15,7 @@ static const char *const account_names[ACCOUNT_COUNT] = {
 	[ACCOUNT_EXEC] = "_crioexec",
 	[ACCOUNT_MON] = "_criomon",
 	[ACCOUNT_NRI] = "_crionri",
+	[ACCOUNT_AUDIT] = "_crioaudit",
 };
 
 static int

@@ -149,6 +149,7 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->nri = c->nri;
 	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
 	b->split_disk = boot_split(c);
+	b->audit = c->audit;
 	return 0;
 }
 
@@ -292,6 +293,7 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->container_directory = boot_strdup(c->text[CONF_CONTAINER]);
 	b->boot = boot_strdup(f->host->boot);
 	b->policy = boot_policy(c, BOOT_RULES_IMAGED, &b->n_policy);
+	b->audit = c->audit;
 	b->namespaced_auth = strcmp(c->text[CONF_AUTH_DIR], "none") != 0;
 	boot_short_names(b, c);
 	return regfiles_read(b, c, err);
@@ -312,6 +314,7 @@ boot_netd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 		b->default_network = boot_strdup(c->text[CONF_CNI_NETWORK]);
 	b->bridge_subnet = boot_strdup(c->text[CONF_CNI_SUBNET]);
 	b->policy = boot_policy(c, BOOT_RULES_NETD, &b->n_policy);
+	b->audit = c->audit;
 	return 0;
 }
 
@@ -364,6 +367,7 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->default_cgroup_parent = boot_strdup(
 	    c->cgroup == CONF_CGROUP_SYSTEMD ? "system.slice" : "/criod");
 	b->policy = boot_policy(c, BOOT_RULES_EXECD, &b->n_policy);
+	b->audit = c->audit;
 	return hooks_read(b, c, err);
 }
 
@@ -382,6 +386,16 @@ boot_nrid(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->required = boot_words(c, CONF_NRI_REQUIRED, &b->n_required);
 	b->plugin_directory = boot_strdup(c->text[CONF_NRI_PLUGINS]);
 	b->plugin_configuration = boot_strdup(c->text[CONF_NRI_CONF]);
+	return 0;
+}
+
+/* All that it needs to know comes with the file. */
+int
+boot_scribe(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+{
+	(void)boot;
+	(void)f;
+	(void)err;
 	return 0;
 }
 

@@ -25,6 +25,8 @@ int boot_execd(struct Criod__Boot *boot, const struct plan_facts *f,
 
 int boot_nrid(struct Criod__Boot *boot, const struct plan_facts *f,
     struct cerr *err);
+int boot_scribe(struct Criod__Boot *boot, const struct plan_facts *f,
+    struct cerr *err);
 
 void boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f);
 void boot_netlaunch_args(struct plan_args *a, const struct plan_facts *f);

@@ -201,6 +201,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < CONF_NPROXIES; i++)
 		free(c->proxy[i]);
 	free(c->log_file);
+	free(c->audit_file);
 	free(c->stream_address);
 	free(c->metrics_address);
 	for (size_t i = 0; i < CONF_NTLS; i++)
@@ -649,6 +650,25 @@ conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
 		conf_replace(&c->log_file, to);
 	}
 	c->log_json = json;
+	return 0;
+}
+
+int
+conf_set_audit(struct conf *c, const char *to, struct cerr *err)
+{
+	bool none = strcmp(to, "none") == 0;
+
+	if (none || strcmp(to, "stderr") == 0) {
+		c->audit_to = CONF_LOG_STDERR;
+	} else if (strcmp(to, "syslog") == 0) {
+		c->audit_to = CONF_LOG_SYSLOG;
+	} else if (conf_valid_path(to) == NULL) {
+		c->audit_to = CONF_LOG_FILE;
+		conf_replace(&c->audit_file, to);
+	} else
+		return conf_invalid(err, "audit log",
+		    "is none of none, stderr, syslog, an absolute path", to);
+	c->audit = !none;
 	return 0;
 }
 

@@ -193,6 +193,9 @@ struct conf {
 	enum conf_log log_to;
 	char *log_file; /* of CONF_LOG_FILE */
 	bool log_json;
+	bool audit; /* there is an audit log */
+	enum conf_log audit_to;
+	char *audit_file; /* of CONF_LOG_FILE */
 	unsigned int downloads;
 	unsigned int pull[CONF_NPULLS];
 	char *proxy[CONF_NPROXIES]; /* NULL: not said */
@@ -262,6 +265,9 @@ int conf_set_nri_ms(unsigned int *ms, const char *value, struct cerr *err)
 int conf_set_log_level(struct conf *c, const char *value, struct cerr *err)
     __attribute__((warn_unused_result));
 int conf_set_log(struct conf *c, const char *to, bool json, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+int conf_set_audit(struct conf *c, const char *to, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* The new runtime is c's; NULL with err. */

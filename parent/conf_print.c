@@ -85,6 +85,16 @@ conf_print_log(FILE *out, const struct conf *c)
 		(void)fputs(c->log_to == CONF_LOG_SYSLOG ? "syslog" : "stderr",
 		    out);
 	(void)fputs(c->log_json ? " json\n" : "\n", out);
+	(void)fputs("audit log ", out);
+	if (!c->audit)
+		(void)fputs("none", out);
+	else if (c->audit_to == CONF_LOG_FILE)
+		conf_print_quoted(out, c->audit_file);
+	else
+		(void)fputs(c->audit_to == CONF_LOG_SYSLOG ? "syslog"
+							   : "stderr",
+		    out);
+	(void)fputc('\n', out);
 }
 
 /* Nothing to say is no block. */

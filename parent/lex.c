@@ -18,6 +18,7 @@ static const struct {
 	{ "argument", ARGUMENT },
 	{ "allow", ALLOW },
 	{ "apparmor", APPARMOR },
+	{ "audit", AUDIT },
 	{ "auth", AUTH },
 	{ "blocked", BLOCKED },
 	{ "bridge", BRIDGE },

@@ -33,7 +33,7 @@ logdest_format(const struct conf *c, bool debug)
 }
 
 static int
-logdest_open_syslog(struct cerr *err)
+logdest_open_syslog(const char *what, struct cerr *err)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX,
 		.sun_path = LOGDEST_SYSLOG };
@@ -42,14 +42,14 @@ logdest_open_syslog(struct cerr *err)
 	if (fd == -1)
 		return cerr_errno(err, "socket");
 	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == -1) {
-		(void)cerr_errno(err, "log to syslog: " LOGDEST_SYSLOG);
+		(void)cerr_errno(err, "%s syslog: " LOGDEST_SYSLOG, what);
 		fdio_close(&fd);
 	}
 	return fd;
 }
 
 static int
-logdest_open_file(const char *path, struct cerr *err)
+logdest_open_file(const char *what, const char *path, struct cerr *err)
 {
 	struct stat st;
 	int fd;
@@ -61,28 +61,42 @@ logdest_open_file(const char *path, struct cerr *err)
 		O_CLOEXEC,
 	    0600);
 	if (fd == -1)
-		return cerr_errno(err, "log to %s", path);
+		return cerr_errno(err, "%s %s", what, path);
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
 		fdio_close(&fd);
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "log to %s: not a regular file", path);
+		    "%s %s: not a regular file", what, path);
 	}
 	return fd;
 }
 
-int
-logdest_open(const struct conf *c, bool debug, struct cerr *err)
+static int
+logdest_open_one(const char *what, enum conf_log to, const char *file,
+    struct cerr *err)
 {
 	int fd;
 
 	if (logdest_stderr == -1)
 		logdest_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (c->log_to == CONF_LOG_SYSLOG && !debug)
-		return logdest_open_syslog(err);
-	if (c->log_to == CONF_LOG_FILE && !debug)
-		return logdest_open_file(c->log_file, err);
+	if (to == CONF_LOG_SYSLOG)
+		return logdest_open_syslog(what, err);
+	if (to == CONF_LOG_FILE)
+		return logdest_open_file(what, file, err);
 	fd = fcntl(logdest_stderr, F_DUPFD_CLOEXEC, 3);
-	return fd == -1 ? cerr_errno(err, "log to stderr") : fd;
+	return fd == -1 ? cerr_errno(err, "%s stderr", what) : fd;
+}
+
+int
+logdest_open(const struct conf *c, bool debug, struct cerr *err)
+{
+	return logdest_open_one("log to", debug ? CONF_LOG_STDERR : c->log_to,
+	    c->log_file, err);
+}
+
+int
+logdest_open_audit(const struct conf *c, struct cerr *err)
+{
+	return logdest_open_one("audit log", c->audit_to, c->audit_file, err);
 }
 
 /*

@@ -20,6 +20,10 @@ unsigned int logdest_level(const struct conf *c, bool debug);
 int logdest_open(const struct conf *c, bool debug, struct cerr *err)
     __attribute__((warn_unused_result));
 
+/* The same for the audit log, which c must want. */
+int logdest_open_audit(const struct conf *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+
 /*
  * Makes fd, which it takes, descriptor 2.  True if it is another file than
  * before, so that who holds the old one must be restarted.

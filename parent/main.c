@@ -300,6 +300,10 @@ parent_log(struct parent *p)
 	if (fd == -1)
 		errx(1, "%s", err.text);
 	(void)logdest_use(fd);
+	p->audit_fd = -1;
+	if (p->conf->audit &&
+	    (p->audit_fd = logdest_open_audit(p->conf, &err)) == -1)
+		errx(1, "%s", err.text);
 	log_init("parent");
 	failpoint_init("parent");
 	log_configure((enum log_level)logdest_level(p->conf, p->debug),

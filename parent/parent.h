@@ -21,7 +21,7 @@ struct plugins;
 struct unpacks;
 struct watch;
 
-#define PARENT_PROCS_MAX 9
+#define PARENT_PROCS_MAX 10
 #define PARENT_SIGNALS	 4
 
 struct parent {
@@ -33,6 +33,7 @@ struct parent {
 	struct account_ids ids[ACCOUNT_COUNT];
 	struct listeners listeners;
 	int null_fd, lock_fd;
+	int audit_fd;			      /* of the audit log; -1: none */
 	struct proc *procs[PARENT_PROCS_MAX]; /* as in roles_table */
 	size_t nprocs;
 	struct unpacks *unpacks;

@@ -51,7 +51,7 @@ static void parse_tls_free(struct parse_tls *t);
 
 %token BAD
 %token ALLOW DENY NRI POLICY REGISTRATION REQUIRE
-%token AUTH CLIENT DIGEST FILES HEADER HOSTS LOCATION NAME SEARCH SHORT TAG
+%token AUDIT AUTH CLIENT DIGEST FILES HEADER HOSTS LOCATION NAME SEARCH SHORT TAG
 %token AGE APPARMOR ARGUMENT BLOCKED BRIDGE CA CDI CERTIFICATE CGROUP CNI
 %token CONFIGURATION CONTAINER CONTROL DEFAULT DIRECTORY DOWNLOADS GROUP HOOKS
 %token IDLE IMAGE INCLUDE INSECURE JSON KEY LEVEL LISTEN LOG
@@ -264,6 +264,10 @@ log:
 		parse_check(lex, conf_set_log(lex->conf, $3, $4, &lex->err));
 		free($3);
 	}
+	| AUDIT LOG STRING {
+		parse_check(lex, conf_set_audit(lex->conf, $3, &lex->err));
+		free($3);
+	}
 	;
 
 json:
@@ -416,6 +420,7 @@ policyhead:
 
 plugin:
 	STRING
+	| AUDIT { $$ = parse_word("audit"); }
 	| POLICY { $$ = parse_word("policy"); }
 	;
 

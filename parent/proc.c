@@ -17,6 +17,7 @@
 #include "imsg/fixed.h"
 #include "imsg/link.h"
 #include "proto/msg.pb-c.h"
+#include "parent/conf.h"
 #include "parent/dirs.h"
 #include "parent/files.h"
 #include "parent/metrics.h"
@@ -451,6 +452,23 @@ proc_send_files(struct proc *p)
 	}
 }
 
+/* As enum audit_to. */
+void
+proc_send_audit(struct proc *p)
+{
+	struct fixed_audit_file body = { p->parent->conf->audit_to };
+	int fd;
+
+	if (p->info->role != ROLE_SCRIBE || p->link == NULL ||
+	    p->parent->audit_fd == -1)
+		return;
+	fd = fcntl(p->parent->audit_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd == -1)
+		log_error("audit log: %s", strerror(errno));
+	else
+		(void)link_send(p->link, MSG_AUDIT_FILE, &body, &fd, 1);
+}
+
 void
 proc_begin(struct proc *p)
 {
@@ -494,6 +512,7 @@ proc_start(struct proc *p)
 	}
 	proc_send_listeners(p);
 	proc_send_files(p);
+	proc_send_audit(p);
 	proc_link_peers(p);
 	if (p->info->role == ROLE_STREAMD)
 		metrics_send_all(p->parent);

@@ -29,6 +29,9 @@ int proc_start(struct proc *p);
 /* After the first proc_start of all: links among all, and START to each. */
 void proc_begin(struct proc *p);
 
+/* The audit log, if p is there and for it. */
+void proc_send_audit(struct proc *p);
+
 /* STOP, then SIGKILL; restarted after that unless criod itself stops. */
 void proc_stop(struct proc *p);
 /*

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/fdio.h"
 #include "lib/log.h"
 #include "parent/conf.h"
 #include "parent/logdest.h"
@@ -18,7 +18,7 @@ struct reload_next {
 	struct listeners listeners;
 	struct plan *plans[PARENT_PROCS_MAX];
 	struct plan *unpack, *pack;
-	int log_fd;
+	int log_fd, audit_fd;
 };
 
 static void
@@ -74,6 +74,11 @@ reload_prepare(struct parent *p, struct reload_next *n, struct cerr *err)
 	n->log_fd = logdest_open(n->conf, p->debug, err);
 	if (n->log_fd == -1)
 		return -1;
+	if (n->conf->audit) {
+		n->audit_fd = logdest_open_audit(n->conf, err);
+		if (n->audit_fd == -1)
+			return -1;
+	}
 	return listeners_open(&n->listeners, n->conf, &p->listeners, err);
 }
 
@@ -85,8 +90,8 @@ reload_forget(struct reload_next *n)
 	plan_free(n->unpack);
 	plan_free(n->pack);
 	conf_free(n->conf);
-	if (n->log_fd != -1)
-		(void)close(n->log_fd);
+	fdio_close(&n->log_fd);
+	fdio_close(&n->audit_fd);
 }
 
 static bool
@@ -122,8 +127,13 @@ reload_commit(struct parent *p, struct reload_next *n)
 	TAILQ_CONCAT(&p->listeners, &n->listeners, entry);
 	conf_free(p->conf);
 	p->conf = n->conf;
+	fdio_close(&p->audit_fd);
+	p->audit_fd = n->audit_fd;
 	unpacks_set_plan(p->unpacks, UNPACKS_UNPACK, n->unpack);
 	unpacks_set_plan(p->unpacks, UNPACKS_PACK, n->pack);
+	/* One that is there goes on with it; one that begins is told, too. */
+	for (size_t i = 0; i < p->nprocs; i++)
+		proc_send_audit(p->procs[i]);
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_reload(p->procs[i], n->plans[i],
 		    log_moved || reload_new_listeners(proc_info(p->procs[i]),
@@ -134,7 +144,7 @@ reload_commit(struct parent *p, struct reload_next *n)
 void
 reload(struct parent *p)
 {
-	struct reload_next next = { .log_fd = -1 };
+	struct reload_next next = { .log_fd = -1, .audit_fd = -1 };
 	struct cerr err;
 
 	if (p->stopping)

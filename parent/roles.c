@@ -10,6 +10,12 @@ roles_want_nrid(const struct conf *c)
 	return c->nri;
 }
 
+static bool
+roles_want_scribe(const struct conf *c)
+{
+	return c->audit;
+}
+
 #define ROLES_UMASK	  077 /* nothing of a helper's is for others */
 #define ROLES_UMASK_USUAL 022 /* containers and plugins expect it */
 
@@ -19,8 +25,8 @@ const struct roles_info roles_table[] = {
 	    .program = "front",
 	    .account = ACCOUNT_FRONT,
 	    .root = DIRS_FRONT,
-	    .links =
-		ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD | ROLE_NRID,
+	    .links = ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD |
+		     ROLE_NRID | ROLE_SCRIBE,
 	    .listeners =
 		ROLES_LISTENER(LISTENER_CRI) | ROLES_LISTENER(LISTENER_CONTROL),
 	    .umask = ROLES_UMASK,
@@ -31,7 +37,7 @@ const struct roles_info roles_table[] = {
 	    .program = "streamd",
 	    .account = ACCOUNT_STREAM,
 	    .root = DIRS_EMPTY,
-	    .links = ROLE_FRONT | ROLE_EXECD,
+	    .links = ROLE_FRONT | ROLE_EXECD | ROLE_SCRIBE,
 	    .listeners = ROLES_LISTENER(LISTENER_STREAM) |
 			 ROLES_LISTENER(LISTENER_METRICS),
 	    .files = ROLES_FILE(CRIOD__FILE__KIND__STREAM_CERT) |
@@ -45,7 +51,7 @@ const struct roles_info roles_table[] = {
 	    .program = "imaged",
 	    .account = ACCOUNT_IMAGE,
 	    .root = DIRS_IMAGE,
-	    .links = ROLE_FRONT | ROLE_EXECD,
+	    .links = ROLE_FRONT | ROLE_EXECD | ROLE_SCRIBE,
 	    .files = ROLES_FILE(CRIOD__FILE__KIND__RESOLV_CONF) |
 		     ROLES_FILE(CRIOD__FILE__KIND__HOSTS) |
 		     ROLES_FILE(CRIOD__FILE__KIND__CA_BUNDLE),
@@ -57,7 +63,7 @@ const struct roles_info roles_table[] = {
 	    .program = "netd",
 	    .account = ACCOUNT_NET,
 	    .root = DIRS_NETWORK,
-	    .links = ROLE_FRONT | ROLE_NETLAUNCH,
+	    .links = ROLE_FRONT | ROLE_NETLAUNCH | ROLE_SCRIBE,
 	    .files = ROLES_FILE(CRIOD__FILE__KIND__CNI_CONF),
 	    .umask = ROLES_UMASK,
 	    .boot = boot_netd,
@@ -76,7 +82,7 @@ const struct roles_info roles_table[] = {
 	    .account = ACCOUNT_EXEC,
 	    .root = DIRS_BUNDLE,
 	    .links = ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_EXECLAUNCH |
-		     ROLE_NRID,
+		     ROLE_NRID | ROLE_SCRIBE,
 	    .umask = ROLES_UMASK,
 	    .boot = boot_execd,
 	},
@@ -98,6 +104,17 @@ const struct roles_info roles_table[] = {
 	    .umask = ROLES_UMASK,
 	    .boot = boot_nrid,
 	    .wanted = roles_want_nrid,
+	},
+	{
+	    .role = ROLE_SCRIBE,
+	    .program = "scribe",
+	    .account = ACCOUNT_AUDIT,
+	    .root = DIRS_EMPTY,
+	    .links = ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD |
+		     ROLE_EXECD,
+	    .umask = ROLES_UMASK,
+	    .boot = boot_scribe,
+	    .wanted = roles_want_scribe,
 	},
 };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "imsg/codec.h"
+#include "imsg/fixed.h"
 #include "imsg/helper.h"
 #include "lib/confine.h"
 #include "lib/filter.h"
@@ -34,6 +35,8 @@ struct streamd {
 	struct http_server *http;
 	struct metrics metrics;
 	Criod__FrontFigures *figures; /* NULL before the front told any */
+	bool audited;		      /* there is an audit log */
+	struct metrics_audit audit;
 	struct sessions sessions;
 	struct certs *certs; /* NULL: no TLS */
 	char address[128];   /* ADDRESS:PORT, for URLs */
@@ -91,6 +94,8 @@ streamd_page_metrics(void *ctx, struct evbuffer *body)
 	metrics_streams(&t, body);
 	if (s->figures != NULL)
 		metrics_front(s->figures, body);
+	if (s->audited)
+		metrics_audit(&s->audit, body);
 	return 200;
 }
 
@@ -297,6 +302,17 @@ streamd_take_figures(void *ctx, struct link_call *call, struct link_msg *m)
 }
 
 static void
+streamd_take_audit(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const struct fixed_audit_figures *f = m->body;
+	struct streamd *s = ctx;
+
+	(void)call;
+	s->audited = true;
+	s->audit = (struct metrics_audit){ f->written, f->lost };
+}
+
+static void
 streamd_take_file(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	const Criod__File *f = m->body;
@@ -338,6 +354,10 @@ static const struct link_handler streamd_execd_handlers[] = {
 	{ MSG_STREAM_EXIT, streamd_take_exit },
 };
 
+static const struct link_handler streamd_scribe_handlers[] = {
+	{ MSG_AUDIT_FIGURES, streamd_take_audit },
+};
+
 static const struct link_def streamd_links[] = {
 	{
 	    .self = ROLE_STREAMD,
@@ -355,6 +375,14 @@ static const struct link_def streamd_links[] = {
 	    .nhandlers = sizeof(streamd_execd_handlers) /
 			 sizeof(streamd_execd_handlers[0]),
 	    .lost = streamd_execd_lost,
+	    .pb = &codec_pb,
+	},
+	{
+	    .self = ROLE_STREAMD,
+	    .peer = ROLE_SCRIBE,
+	    .handlers = streamd_scribe_handlers,
+	    .nhandlers = 1,
+	    .lost = helper_link_lost,
 	    .pb = &codec_pb,
 	},
 };

@@ -159,6 +159,15 @@ metrics_one(struct evbuffer *body, const char *name, const char *type,
 }
 
 void
+metrics_audit(const struct metrics_audit *a, struct evbuffer *body)
+{
+	metrics_one(body, "criod_audit_records_total", "counter",
+	    "Records of the audit log that were written.", a->written);
+	metrics_one(body, "criod_audit_lost_total", "counter",
+	    "Records of the audit log that could not be written.", a->lost);
+}
+
+void
 metrics_streams(const struct metrics_streams *t, struct evbuffer *body)
 {
 	static const char *const kinds[METRICS_STREAMS] = { "exec", "attach",

@@ -39,6 +39,11 @@ struct metrics_streams {
 
 void metrics_streams(const struct metrics_streams *t, struct evbuffer *body);
 /* What the front has told; the names are those of CRI-O's metrics. */
+struct metrics_audit {
+	uint64_t written, lost;
+};
+
+void metrics_audit(const struct metrics_audit *a, struct evbuffer *body);
 void metrics_front(const Criod__FrontFigures *f, struct evbuffer *body);
 
 #endif
