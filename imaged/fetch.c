@@ -28,6 +28,7 @@ struct fetch {
 	struct session_call *call;
 	int in;		    /* or a descriptor to copy, */
 	struct event *tick; /* a chunk at each turn of the loop */
+	fetch_grown_fn grown;
 	fetch_done_fn done;
 	void *arg;
 };
@@ -121,6 +122,7 @@ fetch_write(struct fetch *f, const void *buf, size_t len)
 		return cerr_errno(&f->err, "blob %s: write", f->digest);
 	digest_update(f->hash, buf, len);
 	f->have += len;
+	f->grown(f->arg, f->out, f->have);
 	return 0;
 }
 
@@ -248,6 +250,7 @@ fetch_start(const struct fetch_def *def)
 	memcpy(f->digest, def->blob->digest, sizeof(f->digest));
 	f->size = def->blob->size;
 	f->hash = digest_new();
+	f->grown = def->grown;
 	f->done = def->done;
 	f->arg = def->arg;
 	f->in = def->fd;

@@ -22,12 +22,19 @@ struct session;
  */
 typedef void (*fetch_done_fn)(void *arg, const struct cerr *err, int fd);
 
+/*
+ * have bytes, not verified, can be read at the beginning of fd (borrowed).
+ * Less than before: it began anew.
+ */
+typedef void (*fetch_grown_fn)(void *arg, int fd, uint64_t have);
+
 struct fetch_def {
 	struct event_base *base;
 	const char *tmp;	 /* directory */
 	struct session *session; /* one of these two; borrowed until the end */
 	int fd;			 /* taken; -1 */
 	const struct manifest_desc *blob; /* digest and size; copied */
+	fetch_grown_fn grown;
 	fetch_done_fn done;
 	void *arg;
 };

@@ -60,7 +60,7 @@ struct layers {
 	LIST_HEAD(, store_read) reads;
 	uint64_t bytes, inodes; /* of all */
 	uint64_t last;		/* number given out */
-	unsigned int working, removing;
+	unsigned int working, ahead, removing;
 	bool started, swept;
 	void (*freed)(void *arg);
 	void *freed_arg;
@@ -183,7 +183,8 @@ layers_find_diff_id(struct layers *ls, const char *diff_id)
 	struct layer *l;
 
 	LIST_FOREACH(l, layers_bucket(ls, diff_id), by_diff_id) {
-		if (l->state != LAYER_DOOMED && !l->row.bad &&
+		if (l->state != LAYER_DOOMED && l->state != LAYER_AHEAD &&
+		    !l->row.bad &&
 		    strcmp(l->row.diff_id, diff_id) == 0)
 			return l;
 	}
@@ -418,11 +419,51 @@ static int
 layer_check_done(struct layer *l, const struct fixed_unpack_done *done,
     struct cerr *err)
 {
-	if (strcmp(done->diff_id, l->row.diff_id) != 0)
+	if (strcmp(done->diff_id, l->row.diff_id) != 0 ||
+	    (l->state == LAYER_AHEAD && l->have < l->blob_size))
 		return cerr_set(err, CERR_INTERNAL,
 		    "unpack took one layer for another");
 	layer_count(l, done);
 	return layer_sync(l, err);
+}
+
+/* No unpack is at work on it any more. */
+static void
+layer_unwork(struct layer *l)
+{
+	l->unpacker = NULL;
+	if (l->state == LAYER_AHEAD)
+		l->all->ahead--;
+	else
+		l->all->working--;
+}
+
+/* Who waited for l gets other, which is the same layer and came first. */
+static void
+layer_yield(struct layer *l, struct layer *other)
+{
+	struct store_unpack *u;
+
+	TAILQ_FOREACH(u, &l->waiters, entry)
+		u->layer = other;
+	TAILQ_CONCAT(&other->waiters, &l->waiters, entry);
+	layer_doom(l);
+	if (other->state == LAYER_READY)
+		layer_tell(other, NULL);
+}
+
+static void
+layer_is_ready(struct layer *l)
+{
+	struct layer *other = layers_find_diff_id(l->all, l->row.diff_id);
+
+	if (other != NULL && other != l) {
+		layer_yield(l, other);
+		return;
+	}
+	l->state = LAYER_READY;
+	l->idle_since = mono_now().ns;
+	layer_tell(l, NULL);
 }
 
 static void
@@ -433,8 +474,7 @@ layer_unpacked(void *arg, const union unpacker_done *done,
 	struct layers *ls = l->all;
 	struct cerr own;
 
-	l->unpacker = NULL;
-	ls->working--;
+	layer_unwork(l);
 	if (done != NULL && layer_check_done(l, &done->unpack, &own) == -1)
 		err = &own;
 	if (err != NULL) {
@@ -442,9 +482,7 @@ layer_unpacked(void *arg, const union unpacker_done *done,
 		if (err->code == CERR_RESOURCE_EXHAUSTED)
 			layers_gc(ls, true);
 	} else {
-		l->state = LAYER_READY;
-		l->idle_since = mono_now().ns;
-		layer_tell(l, NULL);
+		layer_is_ready(l);
 	}
 	layers_pump(ls);
 }
@@ -477,6 +515,7 @@ layer_limits(struct layer *l, struct fixed_unpack_layer *body)
 		    layer_min(body->max_entries, vfs.f_favail / 10 * 9);
 }
 
+/* Its state is LAYER_WORKING or LAYER_AHEAD. */
 static void
 layer_work(struct layer *l)
 {
@@ -484,7 +523,6 @@ layer_work(struct layer *l)
 		.op = UNPACKER_LAYER };
 	struct cerr err;
 
-	l->state = LAYER_WORKING;
 	job.fds[1] = layer_mkdir(l, &err);
 	if (job.fds[1] == -1) {
 		layer_failed(l, &err);
@@ -494,10 +532,13 @@ layer_work(struct layer *l)
 	l->blob_fd = -1;
 	job.layer.compression = (uint32_t)l->compression;
 	job.layer.blob_size = l->blob_size;
-	job.layer.have = l->blob_size;
+	job.layer.have = l->state == LAYER_AHEAD ? l->have : l->blob_size;
 	layer_limits(l, &job.layer);
 	memcpy(job.layer.diff_id, l->row.diff_id, sizeof(job.layer.diff_id));
-	l->all->working++;
+	if (l->state == LAYER_AHEAD)
+		l->all->ahead++;
+	else
+		l->all->working++;
 	l->unpacker = unpacker_start(l->all->def, &job, layer_unpacked, l);
 }
 
@@ -520,8 +561,10 @@ layers_pump(struct layers *ls)
 	for (l = TAILQ_FIRST(&ls->all); l != NULL; l = next) {
 		next = TAILQ_NEXT(l, entry);
 		if (l->state == LAYER_QUEUED &&
-		    ls->working < layers_work_max(ls))
+		    ls->working < layers_work_max(ls)) {
+			l->state = LAYER_WORKING;
 			layer_work(l);
+		}
 		if (l->state == LAYER_DOOMED && l->unpacker == NULL &&
 		    ls->removing < LAYER_REMOVE_MAX &&
 		    (ls->swept || l->row.diff_id[0] != '\0'))
@@ -728,31 +771,82 @@ layer_drop(struct layer *l)
 		l->idle_since = mono_now().ns;
 }
 
+static struct layer *
+layer_new_unpack(struct layers *ls, enum layer_state state, int blob_fd,
+    enum store_compression compression, uint64_t blob_size, const char *diff_id)
+{
+	struct layer *l = layer_new(ls, ++ls->last, state);
+
+	layer_set_diff_id(l, diff_id);
+	l->compression = compression;
+	l->blob_size = blob_size;
+	l->blob_fd = blob_fd;
+	return l;
+}
+
+static struct store_unpack *
+layer_wait(struct layer *l, store_layer_fn fn, void *arg)
+{
+	struct store_unpack *u = layer_alloc(sizeof(*u));
+
+	u->all = l->all;
+	u->fn = fn;
+	u->arg = arg;
+	u->layer = l;
+	TAILQ_INSERT_TAIL(&l->waiters, u, entry);
+	return u;
+}
+
 struct store_unpack *
 layer_unpack(struct layers *ls, int blob_fd, enum store_compression compression,
     uint64_t blob_size, const char *diff_id, store_layer_fn fn, void *arg)
 {
-	struct store_unpack *u = layer_alloc(sizeof(*u));
 	struct layer *l = layers_find_diff_id(ls, diff_id);
+	struct store_unpack *u;
 
-	u->all = ls;
-	u->fn = fn;
-	u->arg = arg;
-	if (l == NULL) {
-		l = layer_new(ls, ++ls->last, LAYER_QUEUED);
-		layer_set_diff_id(l, diff_id);
-		l->compression = compression;
-		l->blob_size = blob_size;
-		l->blob_fd = blob_fd;
-	} else {
+	if (l == NULL)
+		l = layer_new_unpack(ls, LAYER_QUEUED, blob_fd, compression,
+		    blob_size, diff_id);
+	else
 		fdio_close(&blob_fd);
-	}
-	u->layer = l;
-	TAILQ_INSERT_TAIL(&l->waiters, u, entry);
+	u = layer_wait(l, fn, arg);
 	if (l->state == LAYER_READY)
 		layer_tell(l, NULL);
 	layers_pump(ls);
 	return u;
+}
+
+struct store_unpack *
+layer_unpack_ahead(struct layers *ls, int blob_fd,
+    enum store_compression compression, uint64_t blob_size, uint64_t have,
+    const char *diff_id, store_layer_fn fn, void *arg)
+{
+	struct store_unpack *u;
+	struct layer *l;
+
+	if (!ls->started || ls->ahead >= STORE_AHEAD_MAX ||
+	    layers_find_diff_id(ls, diff_id) != NULL) {
+		fdio_close(&blob_fd);
+		return NULL;
+	}
+	l = layer_new_unpack(ls, LAYER_AHEAD, blob_fd, compression, blob_size,
+	    diff_id);
+	l->have = have;
+	u = layer_wait(l, fn, arg);
+	layer_work(l);
+	return u;
+}
+
+void
+layer_unpack_more(struct store_unpack *u, uint64_t have)
+{
+	struct layer *l = u->layer;
+
+	/* NULL: it failed, and its owner is about to hear it. */
+	if (l == NULL || l->state != LAYER_AHEAD || l->unpacker == NULL)
+		return;
+	l->have = have;
+	unpacker_more(l->unpacker, have);
 }
 
 /* Nobody waits: what is at work ends, what is queued is forgotten. */
@@ -765,8 +859,7 @@ layer_abandon(struct layer *l)
 	}
 	if (l->unpacker != NULL) {
 		unpacker_cancel(l->unpacker);
-		l->unpacker = NULL;
-		l->all->working--;
+		layer_unwork(l);
 	}
 	layer_doom(l);
 	layers_pump(l->all);

@@ -20,6 +20,7 @@ union unpacker_done;
 
 enum layer_state {
 	LAYER_QUEUED = 0, /* waits for its turn to be unpacked */
+	LAYER_AHEAD,	  /* at work before its blob is whole */
 	LAYER_WORKING,
 	LAYER_READY,  /* complete and synced */
 	LAYER_DOOMED, /* waits for its turn to be removed, or is */
@@ -39,7 +40,7 @@ struct layer {
 	struct unpacker *unpacker;
 	int blob_fd;
 	enum store_compression compression;
-	uint64_t blob_size;
+	uint64_t blob_size, have; /* have: LAYER_AHEAD only */
 	TAILQ_HEAD(, store_unpack) waiters;
 	struct layers *all;
 	struct layer_removal *removal; /* told when it is gone */
@@ -78,6 +79,10 @@ struct layer *layers_first(struct layers *ls);
 struct store_unpack *layer_unpack(struct layers *ls, int blob_fd,
     enum store_compression compression, uint64_t blob_size, const char *diff_id,
     store_layer_fn fn, void *arg);
+struct store_unpack *layer_unpack_ahead(struct layers *ls, int blob_fd,
+    enum store_compression compression, uint64_t blob_size, uint64_t have,
+    const char *diff_id, store_layer_fn fn, void *arg);
+void layer_unpack_more(struct store_unpack *u, uint64_t have);
 void layer_unpack_cancel(struct store_unpack *u);
 void layer_hold(struct layer *l);
 void layer_drop(struct layer *l);

@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,13 @@
 #include "imaged/session.h"
 #include "imaged/share.h"
 #include "imaged/store.h"
+
+/*
+ * A layer is unpacked while its blob comes, if that is long enough to be worth
+ * it; of each so many bytes unpack is told, of at most so many steps.
+ */
+#define SHARE_AHEAD_MIN	  (UINT64_C(1) << 20)
+#define SHARE_AHEAD_STEPS 512
 
 struct share;
 
@@ -37,6 +45,9 @@ struct share {
 	struct session *source; /* that it is being read from; NULL: a fd */
 	struct fetch *fetch;
 	struct store_unpack *unpack;
+	bool fetched;  /* all of the blob, and it is what it should be */
+	bool alone;    /* do not unpack it while it comes */
+	uint64_t told; /* how much of it unpack knows of */
 	TAILQ_HEAD(, share_wait) waits;
 	bool closed; /* over: its waits are being told */
 };
@@ -145,8 +156,62 @@ share_unpacked(void *arg, const struct cerr *err, uint64_t layer)
 	struct share *sh = arg;
 
 	sh->unpack = NULL;
+	if (!sh->fetched && err == NULL)
+		fatalx("share: a layer of a blob that was not verified");
+	if (!sh->fetched) {
+		/* Of such a blob nothing is believed. */
+		log_debug("layer %s, ahead of its end: %s", sh->diff_id,
+		    err->text);
+		sh->alone = true;
+		return;
+	}
 	share_close(sh);
 	share_tell(sh, err, layer);
+}
+
+/* ---- unpacking what is still being fetched ---- */
+
+static void
+share_begin_ahead(struct share *sh, int fd, uint64_t have)
+{
+	int copy;
+
+	if (have < SHARE_AHEAD_MIN || sh->blob.size - have < SHARE_AHEAD_MIN)
+		return;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy == -1)
+		return;
+	sh->told = have;
+	sh->unpack = store_layer_ahead(sh->shares->store, copy,
+	    (enum store_compression)sh->blob.compression, sh->blob.size, have,
+	    sh->diff_id, share_unpacked, sh);
+}
+
+/* The last bytes are for share_fetched, which knows that all are right. */
+static void
+share_grown(void *arg, int fd, uint64_t have)
+{
+	struct share *sh = arg;
+	uint64_t step = sh->blob.size / SHARE_AHEAD_STEPS;
+
+	if (sh->alone || have == sh->blob.size)
+		return;
+	if (sh->unpack == NULL) {
+		share_begin_ahead(sh, fd, have);
+		return;
+	}
+	if (have < sh->told) {
+		store_unpack_cancel(sh->unpack);
+		sh->unpack = NULL;
+		sh->alone = true;
+		return;
+	}
+	if (step < SHARE_AHEAD_MIN / 4)
+		step = SHARE_AHEAD_MIN / 4;
+	if (have - sh->told >= step) {
+		sh->told = have;
+		store_unpack_more(sh->unpack, have);
+	}
 }
 
 static void share_start(struct share *sh);
@@ -187,6 +252,12 @@ share_fetched(void *arg, const struct cerr *err, int fd)
 	struct share *sh = arg;
 
 	sh->fetch = NULL;
+	sh->fetched = err == NULL;
+	if (err == NULL && sh->unpack != NULL) {
+		fdio_close(&fd);
+		store_unpack_more(sh->unpack, sh->blob.size);
+		return;
+	}
 	if (err == NULL) {
 		sh->unpack = store_layer_unpack(sh->shares->store, fd,
 		    (enum store_compression)sh->blob.compression, sh->blob.size,
@@ -209,6 +280,7 @@ share_start(struct share *sh)
 		.session = w->session,
 		.fd = w->fd,
 		.blob = &sh->blob,
+		.grown = share_grown,
 		.done = share_fetched,
 		.arg = sh,
 	};

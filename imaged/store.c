@@ -417,6 +417,21 @@ store_layer_unpack(struct store *s, int blob_fd,
 	    fn, arg);
 }
 
+struct store_unpack *
+store_layer_ahead(struct store *s, int blob_fd,
+    enum store_compression compression, uint64_t blob_size, uint64_t have,
+    const char *diff_id, store_layer_fn fn, void *arg)
+{
+	return layer_unpack_ahead(s->layers, blob_fd, compression, blob_size,
+	    have, diff_id, fn, arg);
+}
+
+void
+store_unpack_more(struct store_unpack *u, uint64_t have)
+{
+	layer_unpack_more(u, have);
+}
+
 void
 store_unpack_cancel(struct store_unpack *u)
 {

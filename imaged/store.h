@@ -53,7 +53,8 @@ struct store_def {
 	unsigned int unpack_max; /* at once; 0: STORE_UNPACK_MAX */
 	const char *boot;	 /* of the host; "" if that is not known */
 };
-#define STORE_UNPACK_MAX 2
+#define STORE_UNPACK_MAX 2 /* whole blobs */
+#define STORE_AHEAD_MAX	 2 /* more, blobs that are still being fetched */
 
 /*
  * Opens or makes the catalogue and compares it with layer/: images whose
@@ -100,6 +101,18 @@ typedef void (
 struct store_unpack *store_layer_unpack(struct store *s, int blob_fd,
     enum store_compression compression, uint64_t blob_size, const char *diff_id,
     store_layer_fn fn, void *arg);
+/*
+ * Begins to unpack a blob of which only have bytes are there and none is
+ * verified.  NULL (blob_fd is closed all the same) if the layer is there or at
+ * work, or too many blobs are unpacked like this already.  No other call joins
+ * the layer before it is complete, so nobody waits for what may be a lie.
+ * When fn brings an error the blob may still turn out well: unpack it whole.
+ */
+struct store_unpack *store_layer_ahead(struct store *s, int blob_fd,
+    enum store_compression compression, uint64_t blob_size, uint64_t have,
+    const char *diff_id, store_layer_fn fn, void *arg);
+/* All of blob_size only when the blob was verified; never less than before. */
+void store_unpack_more(struct store_unpack *u, uint64_t have);
 /* fn is not called; the work ends when nobody else waits for it. */
 void store_unpack_cancel(struct store_unpack *u);
 

@@ -12,6 +12,8 @@
 
 #define UNPACKER_SPAWN_MS (30 * 1000)
 #define UNPACKER_WORK_MS  (30 * 60 * 1000)
+/* While a blob is fetched, who fetches it knows what is too long. */
+#define UNPACKER_AHEAD_MS (7 * 24 * 60 * 60 * INT64_C(1000))
 
 struct unpacker {
 	const struct store_def *def;
@@ -20,7 +22,8 @@ struct unpacker {
 	void *arg;
 	uint32_t spawn; /* request to the parent; 0: answered */
 	struct link *link;
-	struct event *end; /* a link must not be freed in its own callback */
+	struct event *end;  /* a link must not be freed in its own callback */
+	struct event *late; /* once the blob is whole */
 	bool failed;
 	union unpacker_done done;
 	struct cerr err;
@@ -45,6 +48,7 @@ unpacker_free(struct unpacker *u)
 {
 	link_free(u->link);
 	event_free(u->end);
+	event_free(u->late);
 	fdio_close(&u->job.fds[0]);
 	fdio_close(&u->job.fds[1]);
 	free(u);
@@ -108,6 +112,13 @@ unpacker_body(const struct unpacker *u)
 	return &none;
 }
 
+static bool
+unpacker_is_whole(const struct unpacker *u)
+{
+	return u->job.op != UNPACKER_LAYER ||
+	       u->job.layer.have == u->job.layer.blob_size;
+}
+
 static void
 unpacker_ask(struct unpacker *u)
 {
@@ -118,7 +129,9 @@ unpacker_ask(struct unpacker *u)
 	while (nfds < 2 && u->job.fds[nfds] != -1)
 		nfds++;
 	(void)link_request(u->link, type, unpacker_body(u), u->job.fds, nfds,
-	    mono_after_ms(UNPACKER_WORK_MS), unpacker_answered, u);
+	    mono_after_ms(
+		unpacker_is_whole(u) ? UNPACKER_WORK_MS : UNPACKER_AHEAD_MS),
+	    unpacker_answered, u);
 	u->job.fds[0] = -1;
 	u->job.fds[1] = -1;
 }
@@ -138,6 +151,32 @@ unpacker_spawned(void *arg, struct link_msg *m, const struct cerr *err)
 	unpacker_ask(u);
 }
 
+static void
+unpacker_is_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct cerr err;
+
+	(void)fd;
+	(void)what;
+	(void)cerr_set(&err, CERR_DEADLINE_EXCEEDED,
+	    "a layer was not unpacked in %d minutes", UNPACKER_WORK_MS / 60000);
+	unpacker_finish(arg, &err);
+}
+
+void
+unpacker_more(struct unpacker *u, uint64_t have)
+{
+	struct timeval late = { UNPACKER_WORK_MS / 1000, 0 };
+	struct fixed_unpack_more more = { have };
+
+	u->job.layer.have = have;
+	if (u->link == NULL)
+		return; /* the request will say it */
+	(void)link_send(u->link, MSG_UNPACK_MORE, &more, NULL, 0);
+	if (unpacker_is_whole(u))
+		(void)evtimer_add(u->late, &late);
+}
+
 struct unpacker *
 unpacker_start(const struct store_def *def, const struct unpacker_job *job,
     unpacker_fn fn, void *arg)
@@ -152,7 +191,8 @@ unpacker_start(const struct store_def *def, const struct unpacker_job *job,
 	u->fn = fn;
 	u->arg = arg;
 	u->end = event_new(def->base, -1, 0, unpacker_end, u);
-	if (u->end == NULL)
+	u->late = evtimer_new(def->base, unpacker_is_late, u);
+	if (u->end == NULL || u->late == NULL)
 		fatalx("event_new");
 	u->spawn = link_request(def->parent, MSG_UNPACK_SPAWN, &body, NULL, 0,
 	    mono_after_ms(UNPACKER_SPAWN_MS), unpacker_spawned, u);

@@ -45,6 +45,8 @@ typedef void (*unpacker_fn)(void *arg, const union unpacker_done *done,
  */
 struct unpacker *unpacker_start(const struct store_def *def,
     const struct unpacker_job *job, unpacker_fn fn, void *arg);
+/* UNPACKER_LAYER: have bytes of its blob are there. */
+void unpacker_more(struct unpacker *u, uint64_t have);
 /* The program is made to end; fn is not called. */
 void unpacker_cancel(struct unpacker *u);
 

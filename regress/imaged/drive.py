@@ -201,13 +201,10 @@ class Imaged:
         elif name == "UNPACK_SPAWN":
             layer, op = struct.unpack("<QI", body)
             self.spawned += 1
-            link = self._unpack(layer, PACK if op == 2 else UNPACK)
             try:
-                self.parent.send("UNPACK_LINK", fds=[link.fileno()],
-                                 ident=ident)
+                self._spawn(layer, PACK if op == 2 else UNPACK, ident)
             except OSError:
                 pass  # imaged was killed meanwhile
-            link.close()
         elif name == "AUTH_TAKE":
             self._take(ident, *[f.rstrip(b"\0").decode()
                                 for f in (body[:64], body[64:])])
@@ -228,6 +225,17 @@ class Imaged:
             os.close(fd)
             return
         self.parent.send("AUTH_TAKEN", ident=ident)
+
+    def _spawn(self, layer, program, ident):
+        try:
+            link = self._unpack(layer, program)
+        except FileNotFoundError:  # called off meanwhile
+            self.parent.send("ERROR", msg.Error(
+                code=5, text="no such layer").SerializeToString(),
+                ident=ident)
+            return
+        self.parent.send("UNPACK_LINK", fds=[link.fileno()], ident=ident)
+        link.close()
 
     def _unpack(self, layer, program):
         ours, child = socket.socketpair(socket.AF_UNIX,
