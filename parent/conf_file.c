@@ -14,6 +14,7 @@
 #include "parent/conf_file.h"
 #include "parent/conf_parse.h"
 #include "parent/host.h"
+#include "parent/regfiles.h"
 
 #ifndef CRIOD_SYSCONFDIR
 #define CRIOD_SYSCONFDIR "/etc"
@@ -163,6 +164,10 @@ conf_file_check(const struct conf *c, const struct conf_source *src)
 	TAILQ_FOREACH(r, &c->registries, entry) {
 		if (conf_file_check_registry(r, src) == -1)
 			result = -1;
+	}
+	if (regfiles_check(c, &err) == -1) {
+		conf_file_report(src, &err);
+		result = -1;
 	}
 	return result;
 }

@@ -283,6 +283,18 @@ regfiles_read(Criod__BootImaged *b, const struct conf *c, struct cerr *err)
 	    c->text[CONF_AUTH_FILE]);
 }
 
+int
+regfiles_check(const struct conf *c, struct cerr *err)
+{
+	Criod__BootImaged *b = regfiles_memory(malloc(sizeof(*b)));
+	int rc;
+
+	criod__boot_imaged__init(b);
+	rc = regfiles_read(b, c, err);
+	criod__boot_imaged__free_unpacked(b, NULL);
+	return rc;
+}
+
 /* ---- credentials of a namespace ---- */
 
 /* What imaged asks for becomes part of a name: no more than it can be. */

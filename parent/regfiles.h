@@ -19,6 +19,10 @@ struct conf;
 int regfiles_read(struct Criod__BootImaged *b, const struct conf *c,
     struct cerr *err) __attribute__((warn_unused_result));
 
+/* Whether that would do. */
+int regfiles_check(const struct conf *c, struct cerr *err)
+    __attribute__((warn_unused_result));
+
 /*
  * The file of credentials that was left for a namespace and an image (the
  * sha256 of its name, in hexadecimal), which is removed: a descriptor in *fd,

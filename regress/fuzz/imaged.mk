@@ -15,3 +15,9 @@ fuzz_json_PKGS = jansson
 FUZZERS += fuzz_toml
 fuzz_toml_SRCS = regress/fuzz/fuzz_toml.c imaged/toml.c
 fuzz_toml_LIBS = base
+FUZZERS += fuzz_registries
+fuzz_registries_SRCS = regress/fuzz/fuzz_registries.c $(REGCONF_SRCS) \
+	imaged/ref.c imaged/digest.c $(B)/gen/proto/cri.pb-c.c \
+	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
+fuzz_registries_LIBS = base json
+fuzz_registries_PKGS = jansson libcrypto libprotobuf-c

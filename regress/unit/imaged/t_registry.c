@@ -209,6 +209,36 @@ test_later(void **state)
 	regconf_free(rc);
 }
 
+/* What criod.conf has of a host goes for it as a mirror, and before certs.d. */
+static void
+test_own_host(void **state)
+{
+	static char host[] = "m1.test:5000", pem[] = CERT, key[] = KEY,
+		    fields[] = "X-A: b";
+	Criod__Registry r = CRIOD__REGISTRY__INIT, *rs[] = { &r };
+	struct regconf *rc;
+
+	(void)state;
+	begin();
+	file(REGS, "/etc/r.conf", registries);
+	file(CERTS, "/etc/a/certs.d/m1.test:5000/ca.crt", CERT);
+	r.prefix = host;
+	r.client_cert.data = (uint8_t *)pem;
+	r.client_cert.len = strlen(pem);
+	r.client_key.data = (uint8_t *)key;
+	r.client_key.len = strlen(key);
+	r.headers.data = (uint8_t *)fields;
+	r.headers.len = strlen(fields);
+	given.boot.registries = rs;
+	given.boot.n_registries = 1;
+	rc = regconf_new(&given.boot);
+	assert_null(rc->wrong);
+	assert_string_equal(places(rc, "foo/bar"),
+	    "m1.test:5000 /v2/foo/bar ikh|m3.test /v2/foo/bar |"
+	    "registry-1.docker.io /v2/foo/bar ");
+	regconf_free(rc);
+}
+
 static void
 test_certs(void **state)
 {
@@ -530,6 +560,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registries),
 		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_own_host),
 		cmocka_unit_test(test_certs),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_auth),
