@@ -215,6 +215,8 @@ regconf_own_registry(struct regconf *rc, const Criod__Registry *b,
 		return -1;
 	r->insecure = b->insecure;
 	r->blocked = b->blocked;
+	if (b->token_server[0] != '\0')
+		r->token_server = b->token_server;
 	if (b->location[0] != '\0' &&
 	    regconf_location(r, b->location, err) == -1)
 		return -1;

@@ -40,8 +40,9 @@ struct regconf_registry {
 	struct regconf_mirror mirrors[REGCONF_MIRRORS_MAX];
 	size_t nmirrors;
 	bool insecure, blocked;
-	const char *origin; /* the file that says so; borrowed */
-	struct trust trust; /* only criod.conf has any */
+	const char *origin;	  /* the file that says so; borrowed */
+	struct trust trust;	  /* only criod.conf has any, and this: */
+	const char *token_server; /* borrowed; NULL */
 };
 
 struct regconf_alias {

@@ -116,6 +116,8 @@ registry_know(struct registry_list *l, struct registry_endpoint *e)
 	e->creds = authfile_find(l->auth, name);
 	if (e->creds == NULL)
 		e->creds = authfile_find(l->conf->auth, name);
+	if (own != NULL)
+		e->token_server = own->token_server;
 	if (own != NULL && own->trust.nheaders > 0 && e->nheaders == 0) {
 		e->headers = own->trust.headers;
 		e->nheaders = own->trust.nheaders;
@@ -206,6 +208,8 @@ registry_add_own(struct registry_list *l, const struct regconf_registry *r,
 	if (registry_add(l, r, moved ? r->location : name, moved ? rest : "",
 		r != NULL && r->insecure) == -1)
 		return -1;
+	if (r != NULL && r->token_server != NULL)
+		e->token_server = r->token_server;
 	if (r != NULL && r->trust.nclients > 0) {
 		e->clients = r->trust.clients;
 		e->nclients = r->trust.nclients;

@@ -47,6 +47,7 @@ struct registry_endpoint {
 	size_t nclients;
 	const struct registry_header *headers; /* sent to this host alone */
 	size_t nheaders;
+	const char *token_server; /* of another site, that is trusted; NULL */
 	struct auth_creds *creds; /* of auth files, for this place; NULL */
 };
 

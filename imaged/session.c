@@ -371,6 +371,13 @@ session_token_done(void *arg, const struct http_reply *r)
 	session_unref(s);
 }
 
+static bool
+session_is_token_server(const struct session *s, const char *host)
+{
+	return s->e.token_server != NULL &&
+	       strcasecmp(s->e.token_server, host) == 0;
+}
+
 /* What forbids to ask the realm for a token, or NULL. */
 static const char *
 session_realm_check(const struct session *s, const struct url *realm,
@@ -386,7 +393,8 @@ session_realm_check(const struct session *s, const struct url *realm,
 		return "its token server is not https";
 	*told = strcmp(own.host, realm->host) != 0;
 	*send = auth_creds_any(s->creds) && auth_creds_for(s->creds, s->e.host);
-	if (*send && !auth_same_site(own.host, realm->host))
+	if (*send && !auth_same_site(own.host, realm->host) &&
+	    !session_is_token_server(s, realm->host))
 		return "its token server is of another site, which the "
 		       "credentials are not for";
 	if (*send && *told && !realm->tls)

@@ -207,6 +207,8 @@ boot_registry(const struct conf_registry *r, struct cerr *err)
 	}
 	if (r->location != NULL)
 		b->location = boot_strdup(r->location);
+	if (r->token_server != NULL)
+		b->token_server = boot_strdup(r->token_server);
 	if (boot_file(&b->ca, r->ca, err) == -1 ||
 	    boot_file(&b->client_cert, r->client_cert, err) == -1 ||
 	    boot_file(&b->client_key, r->key, err) == -1 ||

@@ -137,6 +137,7 @@ conf_registry_free(struct conf_registry *r)
 	free(r->client_cert);
 	free(r->key);
 	free(r->headers);
+	free(r->token_server);
 	free(r);
 }
 
@@ -491,6 +492,17 @@ conf_registry_headers(struct conf_registry *r, const char *path,
 	if (wrong != NULL)
 		return conf_invalid(err, "header file", wrong, path);
 	conf_replace(&r->headers, path);
+	return 0;
+}
+
+int
+conf_registry_token(struct conf_registry *r, const char *host, struct cerr *err)
+{
+	const char *wrong = conf_valid_name_of_host(host);
+
+	if (wrong != NULL)
+		return conf_invalid(err, "token server", wrong, host);
+	conf_replace(&r->token_server, host);
 	return 0;
 }
 

@@ -169,6 +169,7 @@ struct conf_registry {
 	char *location;		 /* NULL: prefix itself */
 	char *client_cert, *key; /* both or none are NULL */
 	char *headers;		 /* file of header fields, or NULL */
+	char *token_server;	 /* host of another site, or NULL */
 };
 
 /* Of the policy; its strings are owned by it. */
@@ -291,6 +292,8 @@ int conf_registry_location(struct conf_registry *r, const char *location,
     struct cerr *err) __attribute__((warn_unused_result));
 int conf_registry_client(struct conf_registry *r, const char *cert,
     const char *key, struct cerr *err) __attribute__((warn_unused_result));
+int conf_registry_token(struct conf_registry *r, const char *host,
+    struct cerr *err) __attribute__((warn_unused_result));
 int conf_registry_headers(struct conf_registry *r, const char *path,
     struct cerr *err) __attribute__((warn_unused_result));
 

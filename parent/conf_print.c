@@ -169,6 +169,10 @@ conf_print_registry(FILE *out, const struct conf_registry *r)
 		conf_print_pair(out, "\theader file", r->headers);
 		(void)fputc('\n', out);
 	}
+	if (r->token_server != NULL) {
+		conf_print_pair(out, "\ttoken server", r->token_server);
+		(void)fputc('\n', out);
+	}
 	(void)fputs("}\n", out);
 }
 

@@ -183,6 +183,16 @@ conf_valid_port(const char *s, size_t len)
 	return NULL;
 }
 
+const char *
+conf_valid_name_of_host(const char *s)
+{
+	if (strlen(s) > CONF_LOCATION_LEN)
+		return "is too long";
+	return conf_valid_host(s, strlen(s)) == NULL
+		   ? NULL
+		   : "is not the name of a host, without a port";
+}
+
 /* HOST[:PORT] of len bytes. */
 static const char *
 conf_valid_place(const char *s, size_t len)

@@ -11,8 +11,9 @@ const char *conf_valid_argument(const char *s); /* of a program */
 const char *conf_valid_account(const char *s);	/* user or group, or number */
 const char *conf_valid_subnet(const char *s);	/* A.B.C.D/N, 8 to 29 */
 const char *conf_valid_address(const char *s);	/* IPv4 or IPv6, numeric */
-const char *conf_valid_location(const char *s); /* HOST[:PORT][/PREFIX] */
-const char *conf_valid_prefix(const char *s);	/* that, or *.DOMAIN */
+const char *conf_valid_name_of_host(const char *s); /* no port, no path */
+const char *conf_valid_location(const char *s);	    /* HOST[:PORT][/PREFIX] */
+const char *conf_valid_prefix(const char *s);	    /* that, or *.DOMAIN */
 const char *conf_valid_host_port(const char *s);
 const char *conf_valid_reference(const char *s);
 const char *conf_valid_proxy(const char *s);  /* URL of one */

@@ -76,6 +76,7 @@ static const struct {
 	{ "search", SEARCH },
 	{ "seccomp", SECCOMP },
 	{ "selinux", SELINUX },
+	{ "server", SERVER },
 	{ "short", SHORT },
 	{ "socket", SOCKET },
 	{ "state", STATE },
@@ -86,6 +87,7 @@ static const struct {
 	{ "timeout", TIMEOUT },
 	{ "tls", TLS },
 	{ "to", TO },
+	{ "token", TOKEN },
 	{ "type", TYPE },
 	{ "ulimit", ULIMIT },
 };

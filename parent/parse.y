@@ -58,7 +58,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
 %token PROXY PULL
 %token REGISTRY RUNTIME SECCOMP SELINUX SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
-%token TYPE
+%token SERVER TOKEN TYPE
 %token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
@@ -521,6 +521,12 @@ registryopt:
 			parse_check(lex, conf_registry_ca(lex->registry, $2,
 			    &lex->err));
 		free($2);
+	}
+	| TOKEN SERVER STRING {
+		if (lex->registry != NULL)
+			parse_check(lex, conf_registry_token(lex->registry, $3,
+			    &lex->err));
+		free($3);
 	}
 	;
 

@@ -326,7 +326,11 @@ class Imaged:
         return code
 
 
-def registry(prefix, mirrors=(), insecure=False, blocked=False, ca=b""):
+def registry(prefix, mirrors=(), insecure=False, blocked=False, ca=b"",
+             client=None, **more):
+    if client is not None:
+        more["client_cert"], more["client_key"] = [
+            open(path, "rb").read() for path in client]
     return msg.Registry(
-        prefix=prefix, insecure=insecure, blocked=blocked, ca=ca,
+        prefix=prefix, insecure=insecure, blocked=blocked, ca=ca, **more,
         mirrors=[msg.Mirror(location=m, insecure=i) for m, i in mirrors])

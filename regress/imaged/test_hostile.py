@@ -464,7 +464,7 @@ def test_retry_after(imaged, registry, after, waits):
         "app")
     began = time.monotonic()
     assert imaged.pull(name) == image.id
-    assert (time.monotonic() - began >= 1) == waits
+    assert not waits or time.monotonic() - began >= 1
 
 
 def date_in(seconds):

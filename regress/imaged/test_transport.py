@@ -242,6 +242,118 @@ def test_tls_long_chain(start, made, certificates, tmp_path):
     assert r.log == []
 
 
+class Knows(hostile.Registry):
+    """Notes who its clients are."""
+
+    def __init__(self, pair, ca, demand):
+        self.names = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        context.load_verify_locations(ca)
+        context.verify_mode = ssl.CERT_REQUIRED if demand else \
+            ssl.CERT_OPTIONAL
+        super().__init__(tls=context)
+
+    def serve(self, h):
+        cert = h.connection.getpeercert() or {}
+        self.names.append(dict(x[0] for x in cert.get(
+            "subject", ())).get("commonName"))
+        return super().serve(h)
+
+
+def test_client_certificate(start, made, certificates):
+    """Shown to the registry alone, not to where it sends us."""
+    r = made(Knows(certificates["good"], certificates["ca"], True))
+    other = made(Knows(certificates["good"], certificates["ca"], False))
+    image = Image()
+    name = r.put("app", "v1", image)
+    other.put("app", "v1", image)
+    im = start(ca=certificates["ca"], transfer=FEW)
+    refused(im, name, "UNKNOWN")
+    assert r.log == []
+    im = start(ca=certificates["ca"], registries=[
+        drive.registry(r.host, client=certificates["client"],
+                       headers=b"X-Own: own\n")])
+    r.hooks["blobs", "app"] = lambda h: h.reply(
+        307, Location=other.url + h.path)
+    assert im.pull(name) == image.id
+    assert set(r.names) == {"client"} and set(other.names) == {None}
+    assert all(q["headers"]["X-Own"] == "own" for q in r.log)
+    assert not any("X-Own" in q["headers"] for q in other.log)
+
+
+def test_client_certificates(start, made, certificates, tmp_path):
+    """Of several, the one that is wanted is found."""
+    r = made(Knows(certificates["good"], certificates["ca"], True))
+    path = [str(tmp_path / n) for n in ("c", "k")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048",
+                    "-nodes", "-out", path[0], "-keyout", path[1], "-subj",
+                    "/CN=stranger", "-days", "1"], check=True,
+                   stderr=subprocess.DEVNULL)
+    pairs = {"a": path, "b": certificates["client"]}
+    files = [("CERTS", f"/etc/docker/certs.d/{r.host}/{n}.{end}",
+              open(pair[i], "rb").read())
+             for n, pair in pairs.items() for i, end in enumerate(("cert", "key"))]
+    im = start(ca=certificates["ca"], files=files)
+    image = Image()
+    assert im.pull(r.put("app", "v1", image)) == image.id
+    assert set(r.names) == {"client"}
+
+
+# token servers of another site
+
+def elsewhere(start, made, certificates, hosts, pair="named", **registry):
+    r = made(hostile.Registry(tls=certificates["named"],
+                              name="registry.test"))
+    t = made(hostile.Registry(tls=certificates[pair], name="other.example"))
+    im = start(ca=certificates["ca"], transfer=FEW, hosts=hosts(
+        registry_test="127.0.0.1", other_example="127.0.0.1"),
+        registries=[drive.registry(r.host, **registry)])
+    hostile.token_auth(r, hostile.token_server(t, basic="u:s3cret"))
+    return r, t, im
+
+
+def test_realm_elsewhere_allowed(start, made, certificates, hosts):
+    r, t, im = elsewhere(start, made, certificates, hosts,
+                         token_server="Other.Example")
+    image = Image()
+    assert im.pull(r.put("app", "v1", image), **AUTH) == image.id
+    assert stolen(t) != []
+
+
+def test_realm_elsewhere_not_allowed(start, made, certificates, hosts):
+    r, t, im = elsewhere(start, made, certificates, hosts,
+                         token_server="another.example")
+    refused(im, r.put("app", "v1", Image()), "UNAUTHENTICATED",
+            "another site", **AUTH)
+    assert t.log == []
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_realm_elsewhere_without_trust(start, made, certificates, hosts,
+                                       insecure):
+    """What holds for an insecure registry does not for its token server."""
+    r, t, im = elsewhere(start, made, certificates, hosts, "wrong",
+                         token_server="other.example", insecure=insecure)
+    refused(im, r.put("app", "v1", Image()), "UNKNOWN", "token server",
+            **AUTH)
+    assert t.log == []
+
+
+def test_realm_elsewhere_plain(start, made, hosts, registry):
+    """Nor does the password go anywhere else in the clear."""
+    t = made(hostile.Registry(name="other.example"))
+    host = f"registry.test:{registry.port}"
+    im = start(hosts=hosts(registry_test="127.0.0.1",
+                           other_example="127.0.0.1"),
+               registries=[drive.registry(host, insecure=True,
+                                          token_server="other.example")])
+    hostile.token_auth(registry, hostile.token_server(t))
+    registry.put("app", "v1", Image())
+    refused(im, f"{host}/app:v1", "UNAUTHENTICATED", "not https", **AUTH)
+    assert t.log == []
+
+
 # slow and silent ones; each is tried once: progress is shorter than any
 
 class Silent(between.Listener):
