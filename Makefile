@@ -155,17 +155,20 @@ $(B)/obj/%.o: %.c | $(PROTO_H)
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
+completiondir ?= $(prefix)/share/bash-completion/completions
 
 install: programs
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/libexec/criod \
 	    $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) \
-	    $(DESTDIR)$(sysconfdir)/criod
+	    $(DESTDIR)$(sysconfdir)/criod $(DESTDIR)$(completiondir)
 	install -m 755 $(B)/sbin/criod $(B)/sbin/criodctl \
 	    $(DESTDIR)$(prefix)/sbin
 	install -m 755 $(B)/libexec/criod/* $(DESTDIR)$(prefix)/libexec/criod
 	install -m 644 criod.conf.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 criod.8 criodctl.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 contrib/criodctl.bash \
+	    $(DESTDIR)$(completiondir)/criodctl
 	install -m 644 contrib/criod.service $(DESTDIR)$(unitdir)
 	install -m 644 contrib/criod.sysusers \
 	    $(DESTDIR)$(sysusersdir)/criod.conf

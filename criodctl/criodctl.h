@@ -6,7 +6,15 @@
 struct ctl;
 
 int status_main(struct ctl *ctl, int argc, char **argv);
+int image_list_main(struct ctl *ctl, int argc, char **argv);
+int image_inspect_main(struct ctl *ctl, int argc, char **argv);
+int image_pull_main(struct ctl *ctl, int argc, char **argv);
+int image_remove_main(struct ctl *ctl, int argc, char **argv);
+int image_prune_main(struct ctl *ctl, int argc, char **argv);
+int image_verify_main(struct ctl *ctl, int argc, char **argv);
+int image_repair_main(struct ctl *ctl, int argc, char **argv);
 int image_import_main(struct ctl *ctl, int argc, char **argv);
+int image_export_main(struct ctl *ctl, int argc, char **argv);
 int pod_remove_main(struct ctl *ctl, int argc, char **argv);
 int run_main(struct ctl *ctl, int argc, char **argv);
 

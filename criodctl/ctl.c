@@ -2,6 +2,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,16 @@
 
 #include "criodctl/ctl.h"
 
+#define CTL_WATCH_MS   500
+#define CTL_ANSWER_MAX (64U * 1024 * 1024)
+
 struct ctl {
 	int fd;
 	uint32_t next_id;
+	uint32_t last;	/* request */
+	uint32_t asked; /* IMG_TASKS under way; 0: none */
+	ctl_tasks_fn watch;
+	void *watch_arg;
 };
 
 int
@@ -74,20 +82,75 @@ ctl_send(struct ctl *ctl, enum msg_type type, uint32_t id, const void *body,
 	return rc;
 }
 
-/* The reply to id; *body is owned by the caller (codec_free). */
-static int
-ctl_receive(struct ctl *ctl, enum msg_type request, void **body,
-    struct cerr *err)
+void
+ctl_watch(struct ctl *ctl, ctl_tasks_fn fn, void *arg)
 {
-	enum msg_type want = msg_info(request)->reply;
+	ctl->watch = fn;
+	ctl->watch_arg = arg;
+}
+
+/* Asks for the tasks when nothing has come for a while. */
+static int
+ctl_wait(struct ctl *ctl, struct cerr *err)
+{
+	struct pollfd pfd = { ctl->fd, POLLIN, 0 };
+	Criod__Empty empty = CRIOD__EMPTY__INIT;
+
+	while (ctl->watch != NULL && poll(&pfd, 1, CTL_WATCH_MS) == 0) {
+		if (ctl->asked != 0)
+			continue;
+		ctl->asked = ++ctl->next_id;
+		if (ctl_send(ctl, MSG_IMG_TASKS, ctl->asked, &empty, -1, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+ctl_tell(struct ctl *ctl, const struct wire_msg *m)
+{
+	void *tasks;
+
+	ctl->asked = 0;
+	if (m->type != MSG_IMG_TASKS_ARE || ctl->watch == NULL)
+		return;
+	tasks = codec_unpack(&codec_pb, MSG_IMG_TASKS_ARE, m->data, m->len);
+	if (tasks == NULL)
+		return;
+	ctl->watch(ctl->watch_arg, tasks);
+	codec_free(&codec_pb, MSG_IMG_TASKS_ARE, tasks);
+}
+
+/* The message that answers the last request. */
+static int
+ctl_take(struct ctl *ctl, uint32_t id, struct wire_msg *m, struct cerr *err)
+{
+	for (;;) {
+		if (ctl_wait(ctl, err) == -1)
+			return -1;
+		if (wire_recv(ctl->fd, m, CTL_ANSWER_MAX) != 1)
+			return cerr_set(err, CERR_UNAVAILABLE,
+			    "criod went away");
+		if (m->id == id)
+			return 0;
+		if (m->id == ctl->asked)
+			ctl_tell(ctl, m);
+		wire_clear(m);
+	}
+}
+
+int
+ctl_end(struct ctl *ctl, enum msg_type type, void **answer, struct cerr *err)
+{
+	enum msg_type want = msg_info(type)->reply;
 	struct wire_msg m;
-	int got = wire_recv(ctl->fd, &m, msg_info(want)->max);
 	void *b = NULL;
 
-	if (got != 1)
-		return cerr_set(err, CERR_UNAVAILABLE, "criod went away");
+	if (ctl_take(ctl, ctl->last, &m, err) == -1)
+		return -1;
 	if (msg_check(&m, ROLE_FRONT, ROLE_CTL, MSG_STATE_RUN) == NULL &&
-	    msg_answers(request, (enum msg_type)m.type))
+	    msg_answers(type, (enum msg_type)m.type))
 		b = codec_unpack(&codec_pb, (enum msg_type)m.type, m.data,
 		    m.len);
 	if (b == NULL) {
@@ -101,17 +164,31 @@ ctl_receive(struct ctl *ctl, enum msg_type request, void **body,
 		return -1;
 	}
 	wire_clear(&m);
-	*body = b;
+	*answer = b;
 	return 0;
+}
+
+int
+ctl_begin(struct ctl *ctl, enum msg_type type, const void *body, int fd,
+    struct cerr *err)
+{
+	ctl->last = ++ctl->next_id;
+	return ctl_send(ctl, type, ctl->last, body, fd, err);
+}
+
+void
+ctl_free_answer(enum msg_type type, void *answer)
+{
+	codec_free(&codec_pb, msg_info(type)->reply, answer);
 }
 
 static int
 ctl_ask(struct ctl *ctl, enum msg_type type, const void *request, void **body,
     struct cerr *err)
 {
-	if (ctl_send(ctl, type, ++ctl->next_id, request, -1, err) == -1)
+	if (ctl_begin(ctl, type, request, -1, err) == -1)
 		return -1;
-	return ctl_receive(ctl, type, body, err);
+	return ctl_end(ctl, type, body, err);
 }
 
 int

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "imsg/msg.h"
 #include "lib/cerr.h"
 
 struct ctl;
@@ -34,5 +35,20 @@ int ctl_blob(struct ctl *ctl, const char *digest, int fd, struct cerr *err)
 /* Imports what the blobs given before make up; image_ref is owned. */
 int ctl_import(struct ctl *ctl, const char *reference, const char *digest,
     char **image_ref, struct cerr *err) __attribute__((warn_unused_result));
+
+/*
+ * A request that imaged answers.  Takes fd (-1: none), borrows body; ctl_end
+ * waits for the answer, which is the caller's (ctl_free_answer).
+ */
+int ctl_begin(struct ctl *ctl, enum msg_type type, const void *body, int fd,
+    struct cerr *err) __attribute__((warn_unused_result));
+int ctl_end(struct ctl *ctl, enum msg_type type, void **answer,
+    struct cerr *err) __attribute__((warn_unused_result));
+void ctl_free_answer(enum msg_type type, void *answer);
+
+/* While calls last, fn is told twice a second what imaged is pulling. */
+struct Criod__ImgTasksAre;
+typedef void (*ctl_tasks_fn)(void *arg, const struct Criod__ImgTasksAre *tasks);
+void ctl_watch(struct ctl *ctl, ctl_tasks_fn fn, void *arg);
 
 #endif

@@ -1,227 +1,69 @@
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "imsg/wire.h"
 #include "lib/fdio.h"
-#include "lib/id.h"
-#include "lib/json.h"
 
 #include "criodctl/layout.h"
 
-#define LAYOUT_BLOB_DIR "blobs/sha256/"
-#define LAYOUT_REF_NAME "org.opencontainers.image.ref.name"
+#define LAYOUT_NOBODY 65534
+#define LAYOUT_MIB    ((rlim_t)1024 * 1024)
 
-static int
-layout_add(struct layout *l, const char *hex, int fd, struct cerr *err)
-{
-	struct layout_blob *b = &l->blobs[l->nblobs];
+/* What the child says; the types of its packets. */
+enum { LAYOUT_BLOB = 1, LAYOUT_IMAGE, LAYOUT_FAIL, LAYOUT_END };
 
-	if (l->nblobs == LAYOUT_BLOBS_MAX) {
-		(void)close(fd);
-		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
-		    "the image has more than %d blobs", LAYOUT_BLOBS_MAX);
-	}
-	(void)snprintf(b->digest, sizeof(b->digest), "sha256:%s", hex);
-	b->fd = fd;
-	l->nblobs++;
-	return 0;
-}
-
-static int
-layout_read_index(struct layout *l, int dirfd, struct cerr *err)
-{
-	CLEANUP_FD int fd = openat(dirfd, "index.json", O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd == -1)
-		return cerr_errno(err, "not an OCI layout: index.json");
-	l->index = malloc(LAYOUT_INDEX_MAX);
-	if (l->index == NULL)
-		return cerr_errno(err, "index.json");
-	n = fdio_read_upto(fd, l->index, LAYOUT_INDEX_MAX - 1);
-	if (n == -1)
-		return cerr_errno(err, "read index.json");
-	l->index[n] = '\0';
-	l->index_len = (size_t)n;
-	return 0;
-}
-
-static int
-layout_read_dir(struct layout *l, int dirfd, struct cerr *err)
-{
-	int blobs =
-	    openat(dirfd, LAYOUT_BLOB_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = blobs == -1 ? NULL : fdopendir(blobs);
-	struct dirent *de;
-	int rc = 0;
-
-	if (dir == NULL)
-		return cerr_errno(err, "not an OCI layout: " LAYOUT_BLOB_DIR);
-	while (rc == 0 && (de = readdir(dir)) != NULL) {
-		int fd;
-
-		if (!id_valid(de->d_name))
-			continue;
-		fd = openat(blobs, de->d_name,
-		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		rc = fd == -1 ? cerr_errno(err, "open blob %s", de->d_name)
-			      : layout_add(l, de->d_name, fd, err);
-	}
-	(void)closedir(dir);
-	return rc == -1 ? -1 : layout_read_index(l, dirfd, err);
-}
-
-/* A blob of an archive becomes an unnamed temporary file. */
-static int
-layout_take_blob(struct layout *l, struct archive *a, const char *hex,
-    struct cerr *err)
-{
-	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd == -1)
-		return cerr_errno(err, "temporary file in /var/tmp");
-	if (archive_read_data_into_fd(a, fd) != ARCHIVE_OK) {
-		(void)close(fd);
-		return cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
-		    archive_error_string(a));
-	}
-	return layout_add(l, hex, fd, err);
-}
-
-static int
-layout_take_index(struct layout *l, struct archive *a, struct cerr *err)
-{
-	ssize_t n;
-
-	free(l->index);
-	l->index = malloc(LAYOUT_INDEX_MAX);
-	if (l->index == NULL)
-		return cerr_errno(err, "index.json");
-	n = archive_read_data(a, l->index, LAYOUT_INDEX_MAX - 1);
-	if (n < 0)
-		return cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
-		    archive_error_string(a));
-	l->index[n] = '\0';
-	l->index_len = (size_t)n;
-	return 0;
-}
-
-static int
-layout_take_entry(struct layout *l, struct archive *a,
-    struct archive_entry *entry, struct cerr *err)
-{
-	const char *name = archive_entry_pathname(entry);
-	size_t dir = strlen(LAYOUT_BLOB_DIR);
-
-	if (name == NULL || archive_entry_filetype(entry) != AE_IFREG)
-		return 0;
-	if (strncmp(name, "./", 2) == 0)
-		name += 2;
-	if (strcmp(name, "index.json") == 0)
-		return layout_take_index(l, a, err);
-	if (strncmp(name, LAYOUT_BLOB_DIR, dir) == 0 && id_valid(name + dir))
-		return layout_take_blob(l, a, name + dir, err);
-	return 0;
-}
-
-static int
-layout_read_archive(struct layout *l, int fd, struct cerr *err)
-{
-	struct archive *a = archive_read_new();
-	struct archive_entry *entry;
-	int rc = 0;
-
-	if (a == NULL)
-		return cerr_errno(err, "archive");
-	(void)archive_read_support_filter_gzip(a);
-	(void)archive_read_support_filter_zstd(a);
-	(void)archive_read_support_format_tar(a);
-	if (archive_read_open_fd(a, fd, 64 * 1024) != ARCHIVE_OK)
-		rc = cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
-		    archive_error_string(a));
-	while (rc == 0) {
-		int got = archive_read_next_header(a, &entry);
-
-		if (got == ARCHIVE_EOF)
-			break;
-		rc = got != ARCHIVE_OK
-			 ? cerr_set(err, CERR_INVALID_ARGUMENT, "archive: %s",
-			       archive_error_string(a))
-			 : layout_take_entry(l, a, entry, err);
-	}
-	(void)archive_read_free(a);
-	if (rc == 0 && l->index == NULL)
-		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "the archive is not of an OCI layout: no index.json");
-	return rc;
-}
-
-/* The first manifest of index.json, and its name if it has one. */
-static int
-layout_choose(struct layout *l, struct cerr *err)
-{
-	json_t *root = json_read_bounded("index.json", l->index, l->index_len,
-	    LAYOUT_INDEX_MAX, err);
-	json_t *list, *first, *notes;
-	const char *digest, *name;
-	int rc = -1;
-
-	if (root == NULL)
-		return -1;
-	if (json_want(root, "manifests", JSON_ARRAY, true, &list, err) == -1)
-		goto out;
-	first = json_array_get(list, 0);
-	if (first == NULL) {
-		(void)cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "index.json names no manifest");
-		goto out;
-	}
-	if (json_want_str(first, "digest", true, &digest, err) == -1 ||
-	    json_want(first, "annotations", JSON_OBJECT, false, &notes, err) ==
-		-1)
-		goto out;
-	name = notes == NULL
-		   ? NULL
-		   : json_string_value(json_object_get(notes, LAYOUT_REF_NAME));
-	if (name != NULL)
-		l->reference = strdup(name);
-	(void)snprintf(l->manifest, sizeof(l->manifest), "%s", digest);
-	rc = 0;
-out:
-	json_decref(root);
-	return rc;
-}
+/* ---- the list ---- */
 
 int
-layout_open(const char *path, struct layout **layout, struct cerr *err)
+layout_add(struct layout *l, const char *name, const char *link, int fd,
+    struct cerr *err)
 {
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct layout *l;
-	struct stat st;
-	int rc;
+	struct layout_file *f = &l->files[l->nfiles];
 
-	if (fd == -1 || fstat(fd, &st) == -1)
-		return cerr_errno(err, "open %s", path);
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return cerr_errno(err, "calloc");
-	rc = S_ISDIR(st.st_mode) ? layout_read_dir(l, fd, err)
-				 : layout_read_archive(l, fd, err);
-	if (rc == -1 || layout_choose(l, err) == -1) {
-		layout_free(l);
-		return -1;
+	if (l->nfiles == LAYOUT_FILES_MAX) {
+		fdio_close(&fd);
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "more than %d files", LAYOUT_FILES_MAX);
 	}
-	*layout = l;
+	l->nfiles++;
+	f->fd = fd;
+	f->name = strdup(name);
+	f->link = link != NULL ? strdup(link) : NULL;
+	if (f->name == NULL || (link != NULL && f->link == NULL))
+		return cerr_errno(err, "strdup");
 	return 0;
+}
+
+static struct layout_file *
+layout_find_one(struct layout *l, const char *name)
+{
+	for (size_t i = l->nfiles; i-- > 0;) { /* the last counts */
+		if (strcmp(l->files[i].name, name) == 0)
+			return &l->files[i];
+	}
+	return NULL;
+}
+
+struct layout_file *
+layout_find(struct layout *l, const char *name)
+{
+	struct layout_file *f = layout_find_one(l, name);
+
+	for (int hops = 0; f != NULL && f->link != NULL; hops++)
+		f = hops < 8 ? layout_find_one(l, f->link) : NULL;
+	return f;
 }
 
 void
@@ -229,9 +71,220 @@ layout_free(struct layout *l)
 {
 	if (l == NULL)
 		return;
-	for (size_t i = 0; i < l->nblobs; i++)
-		fdio_close(&l->blobs[i].fd);
-	free(l->index);
-	free(l->reference);
+	for (size_t i = 0; i < l->nfiles; i++) {
+		free(l->files[i].name);
+		free(l->files[i].link);
+		fdio_close(&l->files[i].fd);
+	}
 	free(l);
+}
+
+/* ---- the child ---- */
+
+/* Whatever is in an archive can do no more than this from here on. */
+static int
+layout_drop(struct cerr *err)
+{
+	static const struct rlimit as = { 512 * LAYOUT_MIB, 512 * LAYOUT_MIB };
+	static const struct rlimit cpu = { 1800, 1800 };
+	static const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_AS, &as) == -1 ||
+	    setrlimit(RLIMIT_CPU, &cpu) == -1 ||
+	    setrlimit(RLIMIT_CORE, &none) == -1)
+		return cerr_errno(err, "limits");
+	if (geteuid() == 0 &&
+	    (setgroups(0, NULL) == -1 ||
+		setresgid(LAYOUT_NOBODY, LAYOUT_NOBODY, LAYOUT_NOBODY) == -1 ||
+		setresuid(LAYOUT_NOBODY, LAYOUT_NOBODY, LAYOUT_NOBODY) == -1))
+		return cerr_errno(err, "give up root");
+	if (setrlimit(RLIMIT_NPROC, &none) == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return cerr_errno(err, "confine");
+	return 0;
+}
+
+static void
+layout_say(int sock, unsigned int type, const void *data, size_t len, int fd)
+{
+	struct wire_msg m = { .type = (uint16_t)type };
+
+	m.data = malloc(len + 1);
+	if (m.data == NULL)
+		_exit(1);
+	memcpy(m.data, data, len);
+	m.len = len;
+	if (fd != -1) {
+		m.fds[0] = fd;
+		m.nfds = 1;
+	}
+	if (wire_send(sock, &m) == -1)
+		_exit(1);
+	wire_clear(&m);
+}
+
+static void
+layout_say_all(int sock, struct layout *l)
+{
+	for (size_t i = 0; i < l->nfiles; i++) {
+		struct layout_file *f = &l->files[i];
+
+		if (f->digest[0] == '\0' || f->fd == -1)
+			continue;
+		layout_say(sock, LAYOUT_BLOB, f->digest, sizeof(f->digest),
+		    f->fd);
+		f->fd = -1;
+	}
+	for (size_t i = 0; i < l->nimages; i++)
+		layout_say(sock, LAYOUT_IMAGE, &l->images[i],
+		    sizeof(l->images[i]), -1);
+	layout_say(sock, LAYOUT_END, "", 0, -1);
+}
+
+/* A directory's files are opened as root, an archive is not touched so. */
+static int
+layout_work(struct layout *l, int fd, struct cerr *err)
+{
+	struct stat st;
+	bool dir;
+
+	if (fstat(fd, &st) == -1) {
+		fdio_close(&fd);
+		return cerr_errno(err, "stat");
+	}
+	dir = S_ISDIR(st.st_mode);
+	if (!dir && layout_drop(err) == -1) {
+		fdio_close(&fd);
+		return -1;
+	}
+	if (layout_read(l, fd, err) == -1)
+		return -1;
+	if (dir && layout_drop(err) == -1)
+		return -1;
+	return layout_choose(l, err);
+}
+
+static void __attribute__((noreturn)) layout_child(int sock, int fd)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+	struct cerr err;
+
+	/* Nothing else: criod's socket least of all. */
+	if (l == NULL || dup2(sock, 3) == -1 || dup2(fd, 4) == -1 ||
+	    close_range(5, ~0U, 0) == -1)
+		_exit(1);
+	if (layout_work(l, 4, &err) == -1)
+		layout_say(3, LAYOUT_FAIL, &err, sizeof(err), -1);
+	else
+		layout_say_all(3, l);
+	_exit(0);
+}
+
+/* ---- what came of it ---- */
+
+static int
+layout_take_blob(struct layout *l, struct wire_msg *m, struct cerr *err)
+{
+	int fd = m->nfds == 1 ? m->fds[0] : -1;
+
+	m->nfds = 0;
+	if (layout_add(l, "", NULL, fd, err) == -1)
+		return -1;
+	memcpy(l->files[l->nfiles - 1].digest, m->data, LAYOUT_DIGEST_SIZE - 1);
+	return 0;
+}
+
+/* Names go to a terminal. */
+static bool
+layout_is_plain(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s <= ' ' || *s >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static int
+layout_take_image(struct layout *l, const struct wire_msg *m, struct cerr *err)
+{
+	struct layout_image *im = &l->images[l->nimages];
+
+	if (l->nimages == LAYOUT_IMAGES_MAX)
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "more than %d images", LAYOUT_IMAGES_MAX);
+	memcpy(im, m->data, sizeof(*im));
+	im->reference[sizeof(im->reference) - 1] = '\0';
+	im->manifest[sizeof(im->manifest) - 1] = '\0';
+	if (!layout_is_plain(im->reference) || !layout_is_plain(im->manifest))
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "an image's name has spaces or control characters");
+	l->nimages++;
+	return 0;
+}
+
+/* 1: that was all. */
+static int
+layout_take(struct layout *l, struct wire_msg *m, struct cerr *err)
+{
+	if (m->type == LAYOUT_BLOB && m->len == LAYOUT_DIGEST_SIZE)
+		return layout_take_blob(l, m, err);
+	if (m->type == LAYOUT_IMAGE && m->len == sizeof(struct layout_image))
+		return layout_take_image(l, m, err);
+	if (m->type == LAYOUT_FAIL && m->len == sizeof(*err)) {
+		memcpy(err, m->data, sizeof(*err));
+		err->text[sizeof(err->text) - 1] = '\0';
+		return -1;
+	}
+	return m->type == LAYOUT_END
+		   ? 1
+		   : cerr_set(err, CERR_INTERNAL, "the reader's answer is odd");
+}
+
+static int
+layout_collect(struct layout *l, int sock, struct cerr *err)
+{
+	int rc = 0;
+
+	while (rc == 0) {
+		struct wire_msg m;
+
+		if (wire_recv(sock, &m, WIRE_INLINE_MAX) != 1)
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "could not be read: it may be damaged");
+		rc = layout_take(l, &m, err);
+		wire_clear(&m);
+	}
+	return rc == 1 ? 0 : -1;
+}
+
+int
+layout_open(const char *path, struct layout **layout, struct cerr *err)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct layout *l;
+	int sv[2], rc;
+	pid_t pid;
+
+	if (fd == -1)
+		return cerr_errno(err, "open");
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return cerr_errno(err, "calloc");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1 ||
+	    (pid = fork()) == -1) {
+		layout_free(l);
+		return cerr_errno(err, "start the reader");
+	}
+	if (pid == 0)
+		layout_child(sv[1], fd);
+	(void)close(sv[1]);
+	rc = layout_collect(l, sv[0], err);
+	(void)close(sv[0]);
+	(void)waitpid(pid, NULL, 0);
+	if (rc == 0)
+		*layout = l;
+	else
+		layout_free(l);
+	return rc;
 }

@@ -16,8 +16,21 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{ { "status", NULL }, status_main, "status" },
+	{ { "image", "list" }, image_list_main, "image list [-q] [PATTERN]" },
+	{ { "image", "inspect" }, image_inspect_main,
+	    "image inspect IMAGE ..." },
+	{ { "image", "pull" }, image_pull_main, "image pull [-q] IMAGE ..." },
+	{ { "image", "remove" }, image_remove_main, "image remove IMAGE ..." },
+	{ { "image", "prune" }, image_prune_main,
+	    "image prune [-an] [PATTERN]" },
+	{ { "image", "verify" }, image_verify_main,
+	    "image verify [-q] [IMAGE ...]" },
+	{ { "image", "repair" }, image_repair_main,
+	    "image repair [-q] [IMAGE ...]" },
 	{ { "image", "import" }, image_import_main,
 	    "image import [-t REFERENCE] PATH" },
+	{ { "image", "export" }, image_export_main,
+	    "image export [-f docker|layout|oci] PATH IMAGE ..." },
 	{ { "pod", "remove" }, pod_remove_main, "pod remove -a | POD ..." },
 	{ { "run", NULL }, run_main, "run [-H] IMAGE [COMMAND [ARG ...]]" },
 };
@@ -80,6 +93,9 @@ main(int argc, char **argv)
 		optind = 1;
 		rc = commands[i].fn(ctl, argc - words + 1, argv + words - 1);
 		ctl_free(ctl);
+		if (rc == 2)
+			fprintf(stderr, "usage: criodctl [-s SOCKET] %s\n",
+			    commands[i].usage);
 		return rc;
 	}
 	usage();

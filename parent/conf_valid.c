@@ -276,13 +276,35 @@ conf_valid_short_name(const char *s)
 	return conf_valid_location(s + name + 1);
 }
 
-const char *
+static const char *
 conf_valid_reference(const char *s)
 {
 	if (strlen(s) > CONF_REFERENCE_LEN ||
 	    !conf_valid_only(s, CONF_ALNUM "/._-:@[]"))
 		return "is not an image reference";
 	return NULL;
+}
+
+/* The stars that a pattern may have are left out; others are no reference's. */
+const char *
+conf_valid_pattern(const char *s)
+{
+	char bare[CONF_REFERENCE_LEN + 1];
+	size_t len = strlen(s);
+
+	if (len > CONF_REFERENCE_LEN)
+		return "is not an image reference or pattern";
+	if (len > 2 && s[len - 1] == '*') {
+		len--;
+		if (*s == '*') {
+			s++;
+			len--;
+		}
+	}
+	(void)snprintf(bare, sizeof(bare), "%.*s", (int)len, s);
+	return conf_valid_reference(bare) == NULL
+		   ? NULL
+		   : "is not an image reference or pattern";
 }
 
 /* What follows the scheme, which may be missing; NULL if it is no proxy's. */

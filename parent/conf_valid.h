@@ -15,7 +15,8 @@ const char *conf_valid_name_of_host(const char *s); /* no port, no path */
 const char *conf_valid_location(const char *s);	    /* HOST[:PORT][/PREFIX] */
 const char *conf_valid_prefix(const char *s);	    /* that, or *.DOMAIN */
 const char *conf_valid_host_port(const char *s);
-const char *conf_valid_reference(const char *s);
+/* "REFERENCE", "BEGINNING*" or "*PART*". */
+const char *conf_valid_pattern(const char *s);
 const char *conf_valid_proxy(const char *s);  /* URL of one */
 const char *conf_valid_except(const char *s); /* hosts asked without one */
 const char *conf_valid_path_or_none(const char *s);
