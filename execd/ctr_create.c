@@ -708,6 +708,8 @@ ctr_create_gather(struct ctr_create *k)
 	criod__lease_get__init(&body);
 	body.container_id = k->ctr->id;
 	body.image = k->request->image;
+	body.name = execd_image_asked(k->request->config->image);
+	body.ns = k->namespace;
 	k->pending = 3;
 	(void)link_request(execd_imaged(k->ctr->x), MSG_LEASE_GET, &body, NULL,
 	    0, mono_after_ms(EXECD_LEASE_MS), ctr_create_have_lease, k);

@@ -4,6 +4,7 @@
 
 #include "execd/ctr_mounts.h"
 #include "execd/mount_flags.h"
+#include "execd/pod.h"
 #include "imsg/fixed.h"
 #include "lib/log.h"
 
@@ -171,11 +172,15 @@ static void
 ctr_mounts_find_image(struct ctr_mount *one)
 {
 	struct ctr *c = one->all->ctr;
+	char ns[POD_NAMESPACE];
 	Criod__LeaseGet body;
 
 	criod__lease_get__init(&body);
+	(void)snprintf(ns, sizeof(ns), "%s", one->all->ask->who.namespace);
 	body.container_id = c->id;
 	body.image = one->request->image->image;
+	body.name = execd_image_asked(one->request->image);
+	body.ns = ns;
 	(void)link_request(execd_imaged(c->x), MSG_LEASE_GET, &body, NULL, 0,
 	    mono_after_ms(EXECD_LEASE_MS), ctr_mounts_have_image, one);
 }

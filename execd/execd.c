@@ -47,6 +47,17 @@ execd_alloc(size_t n, size_t size)
 }
 
 char *
+execd_image_asked(const Runtime__V1__ImageSpec *spec)
+{
+	static char nothing[1];
+
+	if (spec == NULL)
+		return nothing;
+	return *spec->user_specified_image != '\0' ? spec->user_specified_image
+						   : spec->image;
+}
+
+char *
 execd_strdup(const char *s)
 {
 	char *p = strdup(s);

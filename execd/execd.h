@@ -77,6 +77,8 @@ void *execd_copy(const void *message);
 /* calloc, strdup that end the process if there is no memory. */
 void *execd_alloc(size_t n, size_t size);
 char *execd_strdup(const char *s);
+/* By what name an image was asked for, which may be its id; borrowed. */
+char *execd_image_asked(const Runtime__V1__ImageSpec *spec);
 
 /* Packs message into the record dir/name; sync is not needed on a tmpfs. */
 int execd_record_write(int dirfd, const char *name, const void *message,

@@ -1,4 +1,4 @@
-include imaged/unpack.mk imaged/store.mk
+include imaged/unpack.mk imaged/store.mk imaged/sigcheck.mk
 
 # From what was read of the configuration to where images are; with ref.c and
 # digest.c.
@@ -14,7 +14,7 @@ imaged_SRCS = imaged/main.c imaged/address.c imaged/admin.c imaged/fetch.c \
 	imaged/http_time.c imaged/images.c imaged/import.c imaged/manifest.c \
 	imaged/nsauth.c imaged/proxy.c imaged/pull.c imaged/pulls.c \
 	imaged/session.c imaged/share.c imaged/url.c $(REGCONF_SRCS) \
-	$(STORE_SRCS) $(GUARD_SRCS)
-imaged_LIBS = base confine fixed link proto helperboot json
+	$(STORE_SRCS) $(GUARD_SRCS) $(TRUST_SRCS)
+imaged_LIBS = base base64 confine fixed link proto helperboot json
 imaged_PKGS = $(STORE_PKGS) libcurl libcap-ng libprotobuf-c
 imaged_CALLS = imaged/imaged.calls

@@ -73,6 +73,15 @@ static const char catalogue_schema_1_to_2[] =
     "DROP TABLE layer1;" CATALOGUE_TABLES_2;
 
 /*
+ * What was found of signatures, by the repository that it was found in.  An
+ * older criod knows nothing of it and does no harm.
+ */
+static const char catalogue_signatures_schema[] =
+    "CREATE TABLE IF NOT EXISTS signature (image TEXT NOT NULL"
+    " REFERENCES image(id) ON DELETE CASCADE, source TEXT NOT NULL,"
+    " body BLOB NOT NULL, PRIMARY KEY (image, source)) STRICT;";
+
+/*
  * One process, one connection: with the exclusive lock WAL needs no shared
  * memory file.  What is committed is on disk (FULL).
  */
@@ -288,6 +297,8 @@ catalogue_open_db(struct catalogue *c, const char *directory, const char *name,
 	catalogue_configure(c->db);
 	if (catalogue_exec(c, catalogue_pragmas, err) == -1 ||
 	    catalogue_upgrade(c, err) == -1)
+		return -1;
+	if (catalogue_exec(c, catalogue_signatures_schema, err) == -1)
 		return -1;
 	return catalogue_exec(c, "PRAGMA foreign_keys = ON", err);
 }
@@ -743,12 +754,36 @@ catalogue_put_image_layer(struct catalogue *c, const char *id, size_t position,
 }
 
 static int
+catalogue_put_signatures(struct catalogue *c,
+    const struct store_new_image *image, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "INSERT INTO signature (image, source, body) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (image, source) DO UPDATE SET body = excluded.body",
+	    err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, image->id);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 2, image->source);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_blob64(st, 3, image->signatures,
+		    image->signatures_len, SQLITE_STATIC);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
 catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
     const char *user, const struct catalogue_layer *layers, size_t nlayers,
     struct cerr *err)
 {
 	if (catalogue_put_image(c, image, user, err) == -1 ||
 	    catalogue_put_manifest(c, image, err) == -1)
+		return -1;
+	if (image->signatures != NULL &&
+	    catalogue_put_signatures(c, image, err) == -1)
 		return -1;
 	for (size_t i = 0; i < nlayers; i++) {
 		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
@@ -790,6 +825,29 @@ catalogue_add(struct catalogue *c, const struct store_new_image *image,
 				    nlayers, &why) == -1)
 		catalogue_drop_spare(c, &why);
 	return 0;
+}
+
+int
+catalogue_signatures(struct catalogue *c, const char *id, catalogue_blob_fn fn,
+    void *arg, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c,
+	    "SELECT body FROM signature WHERE image = ?1 ORDER BY source", err);
+	int rc, ret = 0;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	while (ret == 0 && (rc == SQLITE_OK || rc == SQLITE_ROW)) {
+		rc = sqlite3_step(st);
+		if (rc == SQLITE_ROW)
+			ret = fn(arg, sqlite3_column_blob(st, 0),
+			    (size_t)sqlite3_column_bytes(st, 0), err);
+	}
+	if (ret == 0 && rc != SQLITE_DONE)
+		ret = catalogue_fail(c->db, rc, err);
+	(void)sqlite3_finalize(st);
+	return ret;
 }
 
 static int

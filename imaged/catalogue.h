@@ -95,6 +95,13 @@ int catalogue_forget_kept(struct catalogue *c, const char *id, struct cerr *err)
 int catalogue_config(struct catalogue *c, const char *id, uint8_t **config,
     size_t *len, struct cerr *err) __attribute__((warn_unused_result));
 
+/* Each packed set of the image's signatures; fn's -1 ends it. */
+typedef int (*catalogue_blob_fn)(void *arg, const uint8_t *buf, size_t len,
+    struct cerr *err);
+int catalogue_signatures(struct catalogue *c, const char *id,
+    catalogue_blob_fn fn, void *arg, struct cerr *err)
+    __attribute__((warn_unused_result));
+
 /* Fills the reserve if it is not full; call it when there may be space. */
 void catalogue_reserve(struct catalogue *c);
 

@@ -22,6 +22,15 @@ digest_init(void)
 		fatalx("OPENSSL_init_crypto");
 }
 
+void
+digest_warm(void)
+{
+	char digest[DIGEST_SIZE];
+
+	digest_init();
+	digest_of("", 0, digest);
+}
+
 bool
 digest_valid(const char *s)
 {

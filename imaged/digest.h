@@ -20,6 +20,8 @@ struct digest; /* one being computed */
 
 /* Once, before confinement: libcrypto then reads no configuration file. */
 void digest_init(void);
+/* The same, and libcrypto makes what it makes at the first use. */
+void digest_warm(void);
 
 bool digest_valid(const char *s);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "imaged/digest.h"
+#include "imaged/grant.h"
 #include "imaged/images.h"
 #include "imaged/imgconf.h"
 #include "imaged/ref.h"
@@ -353,12 +354,24 @@ images_config(struct store *s, const char *id, struct cerr *err)
 	return conf;
 }
 
-/* One LEASE_GET, until it is known whether the image is whole. */
+/*
+ * One LEASE_GET, until it is known whether the policy accepts the image, then
+ * whether it is whole.
+ */
 struct images_lease {
 	struct store *store;
+	struct grant *grant;
 	struct link_call *call;
 	char *container, *id;
 };
+
+static void
+images_lease_free(struct images_lease *g)
+{
+	free(g->container);
+	free(g->id);
+	free(g);
+}
 
 static int
 images_lease_take(struct images_lease *g, struct imgconf **conf,
@@ -386,9 +399,31 @@ images_lease_ready(void *arg)
 		link_reply(g->call, MSG_LEASE, &body, NULL, 0);
 	}
 	imgconf_free(conf);
-	free(g->container);
-	free(g->id);
-	free(g);
+	images_lease_free(g);
+}
+
+static void
+images_lease_granted(void *arg, const struct cerr *err)
+{
+	struct images_lease *g = arg;
+
+	link_call_on_cancel(g->call, NULL, NULL);
+	if (err == NULL) {
+		store_image_settle(g->store, g->id, images_lease_ready, g);
+		return;
+	}
+	link_refuse(g->call, err);
+	images_lease_free(g);
+}
+
+static void
+images_lease_cancelled(void *arg)
+{
+	struct images_lease *g = arg;
+
+	grant_cancel(g->grant);
+	images_refuse(g->call, CERR_CANCELLED, "the create was cancelled");
+	images_lease_free(g);
 }
 
 static char *
@@ -408,6 +443,7 @@ images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 	const Criod__LeaseGet *req = m->body;
 	const struct store_image *im = images_find(c, req->image);
 	struct images_lease *g;
+	struct grant *grant;
 	struct cerr err;
 
 	if (im == NULL) {
@@ -421,7 +457,12 @@ images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 	g->call = call;
 	g->container = images_strdup(req->container_id);
 	g->id = images_strdup(im->id);
-	store_image_settle(c->store, g->id, images_lease_ready, g);
+	grant = grant_start(c->judge, c->store, im, req->name, req->ns,
+	    images_lease_granted, g);
+	if (grant == NULL) /* it is decided */
+		return;
+	g->grant = grant;
+	link_call_on_cancel(call, images_lease_cancelled, g);
 }
 
 void

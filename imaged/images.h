@@ -12,11 +12,13 @@
 struct helper;
 struct regconf;
 struct store;
+struct judge;
 
 struct images_ctx {
 	struct helper *helper;
 	struct store *store;
 	const struct regconf *registries; /* what short names mean */
+	struct judge *judge;
 };
 
 void images_list(void *ctx, struct link_call *call, struct link_msg *m);

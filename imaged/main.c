@@ -44,6 +44,7 @@
 #include "imaged/regconf.h"
 #include "imaged/share.h"
 #include "imaged/store.h"
+#include "imaged/judge.h"
 
 #define IMAGED_PARALLEL	    6
 #define IMAGED_PARALLEL_MAX 32
@@ -276,6 +277,12 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	if (im->env.store == NULL)
 		return -1;
 	im->images.store = im->env.store;
+	im->env.judge =
+	    judge_new(im->env.base, helper_link(im->images.helper, ROLE_PARENT),
+		boot->imaged->trust, err);
+	if (im->env.judge == NULL)
+		return -1;
+	im->images.judge = im->env.judge;
 	imaged_transfer(im, boot->imaged);
 	im->env.import = import_new(im->env.base);
 	im->env.shares = shares_new(im->env.base, im->env.store, IMAGED_TMP);

@@ -163,6 +163,7 @@ static const struct worker_request pack_requests[] = {
 static const struct worker pack_worker = {
 	.role = ROLE_PACK,
 	.confine = &pack_confine,
+	.warm = digest_warm,
 	.requests = pack_requests,
 	.nrequests = sizeof(pack_requests) / sizeof(pack_requests[0]),
 };

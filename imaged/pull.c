@@ -7,15 +7,18 @@
 #include "lib/log.h"
 
 #include "imaged/auth.h"
+#include "imaged/gate.h"
 #include "imaged/import.h"
 #include "imaged/share.h"
 #include "imaged/manifest.h"
 #include "imaged/pull.h"
 #include "imaged/session.h"
 #include "imaged/store.h"
+#include "imaged/judge.h"
 
 enum pull_state {
 	PULL_MANIFEST = 0, /* the document the reference names, or below it */
+	PULL_TRUST,	   /* whether the policy accepts it */
 	PULL_CONFIG,
 	PULL_LAYERS,
 	PULL_COMMIT,
@@ -28,7 +31,8 @@ static const struct {
 	unsigned int next; /* 1 << state */
 } pull_states[PULL_NSTATES] = {
 	[PULL_MANIFEST] = { "manifest",
-	    1U << PULL_MANIFEST | 1U << PULL_CONFIG | 1U << PULL_OVER },
+	    1U << PULL_MANIFEST | 1U << PULL_TRUST | 1U << PULL_OVER },
+	[PULL_TRUST] = { "trust", 1U << PULL_CONFIG | 1U << PULL_OVER },
 	[PULL_CONFIG] = { "config", 1U << PULL_LAYERS | 1U << PULL_OVER },
 	[PULL_LAYERS] = { "layers", 1U << PULL_COMMIT | 1U << PULL_OVER },
 	[PULL_COMMIT] = { "commit", 1U << PULL_OVER },
@@ -53,6 +57,8 @@ struct pull {
 	struct ref ref;
 	char text[REF_TEXT_SIZE];
 	bool import;
+	char *ns; /* the namespace of the pod it is for, or "" */
+	struct gate *gate;
 	pull_done_fn done;
 	void *arg;
 	/* where to read from; at is what answered last */
@@ -77,6 +83,7 @@ struct pull {
 };
 
 static void pull_read(struct pull *p, size_t at);
+static void pull_doc_failed(struct pull *p, const struct cerr *err);
 
 static void
 pull_set_state(struct pull *p, enum pull_state state)
@@ -115,6 +122,7 @@ pull_free(struct pull *p)
 	if (p->import)
 		pull_drop_import(p);
 	session_cancel(p->call);
+	gate_free(p->gate);
 	event_free(p->tick);
 	event_free(p->total);
 	for (size_t i = 0; i < p->m.nlayers; i++) {
@@ -126,6 +134,7 @@ pull_free(struct pull *p)
 		session_unref(p->sessions[i]);
 	pull_doc_free(&p->manifest);
 	pull_doc_free(&p->config);
+	free(p->ns);
 	free(p);
 }
 
@@ -145,6 +154,14 @@ pull_code(enum cerr_code code)
 	return code == CERR_UNAVAILABLE ? CERR_RESOURCE_EXHAUSTED : code;
 }
 
+static void
+pull_end(struct pull *p, const struct cerr *err)
+{
+	pull_set_state(p, PULL_OVER);
+	p->done(p->arg, err, NULL);
+	pull_free(p);
+}
+
 /*
  * The kubelet knows an unreachable registry by the text's beginning and code
  * UNKNOWN, which sessions give for nothing else.
@@ -157,9 +174,7 @@ pull_fail(struct pull *p, const struct cerr *why)
 	(void)cerr_set(&err, pull_code(why->code), "%s%s %s: %s%s",
 	    why->code == CERR_UNKNOWN ? "RegistryUnavailable: " : "",
 	    p->import ? "import" : "pull", p->text, why->text, p->notes);
-	pull_set_state(p, PULL_OVER);
-	p->done(p->arg, &err, NULL);
-	pull_free(p);
+	pull_end(p, &err);
 }
 
 /* A mirror's failure is told only if nothing after it does better. */
@@ -188,6 +203,18 @@ pull_names(struct pull *p, char names[3][REF_TEXT_SIZE])
 	return n;
 }
 
+/* They are kept by the repository that they came from. */
+static void
+pull_commit_signatures(const struct pull *p, char source[REF_TEXT_SIZE],
+    struct store_new_image *image)
+{
+	if (p->gate == NULL)
+		return;
+	ref_name(&p->ref, source);
+	image->source = source;
+	image->signatures = gate_signatures(p->gate, &image->signatures_len);
+}
+
 static void
 pull_commit(struct pull *p)
 {
@@ -206,11 +233,13 @@ pull_commit(struct pull *p)
 		.layers = layers,
 		.nlayers = p->m.nlayers,
 	};
+	char source[REF_TEXT_SIZE];
 	struct cerr err;
 
 	pull_set_state(p, PULL_COMMIT);
 	for (size_t i = 0; i < p->m.nlayers; i++)
 		layers[i] = p->layers[i].number;
+	pull_commit_signatures(p, source, &image);
 	if (store_image_commit(p->env->store, &image, &err) == -1) {
 		pull_fail(p, &err);
 		return;
@@ -352,6 +381,54 @@ pull_known_config(struct pull *p)
 }
 
 static int
+pull_want_config(struct pull *p, struct cerr *err)
+{
+	pull_set_state(p, PULL_CONFIG);
+	pull_want(p, &p->m.config, p->m.config.digest);
+	if (pull_known_config(p))
+		return pull_take_config(p, err);
+	pull_read(p, p->at);
+	return 0;
+}
+
+static void
+pull_trusted(void *arg, const struct cerr *err)
+{
+	struct pull *p = arg;
+	struct cerr why;
+
+	if (err != NULL &&
+	    strncmp(err->text, JUDGE_PREFIX, strlen(JUDGE_PREFIX)) == 0)
+		pull_end(p, err);
+	else if (err != NULL)
+		pull_fail(p, err);
+	else if (pull_want_config(p, &why) == -1)
+		pull_doc_failed(p, &why);
+}
+
+/* What an administrator imports was not signed for anybody: see LEASE_GET. */
+static void
+pull_ask_gate(struct pull *p)
+{
+	struct gate_def def = { .base = p->env->base,
+		.http = p->env->session.http,
+		.judge = p->env->judge,
+		.ref = &p->ref,
+		.ns = p->ns,
+		.digest = p->digest,
+		.top = p->top,
+		.fn = pull_trusted,
+		.arg = p };
+
+	if (p->import) {
+		pull_trusted(p, NULL);
+		return;
+	}
+	def.session = p->sessions[p->at];
+	p->gate = gate_start(&def);
+}
+
+static int
 pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
 {
 	const char *expected = p->desc == NULL ? NULL : p->desc->type;
@@ -373,11 +450,8 @@ pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
 		pull_read(p, pull_source(p));
 		return 0;
 	}
-	pull_set_state(p, PULL_CONFIG);
-	pull_want(p, &p->m.config, p->m.config.digest);
-	if (pull_known_config(p))
-		return pull_take_config(p, err);
-	pull_read(p, pull_source(p));
+	pull_set_state(p, PULL_TRUST);
+	pull_ask_gate(p);
 	return 0;
 }
 
@@ -552,8 +626,8 @@ pull_too_long(evutil_socket_t fd, short what, void *arg)
 }
 
 static struct pull *
-pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
-    void *arg)
+pull_new(const struct pull_env *env, const struct ref *ref, const char *ns,
+    pull_done_fn done, void *arg)
 {
 	struct pull *p = calloc(1, sizeof(*p));
 
@@ -561,12 +635,13 @@ pull_new(const struct pull_env *env, const struct ref *ref, pull_done_fn done,
 		fatal("pull: calloc");
 	p->env = env;
 	p->ref = *ref;
+	p->ns = strdup(ns);
 	ref_text(ref, p->text);
 	p->done = done;
 	p->arg = arg;
 	p->tick = evtimer_new(env->base, pull_tick, p);
 	p->total = evtimer_new(env->base, pull_too_long, p);
-	if (p->tick == NULL || p->total == NULL)
+	if (p->tick == NULL || p->total == NULL || p->ns == NULL)
 		fatalx("pull: evtimer_new");
 	return p;
 }
@@ -599,7 +674,7 @@ pull_session(struct pull *p, const struct registry_endpoint *e,
 }
 
 struct pull *
-pull_start(const struct pull_env *env, const struct ref *ref,
+pull_start(const struct pull_env *env, const struct ref *ref, const char *ns,
     struct auth_creds *creds, const struct authfile *auth, pull_done_fn done,
     void *arg, struct cerr *err)
 {
@@ -612,7 +687,13 @@ pull_start(const struct pull_env *env, const struct ref *ref,
 	if (registry_endpoints(env->registries, ref, auth, e, &n, err) == -1)
 		return NULL;
 	ref_text(ref, text);
-	p = pull_new(env, ref, done, arg);
+	/* Then nobody is asked anything. */
+	if (judge_ask(env->judge, ns, ref) == JUDGE_REJECT) {
+		(void)cerr_set(err, CERR_UNKNOWN,
+		    JUDGE_PREFIX "pull %s: " JUDGE_REJECTED, text);
+		return NULL;
+	}
+	p = pull_new(env, ref, ns, done, arg);
 	for (size_t i = 0; i < n; i++)
 		p->sessions[i] = pull_session(p, &e[i], creds, i + 1 == n);
 	p->nsessions = n;
@@ -634,7 +715,7 @@ struct pull *
 pull_import(const struct pull_env *env, const struct ref *ref,
     const char *digest, pull_done_fn done, void *arg)
 {
-	struct pull *p = pull_new(env, ref, done, arg);
+	struct pull *p = pull_new(env, ref, "", done, arg);
 
 	p->import = true;
 	pull_want(p, NULL, digest);

@@ -22,6 +22,7 @@ struct manifest_platform;
 struct pull;
 struct regconf;
 struct store;
+struct judge;
 
 /* What all pulls share; all borrowed. */
 struct pull_env {
@@ -30,6 +31,7 @@ struct pull_env {
 	struct session_env session;
 	struct shares *shares;
 	struct import *import;
+	struct judge *judge;
 	const struct guard *guard;
 	const struct regconf *registries;
 	const struct manifest_platform *platform;
@@ -41,13 +43,15 @@ struct pull_env {
 typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
 
 /*
- * done is called once, from the loop, unless cancelled.  creds, for the
- * registry itself, is referenced; auth, which may be NULL, borrowed for now.
- * NULL with err if it cannot begin.
+ * done is called once, from the loop, unless cancelled.  ns is the namespace of
+ * the pod that the image is for, or "".  creds, for the registry itself, is
+ * referenced; auth, which may be NULL, borrowed for now.  NULL with err if it
+ * cannot begin.
  */
 struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
-    struct auth_creds *creds, const struct authfile *auth, pull_done_fn done,
-    void *arg, struct cerr *err) __attribute__((warn_unused_result));
+    const char *ns, struct auth_creds *creds, const struct authfile *auth,
+    pull_done_fn done, void *arg, struct cerr *err)
+    __attribute__((warn_unused_result));
 /* From blobs that were passed; digest is the manifest's or index's. */
 struct pull *pull_import(const struct pull_env *env, const struct ref *ref,
     const char *digest, pull_done_fn done, void *arg);

@@ -27,13 +27,15 @@ struct pulls_wait {
 struct pulls_job {
 	TAILQ_ENTRY(pulls_job) entry;
 	struct pulls *pulls;
-	char key[DIGEST_SIZE]; /* of reference and credentials; "": import */
+	char key[DIGEST_SIZE]; /* of reference, namespace, credentials; "":
+				  import */
 	struct pull *pull;
 	enum msg_type answer;
 	/* What a short name may be: one after the other. */
 	struct ref refs[REGISTRY_CANDIDATES_MAX];
 	size_t nrefs, next;
 	struct auth_creds *creds; /* one reference; NULL: import */
+	char *ns;		  /* the pod's namespace, or "" */
 	struct nsauth *asked;	  /* before all else; NULL */
 	struct authfile *auth;	  /* what it gave; NULL */
 	struct cerr err;	  /* what stopped those before */
@@ -47,6 +49,7 @@ struct pulls_want {
 	struct ref refs[REGISTRY_CANDIDATES_MAX];
 	size_t nrefs;
 	const char *namespace; /* to look for credentials for; "" */
+	const char *ns;	       /* the pod's, for policies; "" */
 	struct auth_creds *creds;
 };
 
@@ -78,6 +81,7 @@ pulls_job_free(struct pulls_job *job)
 	auth_creds_unref(job->creds);
 	nsauth_cancel(job->asked);
 	authfile_free(job->auth);
+	free(job->ns);
 	free(job);
 }
 
@@ -212,6 +216,7 @@ pulls_key(const struct pulls_want *w, char key[DIGEST_SIZE])
 
 	digest_update(d, w->text, strlen(w->text) + 1);
 	digest_update(d, w->namespace, strlen(w->namespace) + 1);
+	digest_update(d, w->ns, strlen(w->ns) + 1);
 	digest_update(d, w->creds->key, strlen(w->creds->key) + 1);
 	digest_final(d, key);
 	digest_free(d);
@@ -225,7 +230,7 @@ pulls_try(struct pulls_job *job)
 
 	while (job->next < job->nrefs) {
 		job->pull = pull_start(job->pulls->env, &job->refs[job->next++],
-		    job->creds, job->auth, pulls_done, job, &err);
+		    job->ns, job->creds, job->auth, pulls_done, job, &err);
 		if (job->pull != NULL)
 			return true;
 		pulls_note(job, &err);
@@ -265,6 +270,9 @@ pulls_begin(struct pulls *ps, struct link_call *call,
 		return -1;
 	pulls_join(job, call);
 	job->creds = auth_creds_ref(want->creds);
+	job->ns = strdup(want->ns);
+	if (job->ns == NULL)
+		fatal("pulls: strdup");
 	memcpy(job->refs, want->refs, sizeof(job->refs));
 	job->nrefs = want->nrefs;
 	ref_name(&want->plain, name);
@@ -342,6 +350,15 @@ pulls_namespace(const struct pulls *ps,
 	return strlen(s) < 64 && s[strspn(s, label)] == '\0' ? s : "";
 }
 
+/* Whatever it is: only that of a policy's file is equal to one. */
+static const char *
+pulls_pod_namespace(const Runtime__V1__PullImageRequest *req)
+{
+	const Runtime__V1__PodSandboxConfig *c = req->sandbox_config;
+
+	return c == NULL || c->metadata == NULL ? "" : c->metadata->namespace_;
+}
+
 static int
 pulls_want(struct pulls *ps, const Runtime__V1__PullImageRequest *req,
     struct pulls_want *w, struct cerr *err)
@@ -351,6 +368,7 @@ pulls_want(struct pulls *ps, const Runtime__V1__PullImageRequest *req,
 		    "image.image is empty");
 	w->text = req->image->image;
 	w->namespace = pulls_namespace(ps, req);
+	w->ns = pulls_pod_namespace(req);
 	if (ref_parse(w->text, &w->plain, err) == -1)
 		return -1;
 	if (registry_candidates(ps->env->registries, w->text, true, w->refs,

@@ -614,6 +614,14 @@ store_image_config(struct store *s, const char *id, uint8_t **config,
 	return catalogue_config(s->catalogue, id, config, len, err);
 }
 
+int
+store_image_signatures(struct store *s, const char *id,
+    int (*fn)(void *arg, const uint8_t *buf, size_t len, struct cerr *err),
+    void *arg, struct cerr *err)
+{
+	return catalogue_signatures(s->catalogue, id, fn, arg, err);
+}
+
 /* ---- leases, usage ---- */
 
 int

@@ -148,6 +148,10 @@ struct store_new_image {
 	size_t nnames;
 	const uint64_t *layers; /* held by the caller, lowest first */
 	size_t nlayers;
+	/* Of the repository it came from; NULL: those known stay. */
+	const char *source;
+	const uint8_t *signatures; /* packed by sigset_pack */
+	size_t signatures_len;
 };
 
 /*
@@ -201,6 +205,13 @@ void store_image_settle(struct store *s, const char *id, store_ready_fn fn,
  */
 int store_image_config(struct store *s, const char *id, uint8_t **config,
     size_t *len, struct cerr *err) __attribute__((warn_unused_result));
+
+/*
+ * The packed signatures of the image, from each repository; fn's -1 ends it.
+ */
+int store_image_signatures(struct store *s, const char *id,
+    int (*fn)(void *arg, const uint8_t *buf, size_t len, struct cerr *err),
+    void *arg, struct cerr *err) __attribute__((warn_unused_result));
 
 /*
  * Removes an image with all its names, by id; layers that no other image

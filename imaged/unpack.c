@@ -238,6 +238,7 @@ static const struct worker_request unpack_requests[] = {
 static const struct worker unpack_worker = {
 	.role = ROLE_UNPACK,
 	.confine = &unpack_confine,
+	.warm = digest_warm,
 	.requests = unpack_requests,
 	.nrequests = sizeof(unpack_requests) / sizeof(unpack_requests[0]),
 };

@@ -18,6 +18,7 @@ enum unpacker_op {
 	UNPACKER_LAYER = 0,
 	UNPACKER_REMOVE = 1,
 	UNPACKER_READ = 2,
+	UNPACKER_SIGCHECK = 3, /* for sigchecker.h; no layer */
 };
 
 struct unpacker_job {

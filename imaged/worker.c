@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "imaged/digest.h"
 #include "imaged/unpack_pax.h"
 #include "imaged/worker.h"
 #include "imsg/codec.h"
@@ -127,16 +126,6 @@ worker_options(struct worker_options *o, int argc, char **argv)
 		fatalx("bad arguments");
 }
 
-/* What libcrypto does once it does while the host's files are still there. */
-static void
-worker_warm(void)
-{
-	char digest[DIGEST_SIZE];
-
-	digest_init();
-	digest_of("", 0, digest);
-}
-
 void
 worker_run(const struct worker *w, int argc, char **argv)
 {
@@ -154,9 +143,10 @@ worker_run(const struct worker *w, int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)umask(0);
-	worker_warm();
+	w->warm();
 	if (confine_enter(w->confine, WORKER_ROOT_FD, o.uid, o.gid, &err) == -1)
 		fatalx("confinement: %s", err.text);
 	worker_serve(w);
-	exit(0);
+	/* Without what libraries do at the end: all of it goes. */
+	_exit(0);
 }

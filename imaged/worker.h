@@ -2,8 +2,9 @@
 #define CRIOD_IMAGED_WORKER_H
 
 /*
- * What unpack and pack have in common: programs that do one thing to one
- * layer.  Descriptor 3 is the link to imaged, 4 the layer's directory.  They
+ * What unpack, pack and sigcheck have in common: programs that do one thing to
+ * one layer or signature.  Descriptor 3 is the link to imaged, 4 the layer's
+ * directory, or an empty one.  They
  * shut themselves in that directory before they read the one message they
  * take; they answer it and end.
  */
@@ -28,6 +29,7 @@ struct worker_request {
 struct worker {
 	enum role role;
 	const struct confine *confine;
+	void (*warm)(void); /* what libraries do once, before confinement */
 	const struct worker_request *requests;
 	size_t nrequests;
 };

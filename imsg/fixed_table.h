@@ -28,7 +28,8 @@
 #define FIXED_FIELDS_auth_take(U32, U64, I64, STR, ARR64)                      \
 	STR(namespace, 64) STR(digest, 65)
 
-/* op: 0 unpack a blob into layer, 1 remove what layer holds, 2 read it. */
+/* op: 0 unpack a blob into layer, 1 remove what layer holds, 2 read it; 3
+ * check a signature, layer is not used. */
 #define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
@@ -52,6 +53,14 @@
 
 /* size: of the tar; lost: it cannot be made again. */
 #define FIXED_FIELDS_pack_done(U32, U64, I64, STR, ARR64) U64(size) U32(lost)
+
+/*
+ * imaged to sigcheck goes SIG_CHECK with three memfds: keyrings, each behind
+ * its length (4 bytes, little-endian), and an OpenPGP message, both sealed,
+ * then one where len bytes of what was signed are put.
+ */
+#define FIXED_FIELDS_sig_checked(U32, U64, I64, STR, ARR64)                    \
+	U32(len) STR(fingerprint, 65)
 
 /* A launcher's or monitor's "no": code is enum cerr_code. */
 #define FIXED_FIELDS_fail(U32, U64, I64, STR, ARR64) U32(code) STR(text, 1024)
@@ -260,6 +269,7 @@
 	FIXED(unpack_done)                                                     \
 	FIXED(pack_layer)                                                      \
 	FIXED(pack_done)                                                       \
+	FIXED(sig_checked)                                                     \
 	FIXED(fail)                                                            \
 	FIXED(pod_make)                                                        \
 	FIXED(pod_sysctl)                                                      \

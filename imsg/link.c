@@ -17,8 +17,8 @@
 
 /* Processes that take no protobuf get their refusals as FAIL. */
 #define LINK_FIXED_ROLES                                                       \
-	(ROLE_PARENT | ROLE_UNPACK | ROLE_PACK | ROLE_NETLAUNCH |              \
-	    ROLE_EXECLAUNCH | ROLE_MONITOR)
+	(ROLE_PARENT | ROLE_UNPACK | ROLE_PACK | ROLE_SIGCHECK |               \
+	    ROLE_NETLAUNCH | ROLE_EXECLAUNCH | ROLE_MONITOR)
 
 struct link_out {
 	TAILQ_ENTRY(link_out) entry;

@@ -34,6 +34,7 @@ static const struct {
 	{ ROLE_NRID, "nrid" },
 	{ ROLE_PACK, "pack" },
 	{ ROLE_SCRIBE, "scribe" },
+	{ ROLE_SIGCHECK, "sigcheck" },
 };
 
 const char *

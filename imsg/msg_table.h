@@ -79,6 +79,10 @@ MSG(PACK_LAYER, ROLE_IMAGED, ROLE_PACK, RUN, F(pack_layer), 128, 1, 2,
 MSG(PACK_SIZE, ROLE_IMAGED, ROLE_PACK, RUN, F(none), 16, 1, 1, PACK_DONE)
 MSG(PACK_DONE, ROLE_PACK, ROLE_IMAGED, RUN, F(pack_done), 32, 0, 0, NONE)
 
+/* imaged with sigcheck */
+MSG(SIG_CHECK, ROLE_IMAGED, ROLE_SIGCHECK, RUN, F(none), 16, 3, 3, SIG_CHECKED)
+MSG(SIG_CHECKED, ROLE_SIGCHECK, ROLE_IMAGED, RUN, F(sig_checked), 128, 0, 0, NONE)
+
 /* front with imaged */
 MSG(IMG_PULL, ROLE_FRONT, ROLE_IMAGED, RUN, P(runtime__v1, pull_image_request),
     1 * MSG_MIB, 0, 0, IMG_PULLED)

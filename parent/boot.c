@@ -14,6 +14,7 @@
 #include "parent/plan.h"
 #include "parent/proxies.h"
 #include "parent/regfiles.h"
+#include "parent/trust.h"
 
 /* What of the policy each enforces; a rule about anything goes to all. */
 #define BOOT_RULES_IMAGED (RULE_BIT(RULE_ANY) | RULE_BIT(RULE_REGISTRY))
@@ -298,7 +299,9 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->audit = c->audit;
 	b->namespaced_auth = strcmp(c->text[CONF_AUTH_DIR], "none") != 0;
 	boot_short_names(b, c);
-	return regfiles_read(b, c, err);
+	if (regfiles_read(b, c, err) == -1)
+		return -1;
+	return trust_read(b, f, err);
 }
 
 int

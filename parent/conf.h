@@ -38,6 +38,9 @@ enum conf_text {
 	CONF_AUTH_FILE,
 	CONF_AUTH_DIR,
 	CONF_SHORT_MODE, /* "files" or a mode */
+	CONF_SIG_POLICY,
+	CONF_SIG_POLICIES,
+	CONF_SIG_SOURCES,
 	CONF_NTEXTS,
 };
 
@@ -117,6 +120,11 @@ enum conf_tls {
 #define CONF_CDI_MAX	    16 /* directories of devices */
 #define CONF_PROFILES_MAX   16 /* directories of seccomp profiles */
 #define CONF_CERTS_MAX	    16 /* directories of certificates, of hosts */
+
+/* These need not be there; others must. */
+#define CONF_SIG_POLICY_USUAL	"/etc/containers/policy.json"
+#define CONF_SIG_POLICIES_USUAL "/etc/criod/policies"
+#define CONF_SIG_SOURCES_USUAL	"/etc/containers/registries.d"
 
 #define CONF_APPARMOR_OWN    "criod-default" /* the profile that criod loads */
 #define CONF_STATS_AGE_MAX   60

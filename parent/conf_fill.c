@@ -37,6 +37,9 @@ static const struct {
 	{ CONF_AUTH_FILE, "none", NULL },
 	{ CONF_AUTH_DIR, "/etc/crio/auth", "/etc/crio/auth" },
 	{ CONF_SHORT_MODE, "files", NULL },
+	{ CONF_SIG_POLICY, CONF_SIG_POLICY_USUAL, NULL },
+	{ CONF_SIG_POLICIES, CONF_SIG_POLICIES_USUAL, NULL },
+	{ CONF_SIG_SOURCES, CONF_SIG_SOURCES_USUAL, NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))

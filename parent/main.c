@@ -246,10 +246,9 @@ parent_make_procs(struct parent *p)
 	if (roles_count > PARENT_PROCS_MAX)
 		fatalx("too many roles");
 	p->unpacks = unpacks_new(p);
-	unpacks_set_plan(p->unpacks, UNPACKS_UNPACK,
-	    parent_plan(&roles_unpack, &facts));
-	unpacks_set_plan(p->unpacks, UNPACKS_PACK,
-	    parent_plan(&roles_pack, &facts));
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
+		unpacks_set_plan(p->unpacks, (enum unpacks_program)i,
+		    parent_plan(unpacks_roles[i], &facts));
 	p->plugins = plugins_new(p);
 	for (size_t i = 0; i < roles_count; i++)
 		p->procs[i] = proc_new(p, &roles_table[i],

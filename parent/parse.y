@@ -58,7 +58,7 @@ static void parse_tls_free(struct parse_tls *t);
 %token MANAGER METRICS MIRROR MODE NETWORK ON OWNER PATH PINNED PLUGINS POD PORT PROGRAM
 %token PROXY PULL
 %token REGISTRY RUNTIME SECCOMP SELINUX SOCKET STATE STATS STREAM SUBNET TIMEOUT TLS TO
-%token SERVER TOKEN TYPE
+%token SERVER SIGNATURE SOURCE TOKEN TYPE
 %token ULIMIT
 %token <string> STRING
 %type <flag> default insecure json
@@ -98,6 +98,7 @@ statement:
 	| log
 	| downloads
 	| pull
+	| signature
 	| stats
 	| stream
 	| nri
@@ -244,6 +245,16 @@ directory:
 	| CONTAINER DIRECTORY STRING { parse_text(lex, CONF_CONTAINER, $3); }
 	| NETWORK DIRECTORY STRING { parse_text(lex, CONF_NETWORK, $3); }
 	| PROGRAM DIRECTORY STRING { parse_text(lex, CONF_PROGRAM, $3); }
+	;
+
+signature:
+	SIGNATURE POLICY STRING { parse_text(lex, CONF_SIG_POLICY, $3); }
+	| SIGNATURE POLICY DIRECTORY STRING {
+		parse_text(lex, CONF_SIG_POLICIES, $4);
+	}
+	| SIGNATURE SOURCE DIRECTORY STRING {
+		parse_text(lex, CONF_SIG_SOURCES, $4);
+	}
 	;
 
 pinned:

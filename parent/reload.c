@@ -17,7 +17,7 @@ struct reload_next {
 	struct conf *conf;
 	struct listeners listeners;
 	struct plan *plans[PARENT_PROCS_MAX];
-	struct plan *unpack, *pack;
+	struct plan *workers[UNPACKS_PROGRAMS];
 	int log_fd, audit_fd;
 };
 
@@ -55,10 +55,12 @@ reload_plans(struct parent *p, struct reload_next *n, struct cerr *err)
 		if (n->plans[i] == NULL)
 			return -1;
 	}
-	n->unpack = plan_new(&roles_unpack, &facts, err);
-	if (n->unpack != NULL)
-		n->pack = plan_new(&roles_pack, &facts, err);
-	return n->pack == NULL ? -1 : 0;
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++) {
+		n->workers[i] = plan_new(unpacks_roles[i], &facts, err);
+		if (n->workers[i] == NULL)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -87,8 +89,8 @@ reload_forget(struct reload_next *n)
 {
 	for (size_t i = 0; i < PARENT_PROCS_MAX; i++)
 		plan_free(n->plans[i]);
-	plan_free(n->unpack);
-	plan_free(n->pack);
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
+		plan_free(n->workers[i]);
 	conf_free(n->conf);
 	fdio_close(&n->log_fd);
 	fdio_close(&n->audit_fd);
@@ -129,8 +131,9 @@ reload_commit(struct parent *p, struct reload_next *n)
 	p->conf = n->conf;
 	fdio_close(&p->audit_fd);
 	p->audit_fd = n->audit_fd;
-	unpacks_set_plan(p->unpacks, UNPACKS_UNPACK, n->unpack);
-	unpacks_set_plan(p->unpacks, UNPACKS_PACK, n->pack);
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
+		unpacks_set_plan(p->unpacks, (enum unpacks_program)i,
+		    n->workers[i]);
 	/* One that is there goes on with it; one that begins is told, too. */
 	for (size_t i = 0; i < p->nprocs; i++)
 		proc_send_audit(p->procs[i]);

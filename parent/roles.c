@@ -138,6 +138,16 @@ const struct roles_info roles_pack = {
 	.args = boot_unpack_args,
 };
 
+const struct roles_info roles_sigcheck = {
+	.role = ROLE_SIGCHECK,
+	.program = "sigcheck",
+	.account = ACCOUNT_IMAGE,
+	.root = DIRS_EMPTY,
+	.links = ROLE_IMAGED,
+	.umask = ROLES_UMASK,
+	.args = boot_unpack_args,
+};
+
 const struct roles_info *
 roles_find(unsigned int role)
 {

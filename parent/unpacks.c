@@ -26,11 +26,13 @@ static const struct unpacks_op {
 	{ UNPACKS_UNPACK, true },
 	{ UNPACKS_UNPACK, false },
 	{ UNPACKS_PACK, false },
+	{ UNPACKS_SIGCHECK, false },
 };
 
-static const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
+const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
 	[UNPACKS_UNPACK] = &roles_unpack,
 	[UNPACKS_PACK] = &roles_pack,
+	[UNPACKS_SIGCHECK] = &roles_sigcheck,
 };
 
 struct unpacks_slot {
@@ -106,6 +108,19 @@ unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
 	return 0;
 }
 
+/* The layer, but for what has nothing to do with one. */
+static int
+unpacks_open_root(struct unpacks *u, uint64_t layer,
+    const struct unpacks_op *op, struct cerr *err)
+{
+	enum dirs_root root = unpacks_roles[op->program]->root;
+
+	if (root != DIRS_NONE)
+		return dirs_open(u->parent->conf, root, err);
+	return dirs_open_layer(u->parent->conf, &u->parent->ids[ACCOUNT_IMAGE],
+	    layer, op->create, err);
+}
+
 /* imaged's end of the link; -1 with err. */
 static int
 unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
@@ -117,12 +132,12 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 
 	if (op >= sizeof(unpacks_ops) / sizeof(unpacks_ops[0]))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "no such operation on a layer");
+		    "no such operation");
 	if (slot == NULL)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
-		    "%d layers are being worked on already", UNPACKS_MAX);
-	root = dirs_open_layer(u->parent->conf, &u->parent->ids[ACCOUNT_IMAGE],
-	    layer, unpacks_ops[op].create, err);
+		    "%d layers and signatures are being worked on already",
+		    UNPACKS_MAX);
+	root = unpacks_open_root(u, layer, &unpacks_ops[op], err);
 	if (root == -1)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)

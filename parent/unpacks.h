@@ -15,6 +15,7 @@
 struct link_call;
 struct parent;
 struct plan;
+struct roles_info;
 struct unpacks;
 
 #define UNPACKS_MAX 64
@@ -22,8 +23,11 @@ struct unpacks;
 enum unpacks_program {
 	UNPACKS_UNPACK = 0,
 	UNPACKS_PACK,
+	UNPACKS_SIGCHECK,
 	UNPACKS_PROGRAMS,
 };
+
+extern const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS];
 
 /* Fatal without memory. */
 struct unpacks *unpacks_new(struct parent *parent);
@@ -38,7 +42,7 @@ void unpacks_spawn(struct unpacks *u, struct link_call *call, uint64_t layer,
 void unpacks_kill(struct unpacks *u, const char *why);
 bool unpacks_reaped(struct unpacks *u, pid_t pid, int status);
 size_t unpacks_alive(const struct unpacks *u);
-/* Sends the parent's metrics of both. */
+/* Sends the parent's metrics of all. */
 void unpacks_metrics(const struct unpacks *u);
 
 #endif

@@ -29,6 +29,7 @@ static const enum role roles[] = {
 	ROLE_EXECLAUNCH,
 	ROLE_MONITOR,
 	ROLE_CTL,
+	ROLE_SIGCHECK,
 };
 
 #define NROLES (sizeof(roles) / sizeof(roles[0]))
@@ -164,8 +165,8 @@ static void
 privileged_take_no_protobuf(void **state)
 {
 	const unsigned int fixed_only = ROLE_PARENT | ROLE_UNPACK |
-					ROLE_NETLAUNCH | ROLE_EXECLAUNCH |
-					ROLE_MONITOR;
+					ROLE_SIGCHECK | ROLE_NETLAUNCH |
+					ROLE_EXECLAUNCH | ROLE_MONITOR;
 
 	(void)state;
 	for (size_t i = 0; i < NTABLE; i++) {

@@ -14,12 +14,23 @@
 #include "parent/listeners.h"
 #include "parent/plan.h"
 #include "parent/roles.h"
+#include "parent/trust.h"
 
 static struct account_ids ids[ACCOUNT_COUNT];
 static struct host host = { .cgroup2 = true,
 	.apparmor = true,
 	.bounding = 0x1ff,
 	.oom_score_adj_min = -500 };
+
+/* Signature policies are of the host and read by a program of ours. */
+int
+trust_read(Criod__BootImaged *b, const struct plan_facts *f, struct cerr *err)
+{
+	(void)b;
+	(void)f;
+	(void)err;
+	return 0;
+}
 
 static struct conf *
 some_conf(void)

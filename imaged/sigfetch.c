@@ -1,0 +1,285 @@
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+#include "imaged/http.h"
+#include "imaged/session.h"
+#include "imaged/sigfetch.h"
+#include "imaged/sigmanifest.h"
+#include "imaged/sigset.h"
+#include "imaged/url.h"
+
+/* In this order, for each digest. */
+enum sigfetch_state {
+	SIGFETCH_LOOKASIDE = 0, /* signature-1, signature-2, ... */
+	SIGFETCH_MANIFEST,	/* of attached signatures */
+	SIGFETCH_BLOBS,		/* their payloads */
+	SIGFETCH_NSTATES,
+};
+
+struct sigfetch {
+	struct sigfetch_def def;
+	enum sigfetch_state state;
+	size_t digest; /* which of def's */
+	size_t at;     /* number of the lookaside's, or of a blob */
+	struct event *step;
+	struct http_call *http;
+	struct session_call *call;
+	struct sigmanifest m;
+};
+
+static void
+sigfetch_free(struct sigfetch *f)
+{
+	http_cancel(f->http);
+	session_cancel(f->call);
+	event_free(f->step);
+	free(f);
+}
+
+void
+sigfetch_cancel(struct sigfetch *f)
+{
+	if (f != NULL)
+		sigfetch_free(f);
+}
+
+static void
+sigfetch_end(struct sigfetch *f, const struct cerr *err)
+{
+	sigfetch_fn fn = f->def.fn;
+	void *arg = f->def.arg;
+	struct cerr why;
+
+	if (err != NULL)
+		(void)cerr_set(&why, err->code, "its signatures: %s",
+		    err->text);
+	sigfetch_free(f);
+	fn(arg, err != NULL ? &why : NULL);
+}
+
+static void
+sigfetch_go_on(struct sigfetch *f)
+{
+	event_active(f->step, EV_TIMEOUT, 0);
+}
+
+static void
+sigfetch_next_state(struct sigfetch *f)
+{
+	f->at = 0;
+	f->state = (enum sigfetch_state)(f->state + 1);
+	if (f->state == SIGFETCH_NSTATES) {
+		f->state = SIGFETCH_LOOKASIDE;
+		f->digest++;
+	}
+	sigfetch_go_on(f);
+}
+
+static const char *
+sigfetch_digest(const struct sigfetch *f)
+{
+	return f->def.digests[f->digest];
+}
+
+/* ---- lookaside ---- */
+
+static void
+sigfetch_lookaside_failed(struct sigfetch *f, const struct http_reply *r)
+{
+	struct cerr err;
+
+	if (r->fault == HTTP_FINE)
+		(void)cerr_set(&err, CERR_UNKNOWN, "lookaside %s: status %ld",
+		    r->host, r->status);
+	else
+		(void)cerr_set(&err,
+		    r->fault == HTTP_FAULT_POLICY ? CERR_DATA_LOSS
+						  : CERR_UNKNOWN,
+		    "lookaside %s: %s", r->host, r->error);
+	sigfetch_end(f, &err);
+}
+
+static int
+sigfetch_add_simple(struct sigfetch *f, const void *buf, size_t len,
+    struct cerr *err)
+{
+	struct sig *sig =
+	    sigset_add(f->def.sigs, SIG_SIMPLE, sigfetch_digest(f), err);
+
+	if (sig == NULL)
+		return -1;
+	return sigset_put(f->def.sigs, sig, SIG_BODY, buf, len, err);
+}
+
+static void
+sigfetch_lookaside_done(void *arg, const struct http_reply *r)
+{
+	struct sigfetch *f = arg;
+	struct cerr err;
+
+	f->http = NULL;
+	if (r->fault == HTTP_FINE && r->status == 404)
+		sigfetch_next_state(f);
+	else if (r->fault != HTTP_FINE || r->status != 200)
+		sigfetch_lookaside_failed(f, r);
+	else if (sigfetch_add_simple(f, r->body, r->len, &err) == -1)
+		sigfetch_end(f, &err);
+	else
+		sigfetch_go_on(f);
+}
+
+static void
+sigfetch_lookaside(struct sigfetch *f)
+{
+	char url[URL_MAX];
+	struct http_request r = { .url = url,
+		.plain = strncmp(f->def.source.lookaside, "http://", 7) == 0,
+		.body_max = SIGSET_PART_MAX,
+		.done = sigfetch_lookaside_done,
+		.arg = f };
+	size_t base = strlen(f->def.source.lookaside);
+	struct cerr err;
+
+	if (base == 0) {
+		sigfetch_next_state(f);
+		return;
+	}
+	if (strncmp(f->def.source.lookaside, "file:", 5) == 0) {
+		(void)cerr_set(&err, CERR_FAILED_PRECONDITION, "%s is not read",
+		    f->def.source.lookaside);
+		sigfetch_end(f, &err);
+		return;
+	}
+	while (f->def.source.lookaside[base - 1] == '/')
+		base--;
+	(void)snprintf(url, sizeof(url), "%.*s/%s@sha256=%s/signature-%zu",
+	    (int)base, f->def.source.lookaside, f->def.ref->path,
+	    sigfetch_digest(f) + DIGEST_PREFIX_LEN, ++f->at);
+	f->http = http_start(f->def.http, &r);
+}
+
+/* ---- attached ones ---- */
+
+static void
+sigfetch_manifest_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	struct cerr why;
+
+	f->call = NULL;
+	if (err != NULL && err->code == CERR_NOT_FOUND)
+		sigfetch_next_state(f);
+	else if (err != NULL)
+		sigfetch_end(f, err);
+	else if (sigmanifest_parse(r->body, r->len, sigfetch_digest(f),
+		     f->def.sigs, &f->m, &why) == -1)
+		sigfetch_end(f, &why);
+	else
+		sigfetch_next_state(f);
+}
+
+static void
+sigfetch_manifest(struct sigfetch *f)
+{
+	char tag[SIGMANIFEST_TAG_SIZE];
+	struct session_request r = { .kind = "manifests",
+		.name = tag,
+		.accept = sigmanifest_accept,
+		.body_max = SIGMANIFEST_MAX,
+		.done = sigfetch_manifest_done,
+		.arg = f };
+
+	f->m.n = 0;
+	if (!f->def.source.attachments) {
+		sigfetch_next_state(f);
+		return;
+	}
+	sigmanifest_tag(sigfetch_digest(f), tag);
+	f->call = session_get(f->def.session, &r);
+}
+
+static void
+sigfetch_blob_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	const struct sigmanifest_blob *b = &f->m.blobs[f->at];
+	char digest[DIGEST_SIZE];
+	struct cerr why;
+
+	f->call = NULL;
+	if (err != NULL) {
+		sigfetch_end(f, err);
+		return;
+	}
+	digest_of(r->body, r->len, digest);
+	if (r->len != b->size || strcmp(digest, b->digest) != 0) {
+		(void)cerr_set(&why, CERR_DATA_LOSS,
+		    "blob %s: its content is another", b->digest);
+		sigfetch_end(f, &why);
+		return;
+	}
+	if (sigset_put(f->def.sigs, &f->def.sigs->sigs[b->sig], SIG_BODY,
+		r->body, r->len, &why) == -1) {
+		sigfetch_end(f, &why);
+		return;
+	}
+	f->at++;
+	sigfetch_go_on(f);
+}
+
+static void
+sigfetch_blob(struct sigfetch *f)
+{
+	struct session_request r = { .kind = "blobs",
+		.body_max = SIGSET_PART_MAX,
+		.done = sigfetch_blob_done,
+		.arg = f };
+
+	if (f->at == f->m.n) {
+		sigfetch_next_state(f);
+		return;
+	}
+	r.name = f->m.blobs[f->at].digest;
+	f->call = session_get(f->def.session, &r);
+}
+
+static void (*const sigfetch_steps[SIGFETCH_NSTATES])(struct sigfetch *f) = {
+	[SIGFETCH_LOOKASIDE] = sigfetch_lookaside,
+	[SIGFETCH_MANIFEST] = sigfetch_manifest,
+	[SIGFETCH_BLOBS] = sigfetch_blob,
+};
+
+static void
+sigfetch_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct sigfetch *f = arg;
+
+	(void)fd;
+	(void)what;
+	if (f->digest == f->def.ndigests)
+		sigfetch_end(f, NULL);
+	else
+		sigfetch_steps[f->state](f);
+}
+
+struct sigfetch *
+sigfetch_start(const struct sigfetch_def *def)
+{
+	struct sigfetch *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		fatal("sigfetch: calloc");
+	f->def = *def;
+	f->step = event_new(def->base, -1, 0, sigfetch_step, f);
+	if (f->step == NULL)
+		fatalx("sigfetch: event_new");
+	sigfetch_go_on(f);
+	return f;
+}

@@ -1,0 +1,378 @@
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "lib/mono.h"
+#include "proto/msg.pb-c.h"
+#include "parent/conf.h"
+#include "parent/conf_file.h"
+#include "parent/files.h"
+#include "parent/plan.h"
+#include "parent/spawn.h"
+#include "parent/trust.h"
+
+#define TRUST_PROGRAM	 "policyread"
+#define TRUST_ANSWER_MAX (4U * 1024 * 1024)
+#define TRUST_WAIT_MS	 10000
+
+static void *
+trust_memory(void *p)
+{
+	if (p == NULL)
+		fatal("malloc");
+	return p;
+}
+
+/* Where another error text says which file it is of. */
+static int
+trust_name(struct cerr *err, const char *path)
+{
+	struct cerr why = *err;
+
+	return cerr_set(err, why.code, "%s: %s", path, why.text);
+}
+
+/* ---- policyread ---- */
+
+/* All that the program says; it has TRUST_WAIT_MS. */
+static int
+trust_listen(int fd, char **text, struct cerr *err)
+{
+	struct mono end = mono_after_ms(TRUST_WAIT_MS);
+	struct pollfd p = { fd, POLLIN, 0 };
+	size_t len = 0;
+	ssize_t n;
+
+	*text = trust_memory(malloc(TRUST_ANSWER_MAX + 1));
+	do {
+		if (poll(&p, 1, (int)mono_left_ms(end)) != 1)
+			return cerr_set(err, CERR_INTERNAL,
+			    TRUST_PROGRAM " does not answer");
+		n = read(fd, *text + len, TRUST_ANSWER_MAX - len);
+		if (n == -1)
+			return cerr_errno(err, TRUST_PROGRAM);
+		len += (size_t)n;
+	} while (n > 0 && len < TRUST_ANSWER_MAX);
+	(*text)[len] = '\0';
+	return 0;
+}
+
+static int
+trust_ended(pid_t pid, struct cerr *err)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) == -1) {
+		if (errno != EINTR)
+			return cerr_errno(err, TRUST_PROGRAM);
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return cerr_set(err, CERR_INTERNAL, TRUST_PROGRAM " failed");
+	return 0;
+}
+
+static pid_t
+trust_start(const struct plan_facts *f, const char *kind, int in, int out,
+    struct cerr *err)
+{
+	const struct account_ids *ids = &f->ids[ACCOUNT_IMAGE];
+	CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CLEANUP_FREE char *path = NULL;
+	char program[] = TRUST_PROGRAM, what[16], uid[16], gid[16];
+	char *argv[] = { program, what, uid, gid, NULL };
+	char *envp[] = { NULL };
+	struct spawn_def def = { .argv = argv,
+		.envp = envp,
+		.fds = { null, null, STDERR_FILENO, in, out },
+		.nfds = 5,
+		.umask = 077 };
+
+	(void)snprintf(what, sizeof(what), "%s", kind);
+	(void)snprintf(uid, sizeof(uid), "%u", ids->uid);
+	(void)snprintf(gid, sizeof(gid), "%u", ids->gid);
+	if (null == -1) {
+		(void)cerr_errno(err, "/dev/null");
+		return -1;
+	}
+	if (asprintf(&path, "%s/" TRUST_PROGRAM, f->conf->text[CONF_PROGRAM]) ==
+	    -1)
+		fatal("asprintf");
+	def.path = path;
+	return spawn_run(&def, err);
+}
+
+/* The answer to text; *lines is owned, and what follows "OK". */
+static int
+trust_ask(const struct plan_facts *f, const char *kind, const char *text,
+    size_t len, char **lines, struct cerr *err)
+{
+	CLEANUP_FD int in = fdio_memfd_sealed(kind, text, len);
+	CLEANUP_FD int rd = -1;
+	CLEANUP_FD int wr = -1;
+	int fds[2], rc;
+	pid_t pid;
+
+	*lines = NULL;
+	if (in == -1 || pipe2(fds, O_CLOEXEC) == -1)
+		return cerr_errno(err, TRUST_PROGRAM);
+	rd = fds[0];
+	wr = fds[1];
+	pid = trust_start(f, kind, in, wr, err);
+	if (pid == -1)
+		return -1;
+	fdio_close(&wr);
+	rc = trust_listen(rd, lines, err);
+	if (rc == -1)
+		(void)kill(pid, SIGKILL);
+	if (trust_ended(pid, rc == 0 ? err : NULL) == -1)
+		rc = -1;
+	if (rc == 0 && strncmp(*lines, "OK\n", 3) != 0)
+		rc = cerr_set(err, CERR_INVALID_ARGUMENT, "%s",
+		    strncmp(*lines, "NO\n", 3) == 0 ? *lines + 3 : "no answer");
+	return rc;
+}
+
+/* The next line, cut off; NULL after the last. */
+static char *
+trust_line(char **lines)
+{
+	char *line = strsep(lines, "\n");
+
+	return line != NULL && *line != '\0' ? line : NULL;
+}
+
+/* ---- policies ---- */
+
+/* One that cannot be read stays empty: what needs it is refused. */
+static void
+trust_read_key(Criod__TrustKey *key)
+{
+	struct cerr err;
+	char *buf;
+	size_t len;
+
+	if (conf_file_read(key->path, TRUST_KEY_MAX, &buf, &len, &err) == -1) {
+		log_warn("signature policy: key %s", err.text);
+		return;
+	}
+	key->data.data = (uint8_t *)buf;
+	key->data.len = len;
+}
+
+static int
+trust_add_key(Criod__BootTrust *t, const char *path, struct cerr *err)
+{
+	Criod__TrustKey *key;
+
+	for (size_t i = 0; i < t->n_keys; i++) {
+		if (strcmp(t->keys[i]->path, path) == 0)
+			return 0;
+	}
+	if (t->n_keys == TRUST_KEYS_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "more than %d key files", TRUST_KEYS_MAX);
+	key = trust_memory(malloc(sizeof(*key)));
+	criod__trust_key__init(key);
+	key->path = trust_memory(strdup(path));
+	trust_read_key(key);
+	t->keys[t->n_keys++] = key;
+	return 0;
+}
+
+static int
+trust_read_policy(Criod__BootTrust *t, const struct plan_facts *f,
+    const char *ns, const char *path, struct cerr *err)
+{
+	Criod__TrustPolicy *p;
+	CLEANUP_FREE char *answer = NULL;
+	char *text, *lines, *line;
+	size_t len;
+
+	if (conf_file_read(path, TRUST_POLICY_MAX, &text, &len, err) == -1)
+		return -1;
+	p = trust_memory(malloc(sizeof(*p)));
+	criod__trust_policy__init(p);
+	p->ns = trust_memory(strdup(ns));
+	p->path = trust_memory(strdup(path));
+	p->text.data = (uint8_t *)text;
+	p->text.len = len;
+	t->policies[t->n_policies++] = p;
+	if (trust_ask(f, "policy", text, len, &answer, err) == -1)
+		return trust_name(err, path);
+	lines = answer + 3;
+	while ((line = trust_line(&lines)) != NULL) {
+		if (trust_add_key(t, line, err) == -1)
+			return trust_name(err, path);
+	}
+	return 0;
+}
+
+/* Without a file at the usual place everything is accepted. */
+static int
+trust_main_policy(Criod__BootTrust *t, const struct plan_facts *f,
+    struct cerr *err)
+{
+	const char *path = f->conf->text[CONF_SIG_POLICY];
+	int rc = trust_read_policy(t, f, "", path, err);
+
+	if (rc == -1 && err->code == CERR_NOT_FOUND &&
+	    strcmp(path, CONF_SIG_POLICY_USUAL) == 0)
+		return 0;
+	return rc;
+}
+
+/* ---- directories ---- */
+
+static bool
+trust_ends(const char *name, const char *end)
+{
+	size_t n = strlen(name), k = strlen(end);
+
+	return *name != '.' && n > k && strcmp(name + n - k, end) == 0;
+}
+
+/*
+ * Calls fn with the paths of a directory's files that end so, in order.  The
+ * usual directory need not be there.
+ */
+static int
+trust_each(const char *dir, const char *usual, const char *end, size_t max,
+    int (*fn)(void *arg, const char *path, const char *name, struct cerr *err),
+    void *arg, struct cerr *err)
+{
+	CLEANUP_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent **list;
+	size_t used = 0;
+	int n, rc = 0;
+
+	if (fd == -1 && errno == ENOENT && strcmp(dir, usual) == 0)
+		return 0;
+	if (fd == -1)
+		return cerr_errno(err, "%s", dir);
+	if (!files_dir_trusted(fd, dir, true))
+		return cerr_set(err, CERR_PERMISSION_DENIED,
+		    "%s: others than root may write it", dir);
+	n = scandirat(fd, ".", &list, NULL, files_compare);
+	if (n == -1)
+		return cerr_errno(err, "%s", dir);
+	for (int i = 0; i < n; i++) {
+		CLEANUP_FREE char *path = NULL;
+
+		if (rc == 0 && trust_ends(list[i]->d_name, end)) {
+			if (asprintf(&path, "%s/%s", dir, list[i]->d_name) ==
+			    -1)
+				fatal("asprintf");
+			rc = ++used > max
+				 ? cerr_set(err, CERR_INVALID_ARGUMENT,
+				       "%s: more than %zu files", dir, max)
+				 : fn(arg, path, list[i]->d_name, err);
+		}
+		free(list[i]);
+	}
+	free(list);
+	return rc;
+}
+
+struct trust_reading {
+	Criod__BootTrust *trust;
+	const struct plan_facts *facts;
+};
+
+static int
+trust_namespace(void *arg, const char *path, const char *name, struct cerr *err)
+{
+	struct trust_reading *r = arg;
+	char ns[256];
+
+	(void)snprintf(ns, sizeof(ns), "%.*s",
+	    (int)(strlen(name) - strlen(".json")), name);
+	return trust_read_policy(r->trust, r->facts, ns, path, err);
+}
+
+/* ---- sources ---- */
+
+static int
+trust_add_source(Criod__BootTrust *t, char *line, struct cerr *err)
+{
+	const char *scope = strsep(&line, "\t");
+	const char *lookaside = strsep(&line, "\t");
+	Criod__TrustSource *s;
+
+	if (lookaside == NULL || line == NULL || *line < '0' || *line > '2')
+		return cerr_set(err, CERR_INTERNAL, "malformed answer");
+	for (size_t i = 0; i < t->n_sources; i++) {
+		if (strcmp(t->sources[i]->scope, scope) == 0)
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "\"%s\" is in another file too",
+			    *scope == '\0' ? "default-docker" : scope);
+	}
+	if (t->n_sources == TRUST_SOURCES_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "more than %d sections", TRUST_SOURCES_MAX);
+	s = trust_memory(malloc(sizeof(*s)));
+	criod__trust_source__init(s);
+	s->scope = trust_memory(strdup(scope));
+	s->lookaside = trust_memory(strdup(lookaside));
+	s->attachments = (Criod__TrustSource__Use)(*line - '0');
+	t->sources[t->n_sources++] = s;
+	return 0;
+}
+
+static int
+trust_source_file(void *arg, const char *path, const char *name,
+    struct cerr *err)
+{
+	struct trust_reading *r = arg;
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_FREE char *answer = NULL;
+	char *lines, *line;
+	size_t len;
+
+	(void)name;
+	if (conf_file_read(path, TRUST_POLICY_MAX, &text, &len, err) == -1)
+		return -1;
+	if (trust_ask(r->facts, "sources", text, len, &answer, err) == -1)
+		return trust_name(err, path);
+	lines = answer + 3;
+	/* The default section's scope is empty, so a line may begin with a tab.
+	 */
+	while ((line = trust_line(&lines)) != NULL) {
+		if (trust_add_source(r->trust, line, err) == -1)
+			return trust_name(err, path);
+	}
+	return 0;
+}
+
+int
+trust_read(Criod__BootImaged *b, const struct plan_facts *f, struct cerr *err)
+{
+	struct trust_reading r = { .facts = f };
+	Criod__BootTrust *t = trust_memory(malloc(sizeof(*t)));
+	char *const *text = f->conf->text;
+
+	criod__boot_trust__init(t);
+	b->trust = t;
+	r.trust = t;
+	t->policies =
+	    trust_memory(calloc(TRUST_POLICIES_MAX + 1, sizeof(*t->policies)));
+	t->keys = trust_memory(calloc(TRUST_KEYS_MAX, sizeof(*t->keys)));
+	t->sources =
+	    trust_memory(calloc(TRUST_SOURCES_MAX, sizeof(*t->sources)));
+	if (trust_main_policy(t, f, err) == -1 ||
+	    trust_each(text[CONF_SIG_POLICIES], CONF_SIG_POLICIES_USUAL,
+		".json", TRUST_POLICIES_MAX, trust_namespace, &r, err) == -1)
+		return -1;
+	return trust_each(text[CONF_SIG_SOURCES], CONF_SIG_SOURCES_USUAL,
+	    ".yaml", TRUST_FILES_MAX, trust_source_file, &r, err);
+}
