@@ -132,7 +132,8 @@ class Imaged:
 
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
                  log_level=3, cover=None, transfer=None, proxy=None,
-                 hosts="/etc/hosts", files=(), left=None):
+                 hosts="/etc/hosts", files=(), left=None,
+                 resolv="/etc/resolv.conf"):
         self.root = root
         self.files, self.left, self.taken = files, left, []
         self.unpacks, self.spawned = [], 0
@@ -152,7 +153,7 @@ class Imaged:
         self.parent = Link(ours, self._parent)
         self._boot(registries, parallel, log_level, transfer or {},
                    proxy or {})
-        for kind, path in ((0, "/etc/resolv.conf"), (1, hosts)):
+        for kind, path in ((0, resolv), (1, hosts)):
             self.file(kind, path)
         if ca is not None:
             self.file(2, ca)

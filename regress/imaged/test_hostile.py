@@ -368,7 +368,9 @@ def test_redirect_to_http(start, certificates, other):
 @pytest.mark.parametrize("where", [
     "file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x",
     "http://u:p@127.0.0.1/x", "http://", "http://a b/",
-    "dict://127.0.0.1:11211/stat", "unix:///run/x"])
+    "dict://127.0.0.1:11211/stat", "unix:///run/x",
+    "http://[fe80::1%25lo]/x", "http://[fe80::1%lo]/x", "http://[::1/x",
+    "http://127.1:x/"])
 def test_redirect_bad(imaged, registry, where):
     name = registry.put("app", "v1", Image())
     registry.hooks["manifests", "app"] = hostile.redirect(where)
@@ -424,6 +426,49 @@ def test_echo(imaged, registry):
     e = refused(imaged, registry.put("app", "v1", Image()),
                 "PERMISSION_DENIED", **AUTH)
     assert "s3cret" not in e.text and "Basic" not in e.text
+
+
+# wrong framing
+
+def raw(words):
+    def hook(h):
+        h.wfile.write(b"HTTP/1.1 200 OK\r\n" + words)
+        h.wfile.flush()
+        h.close_connection = True
+        h.connection.shutdown(2)
+    return hook
+
+
+@pytest.mark.parametrize("words", [
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\nxx",
+    b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx",
+    b"Transfer-Encoding: chunked\r\n\r\n-5\r\nx",
+    b"Transfer-Encoding: chunked\r\n\r\n5\r\nxx",
+    b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    b"Content-Length: 99999999999999999999\r\n\r\nx",
+    b"Content-Length: -5\r\n\r\nx", b"Content-Length: x\r\n\r\nx",
+    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nxxxxxx",
+    b"Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+    b"no colon\r\n\r\nx", b"X: \0\r\n\r\nx", b"\r\n"])
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_framing(start, registry, words, kind):
+    im = start(registries=[drive.registry(registry.host, insecure=True)],
+               transfer={"progress": 1})
+    name = registry.put("app", "v1", Image())
+    registry.hooks[kind, "app"] = raw(words)
+    refused(im, name)
+
+
+def test_mirror_gives_another(start, registry, other):
+    """By digest: what the mirror gives is not it, the registry's is."""
+    image, evil = Image(), Image([{"evil": b"1"}])
+    name = registry.put("app", "v1", image).replace(":v1", "@" + image.digest)
+    other.put("app", "v1", evil)
+    other.manifests["app", image.digest] = (evil.type, evil.raw)
+    im = start(registries=[drive.registry(
+        registry.host, insecure=True, mirrors=[(other.host, True)])])
+    assert im.pull(name) == image.id
+    assert len(other.log) == 1
 
 
 # unwell

@@ -91,6 +91,34 @@ def test_proxy_connect(start, made, certificates, auth):
     assert "pp4ss" not in im.log()
 
 
+def test_proxy_by_tls(start, made, certificates):
+    """TLS to the proxy, TLS through it."""
+    r = made(hostile.Registry(tls=certificates["named"],
+                              name="registry.test"))
+    names = {"registry.test": "127.0.0.1"}
+    proxy = made(between.Proxy(names, tls=certificates["good"]))
+    liar = made(between.Proxy(names, tls=certificates["wrong"]))
+    image = Image()
+    name = r.put("app", "v1", image)
+    im = start(ca=certificates["ca"], proxy={"https": f"https://{proxy.host}"})
+    assert im.pull(name) == image.id
+    im = start(ca=certificates["ca"],
+               proxy={"https": f"https://pu:pp4ss@{liar.host}"})
+    refused(im, name, "UNKNOWN")
+    assert liar.heads == []
+
+
+def test_proxy_socks(start, made, certificates):
+    r = made(hostile.Registry(tls=certificates["named"],
+                              name="registry.test"))
+    proxy = made(between.Socks({"registry.test": "127.0.0.1"}, "pu", "pp4ss"))
+    im = start(ca=certificates["ca"],
+               proxy={"https": f"socks5h://pu:pp4ss@{proxy.host}"})
+    image = Image()
+    assert im.pull(r.put("app", "v1", image)) == image.id
+    assert set(proxy.log) == {r.host}
+
+
 @pytest.mark.parametrize("status,again", [
     (403, False), (407, False), (502, True)])
 def test_proxy_refuses(start, made, status, again):
@@ -183,6 +211,34 @@ def test_ipv6(start, made, certificates):
     r = made(hostile.Registry(host="::1", tls=certificates["named"]))
     other = Image([{"a": b"6"}])
     assert im.pull(r.put("app", "v1", other)) == other.id
+
+
+# names
+
+def test_names(start, made, registry, tmp_path):
+    """A thousand addresses, a server that fails, one that is silent."""
+    server = made(between.NameServer("127.0.53.53", {
+        "many.test": ["127.%d.%d.1" % (n >> 8, n & 255)
+                      for n in range(1000)],
+        "silent.test": None}))
+    resolv = tmp_path / "resolv.conf"
+    resolv.write_text("nameserver 127.0.53.53\n")
+    port = made(hostile.Registry(host="0.0.0.0")).port
+    many = made(hostile.Registry(host="0.0.0.0", name="many.test"))
+    im = start(registries=insecure(registry.host, many.host),
+               resolv=str(resolv), transfer=SHORT)
+    pulls = {
+        "silent": (im.start_pull(f"silent.test:{port}/app:v1"),
+                   "no connection within 2 seconds"),
+        "fails": (im.start_pull(f"none.test:{port}/app:v1"),
+                  "Could not resolve host"),
+    }
+    bystander(im, registry)
+    for case, e in failures(im, pulls).items():
+        assert e.code == "UNKNOWN", (case, e)
+    image = Image()
+    assert im.pull(many.put("app", "v1", image)) == image.id
+    assert {"many.test", "silent.test", "none.test"} <= set(server.asked)
 
 
 # TLS

@@ -1,8 +1,10 @@
 """What may stand between a client and a registry: a wire that counts and
-cuts, and a proxy."""
+cuts, proxies, a name server."""
 import base64
 import select
 import socket
+import ssl
+import struct
 import threading
 
 
@@ -41,11 +43,18 @@ class Listener:
         self.sock.close()
 
 
+def ready(a, b):
+    """Those of two sockets that have something to read."""
+    held = [s for s in (a, b)
+            if isinstance(s, ssl.SSLSocket) and s.pending()]
+    return held or select.select([a, b], [], [])[0]
+
+
 def carry(a, b, limit=None):
     """Bytes both ways until one ends, or limit bytes came from b."""
     other = {a: b, b: a}
     while True:
-        for s in select.select([a, b], [], [])[0]:
+        for s in ready(a, b):
             data = s.recv(65536)
             if limit is not None and s is b:
                 data = data[:limit]
@@ -73,8 +82,12 @@ class Proxy(Listener):
     """An HTTP proxy; names: host to address.  log has the request lines,
     heads everything that was sent to the proxy itself."""
 
-    def __init__(self, names=(), auth=None, connect_status=200):
+    def __init__(self, names=(), auth=None, connect_status=200, tls=None):
         self.names, self.connect_status = dict(names), connect_status
+        self.tls = None
+        if tls is not None:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*tls)
         self.log, self.heads = [], []
         self.auth = None if auth is None else \
             "Basic " + base64.b64encode(auth.encode()).decode()
@@ -88,6 +101,8 @@ class Proxy(Listener):
             (self.names.get(host, host.strip("[]")), int(given)), 10)
 
     def serve(self, conn):
+        if self.tls is not None:
+            conn = self.tls.wrap_socket(conn, server_side=True)
         reader = conn.makefile("rb")
         head = []
         while True:
@@ -123,3 +138,94 @@ class Proxy(Listener):
         with self.dial(where, 443) as far:
             conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             carry(conn, far)
+
+
+class Socks(Listener):
+    """SOCKS 5 with names, for a user and password."""
+
+    def __init__(self, names, user, password):
+        self.names = dict(names)
+        self.want = b"\1%c%b%c%b" % (len(user), user.encode(),
+                                    len(password), password.encode())
+        self.log = []
+        super().__init__()
+
+    def serve(self, conn):
+        assert conn.recv(1024)[0] == 5
+        conn.sendall(b"\5\2")
+        if conn.recv(1024) != self.want:
+            return conn.sendall(b"\1\1")
+        conn.sendall(b"\1\0")
+        asked = conn.recv(1024)
+        assert asked[:4] == b"\5\1\0\3"  # connect, by name
+        host = asked[5:-2].decode()
+        port, = struct.unpack(">H", asked[-2:])
+        self.log.append(f"{host}:{port}")
+        with socket.create_connection((self.names[host], port)) as far:
+            conn.sendall(b"\5\0\0\1" + b"\0" * 6)
+            carry(conn, far)
+
+
+class NameServer:
+    """On port 53 of an address of its own; answers: name to a list of IPv4
+    addresses, or None, which is no answer at all.  Other names fail."""
+
+    def __init__(self, address, answers):
+        self.answers, self.asked = answers, []
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((address, 53))
+        self.tcp = socket.create_server((address, 53))
+        for run in (self._udp, self._tcp):
+            threading.Thread(target=run, daemon=True).start()
+
+    def answer(self, query, limit):
+        name, at = [], 12
+        while query[at]:
+            name.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        name = ".".join(name)
+        self.asked.append(name)
+        kind, = struct.unpack(">H", query[at + 1:at + 3])
+        question = query[12:at + 5]
+        if name not in self.answers:
+            return query[:2] + b"\x81\x82\0\1\0\0\0\0\0\0" + question
+        if self.answers[name] is None:
+            return None
+        found = self.answers[name] if kind == 1 else []
+        rows = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" +
+                        socket.inet_aton(a) for a in found)
+        flags = b"\x81\x80"
+        if 12 + len(question) + len(rows) > limit:
+            flags, rows, found = b"\x83\x80", b"", []  # ask by TCP
+        return (query[:2] + flags + struct.pack(">HHHH", 1, len(found), 0, 0)
+                + question + rows)
+
+    def _udp(self):
+        while True:
+            try:
+                query, who = self.udp.recvfrom(4096)
+            except OSError:
+                return
+            reply = self.answer(query, 512)
+            if reply is not None:
+                self.udp.sendto(reply, who)
+
+    def _tcp(self):
+        while True:
+            try:
+                conn, _ = self.tcp.accept()
+            except OSError:
+                return
+            with conn, conn.makefile("rb") as reader:
+                while True:
+                    size = reader.read(2)
+                    if len(size) < 2:
+                        break
+                    reply = self.answer(reader.read(
+                        struct.unpack(">H", size)[0]), 1 << 16)
+                    conn.sendall(struct.pack(">H", len(reply)) + reply)
+
+    def stop(self):
+        self.tcp.shutdown(socket.SHUT_RDWR)
+        self.tcp.close()
+        self.udp.close()
