@@ -255,9 +255,11 @@ def test_cdi_bad_name(pods, name):
 
 def test_cdi_hooks(cdi, dirs, scratch):
     mark = os.path.join(scratch, "hook-ran")
+    # crun fails if a hook ends before it has read the state.
     put(dirs[0], "a.json", spec(one={"hooks": [{
-        "hookName": "createRuntime", "path": "/bin/sh",
-        "args": ["sh", "-c", "echo $X >" + mark], "env": ["X=hook"]}]}))
+        "hookName": "createRuntime", "path": "/bin/sh", "args": [
+            "sh", "-c", "/bin/cat >/dev/null; echo $X >" + mark],
+        "env": ["X=hook"]}]}))
     pod, config = cdi.run()
     cdi.start(pod, config, ["sleep", "1000"],
               CDI_devices=ask("acme.com/card=one"))
