@@ -24,10 +24,11 @@
 #define UPDATE_SAVED_MAX 512
 #define UPDATE_TEXT_MAX	 4096
 #define UPDATE_PASSES	 4
+#define UPDATE_DIR_MAX	 (CGROUP_MOUNT_MAX + CGROUP_PATH_MAX + 16)
 
 /* The text of one file that sets a limit. */
 struct update_saved {
-	char path[CGROUP_MOUNT_MAX + CGROUP_PATH_MAX + UPDATE_FILE_SIZE];
+	char path[UPDATE_DIR_MAX + UPDATE_FILE_SIZE];
 	char text[UPDATE_TEXT_MAX];
 };
 
@@ -78,7 +79,7 @@ update_save_file(struct update *u, const char *dir, const char *name)
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return;
-	(void)snprintf(s->path, sizeof(s->path), "%.1087s/%.95s", dir, name);
+	(void)snprintf(s->path, sizeof(s->path), "%.1103s/%.95s", dir, name);
 	if (lstat(s->path, &st) == 0 && S_ISREG(st.st_mode) &&
 	    (st.st_mode & (S_IRUSR | S_IWUSR)) == (S_IRUSR | S_IWUSR) &&
 	    launch_read_file(AT_FDCWD, s->path, s->text, sizeof(s->text)) > 0)
@@ -101,18 +102,21 @@ update_save_dir(struct update *u, const char *dir)
 		(void)closedir(d);
 }
 
+/* In a scope of systemd's, crun limits a cgroup of its own. */
 static int
 update_save(struct update *u, struct cerr *err)
 {
+	static const char *const below[] = { "", "/container" };
 	const struct cgroups *cg = &u->l->cgroups;
-	char dir[CGROUP_MOUNT_MAX + CGROUP_PATH_MAX];
+	const size_t n = u->l->systemd ? 2 : 1;
+	char dir[UPDATE_DIR_MAX];
 
 	u->saved = calloc(UPDATE_SAVED_MAX, sizeof(struct update_saved *));
 	if (u->saved == NULL)
 		return cerr_errno(err, "limits");
-	for (size_t i = 0; i < cg->n; i++) {
-		(void)snprintf(dir, sizeof(dir), "%s%.1023s",
-		    cg->trees[i].mount, u->rec->cgroup);
+	for (size_t i = 0; i < cg->n * n; i++) {
+		(void)snprintf(dir, sizeof(dir), "%s%.1023s%s",
+		    cg->trees[i / n].mount, u->rec->cgroup, below[i % n]);
 		update_save_dir(u, dir);
 	}
 	return 0;

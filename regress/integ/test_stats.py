@@ -358,8 +358,6 @@ def files(cg):
 @pytest.mark.parametrize("handler", ["crun", "runc"])
 @pytest.mark.parametrize("started", [True, False])
 def test_update(pods, handler, started):
-    if handler == "crun" and systemd(pods):
-        pytest.skip("Debian's crun does not tell systemd of a CPU quota")
     pod, config = pods.run(handler=handler)
     ctr = pods.create(pod, config, ["sleep", "3600"], resources={
         "memory_limit_in_bytes": 64 * MIB, "memory_swap_limit_in_bytes":
