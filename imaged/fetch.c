@@ -11,6 +11,7 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
+#include "imaged/artifact.h"
 #include "imaged/fetch.h"
 #include "imaged/session.h"
 
@@ -20,6 +21,9 @@ struct fetch {
 	char digest[DIGEST_SIZE];
 	uint64_t size, have; /* bytes wanted, written and hashed */
 	struct digest *hash;
+	struct digest *tar; /* of a file as it would be in one */
+	char name[ARTIFACT_NAME_SIZE];
+	char *diff_id;
 	int out;
 	struct cerr err; /* why the sink refused; code OK: it did not */
 	struct session *session;
@@ -48,6 +52,7 @@ fetch_free(struct fetch *f)
 	fdio_close(&f->in);
 	fdio_close(&f->out);
 	digest_free(f->hash);
+	digest_free(f->tar);
 	free(f);
 }
 
@@ -76,6 +81,30 @@ fetch_end(struct fetch *f, const struct cerr *err)
 	done(arg, err != NULL ? &copy : NULL, fd);
 }
 
+static void
+fetch_tar_begin(struct fetch *f)
+{
+	uint8_t head[ARTIFACT_HEAD_MAX];
+
+	if (f->tar == NULL)
+		return;
+	digest_reset(f->tar);
+	digest_update(f->tar, head, artifact_head(f->name, f->size, head));
+}
+
+static void
+fetch_tar_end(struct fetch *f)
+{
+	static const uint8_t zeros[ARTIFACT_HEAD_MAX];
+	char digest[DIGEST_SIZE];
+
+	if (f->tar == NULL)
+		return;
+	digest_update(f->tar, zeros, artifact_tail(f->size));
+	digest_final(f->tar, digest);
+	memcpy(f->diff_id, digest + DIGEST_PREFIX_LEN, DIGEST_HEX_LEN + 1);
+}
+
 static int
 fetch_rewind(struct fetch *f)
 {
@@ -84,6 +113,7 @@ fetch_rewind(struct fetch *f)
 	f->have = 0;
 	f->joined = false;
 	digest_reset(f->hash);
+	fetch_tar_begin(f);
 	return 0;
 }
 
@@ -98,6 +128,7 @@ fetch_verify(struct fetch *f)
 
 	digest_final(f->hash, digest);
 	if (strcmp(digest, f->digest) == 0 && lseek(f->out, 0, SEEK_SET) == 0) {
+		fetch_tar_end(f);
 		fetch_end(f, NULL);
 		return;
 	}
@@ -121,6 +152,8 @@ fetch_write(struct fetch *f, const void *buf, size_t len)
 	if (fdio_write_all(f->out, buf, len) == -1)
 		return cerr_errno(&f->err, "blob %s: write", f->digest);
 	digest_update(f->hash, buf, len);
+	if (f->tar != NULL)
+		digest_update(f->tar, buf, len);
 	f->have += len;
 	f->grown(f->arg, f->out, f->have);
 	return 0;
@@ -231,7 +264,8 @@ fetch_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (f->err.code != CERR_OK || fetch_copy(f) == -1)
+	if (f->err.code != CERR_OK ||
+	    (f->have < f->size && fetch_copy(f) == -1))
 		fetch_end(f, &f->err);
 	else if (f->have == f->size)
 		fetch_verify(f);
@@ -250,6 +284,11 @@ fetch_start(const struct fetch_def *def)
 	memcpy(f->digest, def->blob->digest, sizeof(f->digest));
 	f->size = def->blob->size;
 	f->hash = digest_new();
+	if (def->blob->compression == MANIFEST_FILE)
+		f->tar = digest_new();
+	memcpy(f->name, def->blob->name, sizeof(f->name));
+	f->diff_id = def->diff_id;
+	fetch_tar_begin(f);
 	f->grown = def->grown;
 	f->done = def->done;
 	f->arg = def->arg;

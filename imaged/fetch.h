@@ -33,7 +33,9 @@ struct fetch_def {
 	const char *tmp;	 /* directory */
 	struct session *session; /* one of these two; borrowed until the end */
 	int fd;			 /* taken; -1 */
-	const struct manifest_desc *blob; /* digest and size; copied */
+	const struct manifest_desc *blob; /* digest, size, name; copied */
+	/* MANIFEST_FILE: the diff_id is put here before done says so. */
+	char *diff_id;
 	fetch_grown_fn grown;
 	fetch_done_fn done;
 	void *arg;

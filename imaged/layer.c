@@ -113,7 +113,7 @@ layer_new(struct layers *ls, uint64_t number, enum layer_state state)
 
 	l->row.number = number;
 	l->state = state;
-	l->blob_fd = -1;
+	l->blob.fd = -1;
 	l->all = ls;
 	TAILQ_INIT(&l->waiters);
 	TAILQ_INSERT_TAIL(&ls->all, l, entry);
@@ -148,6 +148,15 @@ layer_set_size(struct layer *l, uint64_t bytes, uint64_t inodes)
 }
 
 static void
+layer_free_name(struct layer *l)
+{
+	char *name;
+
+	memcpy(&name, &l->blob.name, sizeof(name));
+	free(name);
+}
+
+static void
 layer_free(struct layer *l)
 {
 	layer_set_size(l, 0, 0);
@@ -155,7 +164,8 @@ layer_free(struct layer *l)
 	LIST_REMOVE(l, by_number);
 	if (l->row.diff_id[0] != '\0')
 		LIST_REMOVE(l, by_diff_id);
-	fdio_close(&l->blob_fd);
+	fdio_close(&l->blob.fd);
+	layer_free_name(l);
 	free(l);
 }
 
@@ -184,8 +194,7 @@ layers_find_diff_id(struct layers *ls, const char *diff_id)
 
 	LIST_FOREACH(l, layers_bucket(ls, diff_id), by_diff_id) {
 		if (l->state != LAYER_DOOMED && l->state != LAYER_AHEAD &&
-		    !l->row.bad &&
-		    strcmp(l->row.diff_id, diff_id) == 0)
+		    !l->row.bad && strcmp(l->row.diff_id, diff_id) == 0)
 			return l;
 	}
 	return NULL;
@@ -393,7 +402,7 @@ static void
 layer_doom(struct layer *l)
 {
 	l->state = LAYER_DOOMED;
-	fdio_close(&l->blob_fd);
+	fdio_close(&l->blob.fd);
 }
 
 /* ---- unpacking ---- */
@@ -420,7 +429,7 @@ layer_check_done(struct layer *l, const struct fixed_unpack_done *done,
     struct cerr *err)
 {
 	if (strcmp(done->diff_id, l->row.diff_id) != 0 ||
-	    (l->state == LAYER_AHEAD && l->have < l->blob_size))
+	    (l->state == LAYER_AHEAD && l->have < l->blob.size))
 		return cerr_set(err, CERR_INTERNAL,
 		    "unpack took one layer for another");
 	layer_count(l, done);
@@ -500,7 +509,7 @@ layer_limits(struct layer *l, struct fixed_unpack_layer *body)
 	struct statvfs vfs;
 	uint64_t max;
 
-	if (__builtin_mul_overflow(l->blob_size, LAYER_RATIO_MAX, &max))
+	if (__builtin_mul_overflow(l->blob.size, LAYER_RATIO_MAX, &max))
 		max = LAYER_BYTES_MAX;
 	if (max < LAYER_BYTES_MIN)
 		max = LAYER_BYTES_MIN;
@@ -528,12 +537,14 @@ layer_work(struct layer *l)
 		layer_failed(l, &err);
 		return;
 	}
-	job.fds[0] = l->blob_fd;
-	l->blob_fd = -1;
-	job.layer.compression = (uint32_t)l->compression;
-	job.layer.blob_size = l->blob_size;
-	job.layer.have = l->state == LAYER_AHEAD ? l->have : l->blob_size;
+	job.fds[0] = l->blob.fd;
+	l->blob.fd = -1;
+	job.layer.compression = (uint32_t)l->blob.compression;
+	job.layer.blob_size = l->blob.size;
+	job.layer.have = l->state == LAYER_AHEAD ? l->have : l->blob.size;
 	layer_limits(l, &job.layer);
+	(void)snprintf(job.layer.name, sizeof(job.layer.name), "%s",
+	    l->blob.name);
 	memcpy(job.layer.diff_id, l->row.diff_id, sizeof(job.layer.diff_id));
 	if (l->state == LAYER_AHEAD)
 		l->all->ahead++;
@@ -772,15 +783,16 @@ layer_drop(struct layer *l)
 }
 
 static struct layer *
-layer_new_unpack(struct layers *ls, enum layer_state state, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, const char *diff_id)
+layer_new_unpack(struct layers *ls, enum layer_state state,
+    const struct store_blob *blob, const char *diff_id)
 {
 	struct layer *l = layer_new(ls, ++ls->last, state);
 
 	layer_set_diff_id(l, diff_id);
-	l->compression = compression;
-	l->blob_size = blob_size;
-	l->blob_fd = blob_fd;
+	l->blob = *blob;
+	l->blob.name = strdup(blob->name == NULL ? "" : blob->name);
+	if (l->blob.name == NULL)
+		fatal("strdup");
 	return l;
 }
 
@@ -798,17 +810,17 @@ layer_wait(struct layer *l, store_layer_fn fn, void *arg)
 }
 
 struct store_unpack *
-layer_unpack(struct layers *ls, int blob_fd, enum store_compression compression,
-    uint64_t blob_size, const char *diff_id, store_layer_fn fn, void *arg)
+layer_unpack(struct layers *ls, const struct store_blob *blob,
+    const char *diff_id, store_layer_fn fn, void *arg)
 {
 	struct layer *l = layers_find_diff_id(ls, diff_id);
 	struct store_unpack *u;
+	int fd = blob->fd;
 
 	if (l == NULL)
-		l = layer_new_unpack(ls, LAYER_QUEUED, blob_fd, compression,
-		    blob_size, diff_id);
+		l = layer_new_unpack(ls, LAYER_QUEUED, blob, diff_id);
 	else
-		fdio_close(&blob_fd);
+		fdio_close(&fd);
 	u = layer_wait(l, fn, arg);
 	if (l->state == LAYER_READY)
 		layer_tell(l, NULL);
@@ -817,20 +829,19 @@ layer_unpack(struct layers *ls, int blob_fd, enum store_compression compression,
 }
 
 struct store_unpack *
-layer_unpack_ahead(struct layers *ls, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, uint64_t have,
-    const char *diff_id, store_layer_fn fn, void *arg)
+layer_unpack_ahead(struct layers *ls, const struct store_blob *blob,
+    uint64_t have, const char *diff_id, store_layer_fn fn, void *arg)
 {
 	struct store_unpack *u;
 	struct layer *l;
+	int fd = blob->fd;
 
 	if (!ls->started || ls->ahead >= STORE_AHEAD_MAX ||
 	    layers_find_diff_id(ls, diff_id) != NULL) {
-		fdio_close(&blob_fd);
+		fdio_close(&fd);
 		return NULL;
 	}
-	l = layer_new_unpack(ls, LAYER_AHEAD, blob_fd, compression, blob_size,
-	    diff_id);
+	l = layer_new_unpack(ls, LAYER_AHEAD, blob, diff_id);
 	l->have = have;
 	u = layer_wait(l, fn, arg);
 	layer_work(l);

@@ -38,9 +38,8 @@ struct layer {
 	/* The rest is layer.c's. */
 	int64_t idle_since; /* struct mono's ns */
 	struct unpacker *unpacker;
-	int blob_fd;
-	enum store_compression compression;
-	uint64_t blob_size, have; /* have: LAYER_AHEAD only */
+	struct store_blob blob; /* fd -1: there is none; owns the name */
+	uint64_t have;		/* LAYER_AHEAD only */
 	TAILQ_HEAD(, store_unpack) waiters;
 	struct layers *all;
 	struct layer_removal *removal; /* told when it is gone */
@@ -76,12 +75,12 @@ struct layer *layers_find_diff_id(struct layers *ls, const char *diff_id);
 struct layer *layers_first(struct layers *ls);
 
 /* The functions of store.h that they are named after. */
-struct store_unpack *layer_unpack(struct layers *ls, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, const char *diff_id,
+struct store_unpack *layer_unpack(struct layers *ls,
+    const struct store_blob *blob, const char *diff_id, store_layer_fn fn,
+    void *arg);
+struct store_unpack *layer_unpack_ahead(struct layers *ls,
+    const struct store_blob *blob, uint64_t have, const char *diff_id,
     store_layer_fn fn, void *arg);
-struct store_unpack *layer_unpack_ahead(struct layers *ls, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, uint64_t have,
-    const char *diff_id, store_layer_fn fn, void *arg);
 void layer_unpack_more(struct store_unpack *u, uint64_t have);
 void layer_unpack_cancel(struct store_unpack *u);
 void layer_hold(struct layer *l);

@@ -137,18 +137,28 @@ manifest_desc_parse(const json_t *obj, struct manifest_desc *d,
 	if (!digest_valid(digest))
 		return manifest_bad(err, "a digest is not sha256: and 64 "
 					 "hexadecimal digits");
-	if (d->size == 0 || d->size > MANIFEST_BLOB_MAX)
+	if (d->size > MANIFEST_BLOB_MAX)
 		return manifest_bad(err, "a size is out of range");
 	(void)snprintf(d->type, sizeof(d->type), "%s", type);
 	(void)snprintf(d->digest, sizeof(d->digest), "%s", digest);
 	return 0;
 }
 
+/* One of what is never empty. */
+static int
+manifest_full_parse(const json_t *obj, struct manifest_desc *d,
+    struct cerr *err)
+{
+	if (manifest_desc_parse(obj, d, err) == -1)
+		return -1;
+	return d->size > 0 ? 0 : manifest_bad(err, "a size is out of range");
+}
+
 static int
 manifest_layer_parse(const json_t *obj, struct manifest_desc *d,
     struct cerr *err)
 {
-	if (manifest_desc_parse(obj, d, err) == -1)
+	if (manifest_full_parse(obj, d, err) == -1)
 		return -1;
 	for (size_t i = 0; i < COUNT(manifest_layer_types); i++) {
 		if (strcmp(manifest_layer_types[i].type, d->type) != 0)
@@ -173,32 +183,124 @@ manifest_config_desc(const json_t *doc, struct manifest_desc *d,
 
 	if (json_want(doc, "config", JSON_OBJECT, true, &config, err) == -1)
 		return manifest_bad_json(err, "manifest");
-	if (manifest_desc_parse(config, d, err) == -1)
+	if (manifest_full_parse(config, d, err) == -1)
 		return -1;
 	if (d->size > MANIFEST_CONFIG_MAX)
 		return manifest_bad(err, "the image's configuration is over "
 					 "4 MiB");
-	for (size_t i = 0; i < COUNT(manifest_config_types); i++) {
-		if (strcmp(manifest_config_types[i], d->type) == 0)
-			return 0;
-	}
-	return cerr_set(err, CERR_FAILED_PRECONDITION,
-	    "not a container image but an artifact (its configuration is %s)",
-	    d->type);
+	return 0;
 }
+
+/* ---- artifacts ---- */
+
+/* By its configuration's type, or because it says so itself. */
+static int
+manifest_is_artifact(const json_t *doc, const struct manifest_desc *config,
+    bool *is, struct cerr *err)
+{
+	const char *type;
+
+	if (json_want_str(doc, "artifactType", false, &type, err) == -1)
+		return manifest_bad_json(err, "manifest");
+	*is = true;
+	if (type[0] != '\0')
+		return 0;
+	for (size_t i = 0; i < COUNT(manifest_config_types); i++) {
+		if (strcmp(manifest_config_types[i], config->type) == 0)
+			*is = false;
+	}
+	return 0;
+}
+
+/* "" if it has none, and is no file. */
+static int
+manifest_file_name(const json_t *layer, const char **name, struct cerr *err)
+{
+	static const char *const keys[] = { "org.opencontainers.image.title",
+		"org.cncf.model.filepath", "org.cnai.model.filepath" };
+	json_t *notes;
+
+	*name = "";
+	if (json_want(layer, "annotations", JSON_OBJECT, false, &notes, err) ==
+	    -1)
+		return manifest_bad_json(err, "manifest");
+	for (size_t i = 0; notes != NULL && i < COUNT(keys); i++) {
+		if (**name == '\0' &&
+		    json_want_str(notes, keys[i], false, name, err) == -1)
+			return manifest_bad_json(err, "manifest");
+	}
+	return 0;
+}
+
+static bool
+manifest_has_file(const struct manifest *m, const char *name)
+{
+	for (size_t i = 0; i < m->nlayers; i++) {
+		if (strcmp(m->layers[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+manifest_file(const json_t *layer, struct manifest *m, struct cerr *err)
+{
+	struct manifest_desc *d = &m->layers[m->nlayers];
+	const char *name;
+
+	if (manifest_desc_parse(layer, d, err) == -1 ||
+	    manifest_file_name(layer, &name, err) == -1)
+		return -1;
+	if (*name == '\0')
+		return 0;
+	if (!artifact_name_valid(name))
+		return manifest_bad(err, "a file's title is not a path below "
+					 "the artifact");
+	if (manifest_has_file(m, name))
+		return manifest_bad(err, "two files of one title");
+	(void)snprintf(d->name, sizeof(d->name), "%s", name);
+	d->compression = MANIFEST_FILE;
+	m->nlayers++;
+	return 0;
+}
+
+static int
+manifest_artifact(const json_t *layers, struct manifest *m, struct cerr *err)
+{
+	json_t *layer;
+	size_t i;
+
+	m->kind = MANIFEST_ARTIFACT;
+	json_array_foreach(layers, i, layer) {
+		if (manifest_file(layer, m, err) == -1)
+			return -1;
+	}
+	if (m->nlayers == 0)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "an artifact without files: no layer has a title "
+		    "(its configuration is %s)",
+		    m->config.type);
+	return 0;
+}
+
+/* ---- images ---- */
 
 static int
 manifest_image(const json_t *doc, struct manifest *m, struct cerr *err)
 {
 	json_t *layers, *layer;
+	bool artifact = false;
 	size_t i;
 
-	if (manifest_config_desc(doc, &m->config, err) == -1)
+	if (manifest_config_desc(doc, &m->config, err) == -1 ||
+	    manifest_is_artifact(doc, &m->config, &artifact, err) == -1)
 		return -1;
 	if (json_want(doc, "layers", JSON_ARRAY, true, &layers, err) == -1)
 		return manifest_bad_json(err, "manifest");
 	if (json_array_size(layers) > MANIFEST_LAYERS_MAX)
 		return manifest_bad(err, "more than 127 layers");
+	if (artifact)
+		return manifest_artifact(layers, m, err);
 	json_array_foreach(layers, i, layer) {
 		if (manifest_layer_parse(layer, &m->layers[i], err) == -1)
 			return -1;
@@ -281,7 +383,7 @@ manifest_index(const json_t *doc, const struct manifest_platform *p,
 	if (best == NULL)
 		return cerr_set(err, CERR_NOT_FOUND,
 		    "the image has nothing for platform linux/%s", p->arch);
-	return manifest_desc_parse(best, &m->chosen, err);
+	return manifest_full_parse(best, &m->chosen, err);
 }
 
 /* "type; charset=..." to "type", in lower case; "" if absent or absurd. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "imaged/artifact.h"
 #include "imaged/digest.h"
 #include "lib/cerr.h"
 
@@ -27,12 +28,14 @@ extern const char *const manifest_accept;
 enum manifest_kind {
 	MANIFEST_IMAGE = 1,
 	MANIFEST_INDEX,
+	MANIFEST_ARTIFACT, /* its layers are files */
 };
 
 enum manifest_compression {
 	MANIFEST_PLAIN = 0,
 	MANIFEST_GZIP = 1,
 	MANIFEST_ZSTD = 2,
+	MANIFEST_FILE = 3,
 };
 
 struct manifest_desc {
@@ -40,6 +43,7 @@ struct manifest_desc {
 	char digest[DIGEST_SIZE];
 	uint64_t size;
 	enum manifest_compression compression; /* layers only */
+	char name[ARTIFACT_NAME_SIZE];	       /* MANIFEST_FILE */
 };
 
 struct manifest {

@@ -32,7 +32,8 @@ static const struct {
 } pull_states[PULL_NSTATES] = {
 	[PULL_MANIFEST] = { "manifest",
 	    1U << PULL_MANIFEST | 1U << PULL_TRUST | 1U << PULL_OVER },
-	[PULL_TRUST] = { "trust", 1U << PULL_CONFIG | 1U << PULL_OVER },
+	[PULL_TRUST] = { "trust",
+	    1U << PULL_CONFIG | 1U << PULL_LAYERS | 1U << PULL_OVER },
 	[PULL_CONFIG] = { "config", 1U << PULL_LAYERS | 1U << PULL_OVER },
 	[PULL_LAYERS] = { "layers", 1U << PULL_COMMIT | 1U << PULL_OVER },
 	[PULL_COMMIT] = { "commit", 1U << PULL_OVER },
@@ -222,7 +223,8 @@ pull_commit(struct pull *p)
 	const char *names[3] = { text[0], text[1], text[2] };
 	uint64_t layers[MANIFEST_LAYERS_MAX];
 	struct store_new_image image = {
-		.id = p->m.config.digest,
+		.id = p->m.kind == MANIFEST_ARTIFACT ? p->digest
+						     : p->m.config.digest,
 		.config = p->config.data,
 		.config_len = p->config.len,
 		.manifest_digest = p->digest,
@@ -380,14 +382,60 @@ pull_known_config(struct pull *p)
 		   &p->config.data, &p->config.len, NULL) == 0;
 }
 
+/* All of an artifact that is here already: none of it need come again. */
+static void
+pull_known_artifact(struct pull *p)
+{
+	const struct store_image *image =
+	    store_image_find(p->env->store, p->digest);
+
+	if (image == NULL || image->nlayers != p->m.nlayers)
+		return;
+	for (size_t i = 0; i < p->m.nlayers; i++) {
+		p->layers[i].number =
+		    store_layer_hold(p->env->store, image->layers[i]);
+		p->complete += p->layers[i].number != 0;
+	}
+	if (p->complete == p->m.nlayers) {
+		p->next = p->m.nlayers;
+		return;
+	}
+	for (size_t i = 0; i < p->m.nlayers; i++) {
+		if (p->layers[i].number != 0)
+			store_layer_drop(p->env->store, p->layers[i].number);
+		p->layers[i].number = 0;
+	}
+	p->complete = 0;
+}
+
+/*
+ * An artifact has no configuration that anybody could run: its manifest stands
+ * in for one, and so the digest of that is its id.
+ */
+static int
+pull_take_artifact(struct pull *p, struct cerr *err)
+{
+	p->config.data = malloc(p->manifest.len + 1);
+	if (p->config.data == NULL)
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED, "no memory");
+	memcpy(p->config.data, p->manifest.data, p->manifest.len);
+	p->config.len = p->manifest.len;
+	pull_known_artifact(p);
+	pull_set_state(p, PULL_LAYERS);
+	pull_layers(p);
+	return 0;
+}
+
 static int
 pull_want_config(struct pull *p, struct cerr *err)
 {
+	if (p->m.kind == MANIFEST_ARTIFACT)
+		return pull_take_artifact(p, err);
 	pull_set_state(p, PULL_CONFIG);
 	pull_want(p, &p->m.config, p->m.config.digest);
 	if (pull_known_config(p))
 		return pull_take_config(p, err);
-	pull_read(p, p->at);
+	pull_read(p, pull_source(p));
 	return 0;
 }
 

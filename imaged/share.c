@@ -169,21 +169,30 @@ share_unpacked(void *arg, const struct cerr *err, uint64_t layer)
 	share_tell(sh, err, layer);
 }
 
+static struct store_blob
+share_blob(const struct share *sh)
+{
+	return (struct store_blob){ .fd = -1,
+		.compression = (enum store_compression)sh->blob.compression,
+		.size = sh->blob.size,
+		.name = sh->blob.name };
+}
+
 /* ---- unpacking what is still being fetched ---- */
 
 static void
 share_begin_ahead(struct share *sh, int fd, uint64_t have)
 {
-	int copy;
+	struct store_blob blob = share_blob(sh);
 
-	if (have < SHARE_AHEAD_MIN || sh->blob.size - have < SHARE_AHEAD_MIN)
+	if (sh->blob.compression == MANIFEST_FILE || have < SHARE_AHEAD_MIN ||
+	    sh->blob.size - have < SHARE_AHEAD_MIN)
 		return;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy == -1)
+	blob.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (blob.fd == -1)
 		return;
 	sh->told = have;
-	sh->unpack = store_layer_ahead(sh->shares->store, copy,
-	    (enum store_compression)sh->blob.compression, sh->blob.size, have,
+	sh->unpack = store_layer_ahead(sh->shares->store, &blob, have,
 	    sh->diff_id, share_unpacked, sh);
 }
 
@@ -250,6 +259,7 @@ static void
 share_fetched(void *arg, const struct cerr *err, int fd)
 {
 	struct share *sh = arg;
+	struct store_blob blob = share_blob(sh);
 
 	sh->fetch = NULL;
 	sh->fetched = err == NULL;
@@ -259,8 +269,8 @@ share_fetched(void *arg, const struct cerr *err, int fd)
 		return;
 	}
 	if (err == NULL) {
-		sh->unpack = store_layer_unpack(sh->shares->store, fd,
-		    (enum store_compression)sh->blob.compression, sh->blob.size,
+		blob.fd = fd;
+		sh->unpack = store_layer_unpack(sh->shares->store, &blob,
 		    sh->diff_id, share_unpacked, sh);
 		return;
 	}
@@ -280,6 +290,7 @@ share_start(struct share *sh)
 		.session = w->session,
 		.fd = w->fd,
 		.blob = &sh->blob,
+		.diff_id = sh->diff_id,
 		.grown = share_grown,
 		.done = share_fetched,
 		.arg = sh,
@@ -297,6 +308,7 @@ share_fits(const struct share *sh, const struct share_want *want)
 	if (strcmp(sh->blob.digest, want->blob->digest) != 0 ||
 	    sh->blob.size != want->blob->size ||
 	    sh->blob.compression != want->blob->compression ||
+	    strcmp(sh->blob.name, want->blob->name) != 0 ||
 	    strcmp(sh->diff_id, want->diff_id) != 0)
 		return false;
 	if (sh->source == NULL || want->session == NULL)
@@ -355,7 +367,8 @@ share_get(struct shares *ss, const struct share_want *want)
 	w->session = want->session == NULL ? NULL : session_ref(want->session);
 	w->done = want->done;
 	w->arg = want->arg;
-	w->layer = store_layer_find(ss->store, want->diff_id);
+	if (want->diff_id[0] != '\0')
+		w->layer = store_layer_find(ss->store, want->diff_id);
 	if (w->layer != 0)
 		share_tell_soon(w);
 	else

@@ -29,7 +29,8 @@ typedef void (
 
 struct share_want {
 	const struct manifest_desc *blob;
-	const char *diff_id;	 /* 64 hexadecimal digits */
+	/* 64 hexadecimal digits; "" for MANIFEST_FILE, to be computed. */
+	const char *diff_id;
 	struct session *session; /* one of these two; referenced */
 	int fd;			 /* taken; -1 */
 	share_done_fn done;

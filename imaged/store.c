@@ -408,22 +408,29 @@ store_layer_drop(struct store *s, uint64_t layer)
 	layer_drop(l);
 }
 
-struct store_unpack *
-store_layer_unpack(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, const char *diff_id,
-    store_layer_fn fn, void *arg)
+uint64_t
+store_layer_hold(struct store *s, uint64_t layer)
 {
-	return layer_unpack(s->layers, blob_fd, compression, blob_size, diff_id,
-	    fn, arg);
+	struct layer *l = layers_find(s->layers, layer);
+
+	if (l == NULL || l->state != LAYER_READY || l->row.bad)
+		return 0;
+	layer_hold(l);
+	return layer;
 }
 
 struct store_unpack *
-store_layer_ahead(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, uint64_t have,
+store_layer_unpack(struct store *s, const struct store_blob *blob,
     const char *diff_id, store_layer_fn fn, void *arg)
 {
-	return layer_unpack_ahead(s->layers, blob_fd, compression, blob_size,
-	    have, diff_id, fn, arg);
+	return layer_unpack(s->layers, blob, diff_id, fn, arg);
+}
+
+struct store_unpack *
+store_layer_ahead(struct store *s, const struct store_blob *blob, uint64_t have,
+    const char *diff_id, store_layer_fn fn, void *arg)
+{
+	return layer_unpack_ahead(s->layers, blob, have, diff_id, fn, arg);
 }
 
 void

@@ -78,10 +78,21 @@ enum store_compression {
 	STORE_PLAIN = 0,
 	STORE_GZIP = 1,
 	STORE_ZSTD = 2,
+	STORE_FILE = 3, /* a file of an artifact: imaged/artifact.h */
+};
+
+/* What becomes a layer. */
+struct store_blob {
+	int fd; /* taken in every case; read from its beginning */
+	enum store_compression compression;
+	uint64_t size;
+	const char *name; /* STORE_FILE only */
 };
 
 /* The layer's number with one hold, or 0 if it is not there. */
 uint64_t store_layer_find(struct store *s, const char *diff_id);
+/* The same for a layer of an image that is there; 0 if it is not sound. */
+uint64_t store_layer_hold(struct store *s, uint64_t layer);
 /* Gives one hold back. */
 void store_layer_drop(struct store *s, uint64_t layer);
 
@@ -93,25 +104,24 @@ typedef void (
     *store_layer_fn)(void *arg, const struct cerr *err, uint64_t layer);
 
 /*
- * Unpacks a verified blob of blob_size bytes, at offset 0 of blob_fd (taken
- * in every case).  If the layer is there or is being unpacked, this call just
- * joins.  fn is called once, from the loop, unless cancelled.  At most
- * unpack_max are at work at a time, the others wait.  Never NULL.
+ * Unpacks a verified blob.  If the layer is there or is being unpacked, this
+ * call just joins.  fn is called once, from the loop, unless cancelled.  At
+ * most unpack_max are at work at a time, the others wait.  Never NULL.
  */
-struct store_unpack *store_layer_unpack(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, const char *diff_id,
-    store_layer_fn fn, void *arg);
+struct store_unpack *store_layer_unpack(struct store *s,
+    const struct store_blob *blob, const char *diff_id, store_layer_fn fn,
+    void *arg);
 /*
  * Begins to unpack a blob of which only have bytes are there and none is
- * verified.  NULL (blob_fd is closed all the same) if the layer is there or at
+ * verified.  NULL if the layer is there or at
  * work, or too many blobs are unpacked like this already.  No other call joins
  * the layer before it is complete, so nobody waits for what may be a lie.
  * When fn brings an error the blob may still turn out well: unpack it whole.
  */
-struct store_unpack *store_layer_ahead(struct store *s, int blob_fd,
-    enum store_compression compression, uint64_t blob_size, uint64_t have,
-    const char *diff_id, store_layer_fn fn, void *arg);
-/* All of blob_size only when the blob was verified; never less than before. */
+struct store_unpack *store_layer_ahead(struct store *s,
+    const struct store_blob *blob, uint64_t have, const char *diff_id,
+    store_layer_fn fn, void *arg);
+/* All of its size only when the blob was verified; never less than before. */
 void store_unpack_more(struct store_unpack *u, uint64_t have);
 /* fn is not called; the work ends when nobody else waits for it. */
 void store_unpack_cancel(struct store_unpack *u);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imaged/artifact.h"
 #include "imaged/digest.h"
 #include "imaged/recipe.h"
 #include "imaged/unpack_pax.h"
@@ -204,7 +205,10 @@ unpack_layer(struct wire_msg *m, void *body, struct cerr *err)
 	if (fixed_decode(&fixed_desc_unpack_layer, m->data, m->len, &l) == -1)
 		fatalx("malformed request");
 	b.have = l.have;
+	if (l.compression == UNPACK_FILE && !artifact_name_valid(l.name))
+		fatalx("malformed name");
 	def.compression = l.compression;
+	def.name = l.name;
 	def.size = l.blob_size;
 	def.have = l.have;
 	def.max = l.max_bytes;

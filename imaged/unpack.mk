@@ -4,7 +4,7 @@ GUNZIP_PKG_isal = libisal
 GUNZIP_PKG_zlib = zlib
 
 # The programs that write and read layers, and the sources their tests share.
-UNPACK_SRCS = imaged/digest.c imaged/recipe.c \
+UNPACK_SRCS = imaged/artifact.c imaged/digest.c imaged/recipe.c \
 	imaged/unpack_gunzip_$(GUNZIP).c imaged/unpack_path.c \
 	imaged/unpack_pax.c imaged/unpack_remove.c imaged/unpack_sparse.c \
 	imaged/unpack_stream.c imaged/unpack_tar.c imaged/unpack_tree.c \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "imaged/artifact.h"
 #include "imaged/unpack_gunzip.h"
 #include "imaged/unpack_stream.h"
 #include "lib/fdio.h"
@@ -25,7 +26,8 @@ struct unpack_stream {
 	uint64_t read;	/* of the blob */
 	uint64_t total; /* made so far */
 	size_t in_pos, in_len, out_pos, out_len;
-	bool whole; /* at the end of a member or frame */
+	size_t head, tail; /* around a file, not yet made */
+	bool whole;	   /* at the end of a member or frame */
 	bool ended;
 	struct gunzip *gunzip;
 	ZSTD_DStream *zstd;
@@ -146,6 +148,8 @@ static const struct stream_codec stream_codecs[] = {
 	    stream_gzip_close },
 	[UNPACK_ZSTD] = { stream_zstd_open, stream_zstd_fill,
 	    stream_zstd_close },
+	[UNPACK_FILE] = { stream_plain_open, stream_plain_fill,
+	    stream_plain_close },
 };
 
 #define STREAM_NCODECS (sizeof(stream_codecs) / sizeof(stream_codecs[0]))
@@ -174,6 +178,10 @@ unpack_stream_new(const struct unpack_stream_def *def, struct cerr *err)
 		return NULL;
 	}
 	s->digest = digest_new();
+	if (def->compression == UNPACK_FILE) {
+		s->head = artifact_head(def->name, def->size, s->out);
+		s->tail = artifact_tail(def->size);
+	}
 	return s;
 }
 
@@ -227,18 +235,33 @@ stream_read(struct unpack_stream *s, struct cerr *err)
 	return 0;
 }
 
+/* What ends the tar around a file; then nothing. */
+static void
+stream_end(struct unpack_stream *s)
+{
+	memset(s->out, 0, s->tail);
+	s->out_len = s->tail;
+	s->ended = s->tail == 0;
+	s->tail = 0;
+}
+
 /* One step towards more output.  ended is set when there is no more. */
 static int
 stream_step(struct unpack_stream *s, struct cerr *err)
 {
 	size_t before;
 
+	if (s->head > 0) {
+		s->out_len = s->head;
+		s->head = 0;
+		return 0;
+	}
 	if (s->in_pos == s->in_len && s->read < s->def.size &&
 	    stream_read(s, err) == -1)
 		return -1;
 	/* Between members, without more input, there is nothing to make. */
 	if (s->in_pos == s->in_len && s->whole) {
-		s->ended = true;
+		stream_end(s);
 		return 0;
 	}
 	before = s->in_pos;

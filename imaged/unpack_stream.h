@@ -21,14 +21,16 @@ enum unpack_compression {
 	UNPACK_PLAIN = 0,
 	UNPACK_GZIP = 1,
 	UNPACK_ZSTD = 2,
+	UNPACK_FILE = 3, /* no tar: the stream makes one around it */
 };
 
 struct unpack_stream_def {
 	int fd; /* borrowed; a file, read from its beginning */
 	uint32_t compression;
-	uint64_t size; /* bytes of the blob */
-	uint64_t have; /* of these, there now */
-	uint64_t max;  /* bytes it may become */
+	const char *name; /* UNPACK_FILE: valid; borrowed for the call */
+	uint64_t size;	  /* bytes of the blob */
+	uint64_t have;	  /* of these, there now */
+	uint64_t max;	  /* bytes it may become */
 	/* Sets *have to more than it was, not above size; -1 with err. */
 	int (*wait)(void *arg, uint64_t *have, struct cerr *err);
 	/* Asked at least once per 256 KiB made or 128 KiB read; -1 with err

@@ -36,12 +36,13 @@
  * imaged to unpack, with the blob and the file for the recipe.  compression:
  * 0 none, 1 gzip, 2 zstd.  diff_id is the sha256 of the uncompressed tar, in
  * hexadecimal.  have is how much of the blob is in the file now; UNPACK_MORE
- * says when there is more.
+ * says when there is more.  compression 3: one file, of that name.
  */
 #define FIXED_FIELDS_unpack_layer(U32, U64, I64, STR, ARR64)                   \
 	U32(compression)                                                       \
-	U64(blob_size) STR(diff_id, 65) U64(max_bytes) U64(max_entries)        \
-	U64(have)
+	U64(blob_size)                                                         \
+	STR(diff_id, 65) U64(max_bytes) U64(max_entries) U64(have)             \
+	    STR(name, 256)
 
 #define FIXED_FIELDS_unpack_more(U32, U64, I64, STR, ARR64) U64(have)
 
@@ -74,8 +75,9 @@
 #define FIXED_FIELDS_pod_make(U32, U64, I64, STR, ARR64)                       \
 	STR(pod, 65)                                                           \
 	U32(flags)                                                             \
-	U64(shm_size) STR(hostname, 65) STR(cgroup, 1024) U32(uid)             \
-	    U32(uid_count) U32(gid) U32(gid_count) STR(label, 512)
+	U64(shm_size)                                                          \
+	STR(hostname, 65) STR(cgroup, 1024) U32(uid) U32(uid_count) U32(gid)   \
+	    U32(gid_count) STR(label, 512)
 
 #define FIXED_FIELDS_pod_sysctl(U32, U64, I64, STR, ARR64)                     \
 	STR(pod, 65) STR(name, 128) STR(value, 1024)
@@ -100,8 +102,9 @@
 #define FIXED_FIELDS_mount(U32, U64, I64, STR, ARR64)                          \
 	STR(ctr, 65)                                                           \
 	U32(number)                                                            \
-	U32(flags) STR(userns, 65) STR(path, 4096) U32(nlayers)                \
-	    ARR64(layers, 128) STR(label, 512)
+	U32(flags)                                                             \
+	STR(userns, 65) STR(path, 4096) U32(nlayers) ARR64(layers, 128)        \
+	    STR(label, 512)
 
 /* path is absolute and lexically clean; the launcher resolves its symbolic
  * links inside the root file system.  userns as with rootfs. */
@@ -117,9 +120,10 @@
  */
 #define FIXED_FIELDS_ctr_create(U32, U64, I64, STR, ARR64)                     \
 	STR(ctr, 65)                                                           \
-	STR(pod, 65) U32(runtime) U32(flags) STR(cgroup, 1024)                 \
-	    STR(log_dir, 4096) STR(log_name, 256) U32(uid) U32(gid) U64(caps)  \
-		I64(oom_score_adj) STR(apparmor, 256) STR(selinux, 512)
+	STR(pod, 65)                                                           \
+	U32(runtime) U32(flags) STR(cgroup, 1024) STR(log_dir, 4096)           \
+	    STR(log_name, 256) U32(uid) U32(gid) U64(caps) I64(oom_score_adj)  \
+		STR(apparmor, 256) STR(selinux, 512)
 
 #define FIXED_FIELDS_ctr_created(U32, U64, I64, STR, ARR64)                    \
 	U32(pid) U64(start_time)
@@ -196,8 +200,7 @@
 #define FIXED_FIELDS_plugin_run(U32, U64, I64, STR, ARR64)                     \
 	STR(plugin, 64)                                                        \
 	STR(command, 16)                                                       \
-	STR(pod, 65) STR(ifname, 16) STR(args, 1024) U32(netns)                \
-	    U64(timeout_ms)
+	STR(pod, 65) STR(ifname, 16) STR(args, 1024) U32(netns) U64(timeout_ms)
 
 #define FIXED_FIELDS_plugin_done(U32, U64, I64, STR, ARR64)                    \
 	U32(exit_code) U32(timed_out)
@@ -230,9 +233,9 @@
  */
 #define FIXED_FIELDS_launch_rec(U32, U64, I64, STR, ARR64)                     \
 	U32(pid)                                                               \
-	U64(start_time) U32(monitor) U64(monitor_start) U32(flags) U64(caps)   \
-	    STR(cgroup, 1024) U32(uid) U32(gid) STR(apparmor, 256)             \
-		STR(selinux, 512)
+	U64(start_time)                                                        \
+	U32(monitor) U64(monitor_start) U32(flags) U64(caps) STR(cgroup, 1024) \
+	    U32(uid) U32(gid) STR(apparmor, 256) STR(selinux, 512)
 
 /*
  * What the descriptor is: AUDIT_TO_* of imsg/audit.h.
@@ -244,14 +247,16 @@
  * records before this one that could not be sent.  flags: AUDIT_CALL_*.
  */
 #define FIXED_FIELDS_audit_call(U32, U64, I64, STR, ARR64)                     \
-	U64(lost) U64(took_us) U32(uid) U32(pid) U32(code) U32(flags)          \
-	    STR(method, 64) STR(pod, 65) STR(ctr, 65) STR(namespace, 64)       \
-		STR(name, 128) STR(image, 384)
+	U64(lost)                                                              \
+	U64(took_us) U32(uid) U32(pid) U32(code) U32(flags) STR(method, 64)    \
+	    STR(pod, 65) STR(ctr, 65) STR(namespace, 64) STR(name, 128)        \
+		STR(image, 384)
 
 /* What a rule of the policy decided; what is an enum rule_what. */
 #define FIXED_FIELDS_audit_rule(U32, U64, I64, STR, ARR64)                     \
-	U64(lost) U32(allow) U32(what) STR(pod, 65) STR(ctr, 65)               \
-	    STR(namespace, 64) STR(value, 384) STR(rule, 384)
+	U64(lost)                                                              \
+	U32(allow) U32(what) STR(pod, 65) STR(ctr, 65) STR(namespace, 64)      \
+	    STR(value, 384) STR(rule, 384)
 
 #define FIXED_FIELDS_audit_figures(U32, U64, I64, STR, ARR64)                  \
 	U64(written) U64(lost)

@@ -66,7 +66,7 @@ MSG(AUTH_TAKE, ROLE_IMAGED, ROLE_PARENT, ANY, F(auth_take), 136, 0, 0,
 MSG(AUTH_TAKEN, ROLE_PARENT, ROLE_IMAGED, ANY, F(none), 16, 0, 1, NONE)
 
 /* imaged with unpack */
-MSG(UNPACK_LAYER, ROLE_IMAGED, ROLE_UNPACK, RUN, F(unpack_layer), 128, 2, 2,
+MSG(UNPACK_LAYER, ROLE_IMAGED, ROLE_UNPACK, RUN, F(unpack_layer), 512, 2, 2,
     UNPACK_DONE)
 MSG(UNPACK_MORE, ROLE_IMAGED, ROLE_UNPACK, RUN, F(unpack_more), 16, 0, 0, NONE)
 MSG(UNPACK_REMOVE, ROLE_IMAGED, ROLE_UNPACK, RUN, F(none), 16, 0, 0,
@@ -243,9 +243,12 @@ MSG(NRI_PLUGIN, ROLE_PARENT, ROLE_NRID, ANY, P(criod, nri_plugin), 1 * MSG_KIB,
 
 /* the audit log: parent, who has something to record, and streamd's page */
 MSG(AUDIT_FILE, ROLE_PARENT, ROLE_SCRIBE, ANY, F(audit_file), 16, 1, 1, NONE)
-MSG(AUDIT_CALL, ROLE_FRONT, ROLE_SCRIBE, RUN, F(audit_call), 2 * MSG_KIB, 0, 0, NONE)
-MSG(AUDIT_RULE, ROLE_IMAGED | ROLE_NETD | ROLE_EXECD, ROLE_SCRIBE, RUN, F(audit_rule), 2 * MSG_KIB, 0, 0, NONE)
-MSG(AUDIT_FIGURES, ROLE_SCRIBE, ROLE_STREAMD, RUN, F(audit_figures), 32, 0, 0, NONE)
+MSG(AUDIT_CALL, ROLE_FRONT, ROLE_SCRIBE, RUN, F(audit_call), 2 * MSG_KIB, 0, 0,
+    NONE)
+MSG(AUDIT_RULE, ROLE_IMAGED | ROLE_NETD | ROLE_EXECD, ROLE_SCRIBE, RUN,
+    F(audit_rule), 2 * MSG_KIB, 0, 0, NONE)
+MSG(AUDIT_FIGURES, ROLE_SCRIBE, ROLE_STREAMD, RUN, F(audit_figures), 32, 0, 0,
+    NONE)
 
 /* nrid with front */
 MSG(NRI_STATE, ROLE_FRONT, ROLE_NRID, RUN, P(nri, synchronize_request),

@@ -44,7 +44,7 @@ void failpoint_init(const char *role);
 /* -1 with errno EIO when armed with FAILPOINT_ERROR; what may be NULL. */
 int failpoint(const char *point, const char *what);
 #else
-#define failpoint_init(role)	   ((void)(role))
+#define failpoint_init(role)   ((void)(role))
 #define failpoint(point, what) ((void)(point), (void)(what), 0)
 #endif
 

@@ -2,7 +2,8 @@ FUZZERS += fuzz_ref fuzz_manifest fuzz_auth fuzz_json
 fuzz_ref_SRCS = regress/fuzz/fuzz_ref.c imaged/ref.c imaged/digest.c
 fuzz_ref_LIBS = base
 fuzz_ref_PKGS = libcrypto
-fuzz_manifest_SRCS = regress/fuzz/fuzz_manifest.c imaged/manifest.c \
+fuzz_manifest_SRCS = regress/fuzz/fuzz_manifest.c imaged/artifact.c \
+	imaged/manifest.c \
 	imaged/digest.c
 fuzz_manifest_LIBS = base json
 fuzz_manifest_PKGS = jansson libcrypto

@@ -7,6 +7,7 @@ import tempfile
 import grpc
 import pytest
 
+import cri
 import oci
 from conftest_integ import HOST_ID, ID_MAP as MAP, wait_for
 
@@ -239,6 +240,45 @@ def test_image_volume_in_a_user_namespace(pods, userns, volume):
                      mounts=[image_mount(volume)])
     out = pods.sh(ctr, "stat -c %u /v/data/a; cat /v/data/a").stdout
     assert out.decode().split() == ["0", "low"]
+
+
+@pytest.fixture(scope="module")
+def artifact(scratch, criod):
+    """An OCI artifact of three files."""
+    lay = oci.Layout(os.path.join(scratch, "artifact"))
+    layers = []
+    for title, data in (("config.json", b"{}"), ("model/weights", b"w" * 9000),
+                        ("model/more", b"m")):
+        layers.append(dict(lay.blob(data), mediaType="text/plain",
+                           annotations={"org.opencontainers.image.title":
+                                        title}))
+    m = lay.blob({"schemaVersion": 2, "artifactType": "application/x-model",
+                  "mediaType": oci.OCI + "manifest.v1+json",
+                  "config": dict(lay.blob(b"{}"), mediaType="application/"
+                                 "vnd.oci.empty.v1+json"), "layers": layers})
+    m["mediaType"] = oci.OCI + "manifest.v1+json"
+    subprocess.run([os.path.join(cri.BUILD, "sbin/criodctl"), "-s",
+                    os.path.join(criod.path, "control.sock"), "image",
+                    "import", "-t", "docker.io/library/artifact:1",
+                    lay.write(m)], check=True, stdout=subprocess.DEVNULL)
+    yield "docker.io/library/artifact:1", m["digest"]
+    criod.client.RemoveImage(image={"image": m["digest"]})
+
+
+def test_artifact_volume(pods, artifact):
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "1000"], mounts=[
+        image_mount(artifact),
+        image_mount(artifact, container_path="/one",
+                    image_sub_path="model/more")])
+    out = pods.sh(ctr, "cat /v/config.json /one; wc -c </v/model/weights; "
+                  "ls /v /v/model; stat -c %a.%u /v/config.json"
+                  ).stdout.decode().split()
+    assert out == ["{}m9000", "/v:", "config.json", "model", "/v/model:",
+                   "more", "weights", "644.0"]
+    with pytest.raises(grpc.RpcError) as e:
+        pods.client.RemoveImage(image={"image": artifact[0]})
+    assert ctr in e.value.details()
 
 
 @pytest.mark.parametrize("path", ["nowhere", "data/a/b"])

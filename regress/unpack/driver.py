@@ -114,8 +114,8 @@ def unpack(root, blob, compression="none", tar=None, diff_id=None, size=None,
     if size is None:
         size = os.fstat(fd).st_size
     u = Unpack(root, prefix)
-    body = struct.pack("<IQ65sQQQ", COMPRESSION[compression], size,
-                       diff_id.encode(), max_bytes, max_entries, size)
+    body = struct.pack("<IQ65sQQQ256s", COMPRESSION[compression], size,
+                       diff_id.encode(), max_bytes, max_entries, size, b"")
     # Beside the layer, as imaged has it.
     recipe = os.open(os.path.join(os.path.dirname(root), "recipe"),
                      os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -138,8 +138,8 @@ def test_while_it_comes(base, how):
         u = driver.Unpack(root)
         null = os.open("/dev/null", os.O_WRONLY)
         u.send("UNPACK_LAYER", struct.pack(
-            "<IQ65sQQQ", driver.COMPRESSION[how], len(blob),
-            hashlib.sha256(tar).hexdigest().encode(), 1 << 30, 1000, 0),
+            "<IQ65sQQQ256s", driver.COMPRESSION[how], len(blob),
+            hashlib.sha256(tar).hexdigest().encode(), 1 << 30, 1000, 0, b""),
             [f.fileno(), null])
         os.close(null)
         at = 0

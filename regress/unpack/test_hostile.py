@@ -350,8 +350,8 @@ def hold(root, tar):
     blob.write(tar)
     blob.flush()
     u = driver.Unpack(root)
-    body = struct.pack("<IQ65sQQQ", 0, 1 << 30, b"0" * 64, 1 << 40, 1000,
-                       len(tar))
+    body = struct.pack("<IQ65sQQQ256s", 0, 1 << 30, b"0" * 64, 1 << 40, 1000,
+                       len(tar), b"")
     null = os.open("/dev/null", os.O_WRONLY)
     u.send("UNPACK_LAYER", body, [blob.fileno(), null])
     os.close(null)
@@ -443,8 +443,8 @@ def test_no_file_of_the_image_is_loaded(root, base):
 
 def test_malformed_request(root):
     for name, body, fds in (("UNPACK_LAYER", b"short", 2),
-                            ("UNPACK_LAYER", b"\0" * 101, 1),
-                            ("UNPACK_LAYER", b"\xff" * 101, 2),
+                            ("UNPACK_LAYER", b"\0" * 357, 1),
+                            ("UNPACK_LAYER", b"\xff" * 357, 2),
                             ("UNPACK_DONE", b"\0" * 81, 0),
                             ("UNPACK_MORE", b"\0" * 8, 0),
                             ("STOP", b"\0" * 4, 0), ("BOOT", b"", 0)):

@@ -157,8 +157,45 @@ test_unsupported(void **state)
 				   LAYER(GZ, 1)),
 			     "", NULL, "x86_64"),
 	    -1);
-	assert_non_null(strstr(err.text, "artifact"));
+	assert_non_null(strstr(err.text, "artifact without files"));
 	assert_int_equal(err.code, CERR_FAILED_PRECONDITION);
+}
+
+/* Two layers, the second with this annotation. */
+static int
+parse_artifact(const char *title)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text),
+	    "{\"schemaVersion\":2,\"artifactType\":\"application/x\","
+	    "\"config\":" LAYER("application/vnd.oci.empty.v1+json",
+		0) ",\"layers\":[" LAYER("text/plain",
+		1) ",{\"mediaType\":\"application/"
+		   "x\",\"size\":0,\"digest\":\"" D(2) "\",\"annotations\":{"
+						       "\"org.opencontainers."
+						       "image.title\":\"%s\"}}]"
+						       "}",
+	    title);
+	return parse(text, OCI "manifest.v1+json", NULL, "x86_64");
+}
+
+static void
+test_artifact(void **state)
+{
+	static const char *const bad[] = { ".", "..", "a/..", "/a", "a/",
+		"a//b", ".wh.a", "a/.wh.b", "\\u0001", "\\u007f" };
+
+	(void)state;
+	assert_int_equal(parse_artifact("a dir/file.txt"), 0);
+	assert_int_equal(m.kind, MANIFEST_ARTIFACT);
+	assert_int_equal(m.nlayers, 1);
+	assert_int_equal(m.layers[0].compression, MANIFEST_FILE);
+	assert_string_equal(m.layers[0].name, "a dir/file.txt");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(parse_artifact(bad[i]), -1);
+		assert_int_equal(err.code, CERR_DATA_LOSS);
+	}
 }
 
 #define BAD_DESC(d, s)                                                         \
@@ -257,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_index),
 		cmocka_unit_test(test_confusion),
 		cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_artifact),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_layer_count),
 		cmocka_unit_test(test_config),

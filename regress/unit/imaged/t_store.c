@@ -317,8 +317,11 @@ t_diff(char c)
 static struct store_unpack *
 t_start(struct t *t, char c)
 {
-	return store_layer_unpack(t->store, open("/dev/null", O_RDONLY),
-	    STORE_GZIP, 100, t_diff(c), t_layer_end, t);
+	struct store_blob blob = { .fd = open("/dev/null", O_RDONLY),
+		.compression = STORE_GZIP,
+		.size = 100 };
+
+	return store_layer_unpack(t->store, &blob, t_diff(c), t_layer_end, t);
 }
 
 /* A layer, held. */

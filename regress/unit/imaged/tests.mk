@@ -2,7 +2,8 @@ TESTS += t_ref t_manifest t_auth t_registry t_toml t_authfile
 t_ref_SRCS = regress/unit/imaged/t_ref.c imaged/ref.c imaged/digest.c
 t_ref_LIBS = base
 t_ref_PKGS = libcrypto
-t_manifest_SRCS = regress/unit/imaged/t_manifest.c imaged/manifest.c \
+t_manifest_SRCS = regress/unit/imaged/t_manifest.c imaged/artifact.c \
+	imaged/manifest.c \
 	imaged/digest.c
 t_manifest_LIBS = base json
 t_manifest_PKGS = jansson libcrypto
