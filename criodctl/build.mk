@@ -1,9 +1,15 @@
+# The tables that the processes run under: what may be called is printed.
+PRIVILEGES_FILTERS = $(foreach p,execd front imaged monitor netd nrid pack \
+	pause scribe shimrun streamd unpack,$(B)/gen/filter/$(p).c)
+
 PROGRAMS += criodctl
 criodctl_OUT = sbin/criodctl
 criodctl_SRCS = criodctl/main.c criodctl/ctl.c \
 	criodctl/export.c criodctl/hash.c criodctl/image.c criodctl/import.c \
 	criodctl/layout.c criodctl/layout_choose.c criodctl/layout_docker.c \
 	criodctl/layout_read.c criodctl/logtail.c criodctl/outfile.c criodctl/pod.c \
-	criodctl/run.c criodctl/status.c criodctl/store.c criodctl/verify.c
+	criodctl/privileges.c criodctl/privileges_of.c \
+	criodctl/privileges_print.c criodctl/run.c criodctl/status.c criodctl/store.c criodctl/verify.c \
+	lib/capname.c $(PRIVILEGES_FILTERS)
 criodctl_LIBS = base fixed link proto json
 criodctl_PKGS = libevent_core libprotobuf-c jansson libarchive libcrypto

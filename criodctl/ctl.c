@@ -57,6 +57,16 @@ ctl_free(struct ctl *ctl)
 	free(ctl);
 }
 
+pid_t
+ctl_server(const struct ctl *ctl)
+{
+	struct ucred cred = { .pid = -1 };
+	socklen_t len = sizeof(cred);
+
+	(void)getsockopt(ctl->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	return cred.pid;
+}
+
 static int
 ctl_send(struct ctl *ctl, enum msg_type type, uint32_t id, const void *body,
     int fd, struct cerr *err)

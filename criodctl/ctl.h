@@ -6,6 +6,8 @@
  * called by their gRPC path, with protobuf-c messages.
  */
 
+#include <sys/types.h>
+
 #include <protobuf-c/protobuf-c.h>
 
 #include <stdint.h>
@@ -19,6 +21,8 @@ struct ctl;
 int ctl_connect(const char *path, struct ctl **ctl, struct cerr *err)
     __attribute__((warn_unused_result));
 void ctl_free(struct ctl *ctl);
+/* The process that made the socket: criod itself. */
+pid_t ctl_server(const struct ctl *ctl);
 
 /*
  * Calls "/runtime.v1.SERVICE/METHOD".  *response is of type desc, owned by

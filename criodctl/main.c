@@ -32,6 +32,7 @@ static const struct {
 	{ { "image", "export" }, image_export_main,
 	    "image export [-f docker|layout|oci] PATH IMAGE ..." },
 	{ { "pod", "remove" }, pod_remove_main, "pod remove -a | POD ..." },
+	{ { "privileges", NULL }, privileges_main, "privileges [-jv]" },
 	{ { "run", NULL }, run_main, "run [-H] IMAGE [COMMAND [ARG ...]]" },
 };
 

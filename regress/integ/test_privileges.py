@@ -1,0 +1,284 @@
+"""criodctl privileges, and that criod.8 says the same of every process.
+With CRIOD_UPDATE=FILE in the environment the page as it should be is written to
+FILE."""
+
+import json
+import os
+import pwd
+import re
+import subprocess
+import textwrap
+import threading
+
+import pytest
+
+import cri
+import oci
+from conftest_integ import POD, REGISTRY, Criod, Pods, wait_for
+
+PAGE = os.path.join(cri.TOP, "criod.8")
+SHIM = "/usr/bin/containerd-shim-runc-v2"
+BEGIN = '.\\" Begin: what regress/integ/test_privileges.py compares.\n'
+END = '.\\" End.\n'
+CONF = """runtime crun path "/usr/bin/crun" default
+nri { }
+audit log "%s"
+"""
+
+
+def privileges(criod, *args):
+    return subprocess.run(
+        [os.path.join(cri.BUILD, "sbin/criodctl"), "-s",
+         os.path.join(criod.path, "control.sock"), "privileges", *args],
+        check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def listed(criod):
+    """The first process of each program, by its name."""
+    out = {}
+    for p in json.loads(privileges(criod, "-j")):
+        out.setdefault(p["process"], p)
+    return out
+
+
+class Unpacks(threading.Thread):
+    """Keeps looking for processes that do not live long."""
+
+    def __init__(self, criod):
+        super().__init__()
+        self.criod, self.seen, self.over = criod, {}, False
+
+    def run(self):
+        while not self.over:
+            now = listed(self.criod)
+            # It is a moment before it has confined itself.
+            if now.get("unpack", {}).get("no_new_privs") and \
+                    now["unpack"]["seccomp"]["mode"] == "filter":
+                self.seen = now
+
+
+@pytest.fixture(scope="module")
+def seen(scratch, registry):
+    """All programs, as they were seen with a pod of each kind."""
+    path = os.path.join(scratch, "privileges")
+    conf = CONF % os.path.join(path, "audit.log")
+    if os.path.exists(SHIM):
+        conf += 'runtime shim path "%s" {\n\ttype vm\n}\n' % SHIM
+    criod = Criod(path, args=["-m"], conf=conf).start()
+    pods = Pods(criod, scratch)
+    try:
+        large = oci.layer([oci.entry("zeros", b"\0" * (300 << 20))])
+        layout = oci.Layout(os.path.join(scratch, "zeros"))
+        where = layout.write(layout.image([large]))
+        oci.push(where, REGISTRY + "/library/zeros:latest")
+        watch = Unpacks(criod)
+        watch.start()
+        criod.client.PullImage(image={"image": "zeros"})
+        watch.over = True
+        watch.join()
+        criod.client.PullImage(image={"image": "busybox"})
+        pod, config = pods.run(pid=POD)
+        pods.start(pod, config, ["sleep", "1000"])
+        if os.path.exists(SHIM):
+            pod, config = pods.run(handler="shim")
+            pods.start(pod, config, ["sleep", "1000"])
+        # Idle: nothing is passed on any more.
+        out = listed(criod)
+        out.update({"unpack": watch.seen["unpack"]}
+                   if "unpack" in watch.seen else {})
+        yield criod, out
+    finally:
+        pods.clean()
+        criod.stop()
+
+
+# ---- in the words of the page ----
+
+ROOTS = [("run/", "STATE/"), ("lib/image", "IMAGE"),
+         ("lib/network", "NETWORK")]
+
+
+def root(path):
+    """As docs/internals.md names it."""
+    if path == "(detached)":
+        return "none"
+    for here, name in ROOTS:
+        m = re.search(r"/privileges/%s(.*)$" % here, path)
+        if m:
+            return re.sub(r"[0-9a-f]{64}", "ID", re.sub(
+                r"layer/\d+", "layer/N", name + m.group(1)))
+    return "the host's"
+
+
+def user(p):
+    uids, gids = set(p["uids"]), set(p["gids"])
+    assert len(uids) == len(gids) == 1, p
+    assert set(p["groups"]) <= gids, p
+    uid, gid = uids.pop(), gids.pop()
+    assert uid == gid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def caps(p, parent, name):
+    got = p["capabilities"][name]
+    if got and got == parent["capabilities"]["bounding"]:
+        return "all"
+    return " ".join(got) or "none"
+
+
+def kinds(p):
+    """Beyond those that all have; what comes and goes is left out."""
+    got = {d["kind"] for d in p["descriptors"]
+           if d["fd"] > 2 and not d["name"].startswith("/dev/null")}
+    got -= {"memory", "tcp", "tcp6", "udp", "udp6"}
+    if p["process"] == "imaged":
+        got -= {"unix stream"}  # curl's own, while it resolves
+    return ", ".join(sorted(got)) or "none"
+
+
+def limits(p, parent):
+    """Those that it was given, and cannot raise."""
+    zero = ("core file size", "locked memory", "processes")
+    got = {name: v[0] for name, v in sorted(p["limits"].items())
+           if v[0] == v[1] and p is not parent and (
+               v != parent["limits"][name] or name in zero and v[0] == "0")}
+    if p["process"] == "unpack":
+        got["file size"] = "by the layer"
+    return ", ".join("%s %s" % kv for kv in got.items()) or "none of its own"
+
+
+def described(p, parent):
+    """Lines of mdoc about a process."""
+    flat = {"user": user(p),
+            "capabilities": caps(p, parent, "effective"),
+            "namespaces of its own": " ".join(p["namespaces"]) or "none",
+            "root": root(p["root"]),
+            "Landlock": p["landlock"],
+            "descriptors beside 0 to 2": kinds(p),
+            "limits": limits(p, parent)}
+    assert p["capabilities"]["permitted"] == p["capabilities"]["effective"]
+    assert not p["capabilities"]["inheritable"]
+    assert not p["capabilities"]["ambient"]
+    flat["bounding set"] = caps(p, parent, "bounding")
+    flat["no new privileges"] = "yes" if p["no_new_privs"] else "no"
+    calls = " ".join(p["seccomp"]["calls"])
+    assert bool(calls) == (p["seccomp"]["mode"] == "filter"), p
+    flat["calls"] = calls or "all"
+    out = [".It %s" % p["process"]]
+    text = "; ".join("%s: %s" % kv for kv in flat.items()) + "."
+    out += textwrap.wrap(text, 78, break_on_hyphens=False)
+    return out
+
+
+def section(seen):
+    parent = seen["criod"]
+    out = []
+    for p in seen.values():
+        out += described(p, parent)
+    return out
+
+
+def page():
+    with open(PAGE) as f:
+        text = f.read()
+    head, rest = text.split(BEGIN)
+    body, tail = rest.split(END)
+    return head, body.splitlines(), tail
+
+
+def items(lines):
+    """Name to the words of its item."""
+    out, name = {}, None
+    for x in lines:
+        if x.startswith(".It "):
+            name = x[4:]
+        out.setdefault(name, []).append(x)
+    return out
+
+
+def test_page(seen):
+    """Each process is what its entry says, and there is no other entry."""
+    got = items(section(seen[1]))
+    head, lines, tail = page()
+    want = items(lines)
+    if os.environ.get("CRIOD_UPDATE"):
+        with open(os.environ["CRIOD_UPDATE"], "w") as f:
+            f.write(head + BEGIN + "\n".join(section(seen[1])) + "\n" + END
+                    + tail)
+        return
+    if not os.path.exists(SHIM):
+        want.pop("shimrun")
+    assert got == want
+
+
+PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "netd",
+            "netlaunch", "execd", "execlaunch", "nrid", "scribe", "monitor",
+            "pause"]
+
+
+def test_all_are_shown(seen):
+    assert not set(PROGRAMS) - set(seen[1])
+
+
+def test_table_of_users(seen):
+    """The table of PROCESSES agrees, too."""
+    with open(PAGE) as f:
+        rows = re.findall(r"^\.It (\w+) Ta (\S+) Ta (.*?) Ta (.*?) Ta (.*)$",
+                          f.read(), re.M)
+    assert len(rows) >= len(PROGRAMS)
+    for name, who, capabilities, network, calls in rows:
+        p = seen[1].get(name)
+        if p is None:
+            continue
+        assert who == user(p), name
+        assert capabilities == caps(p, seen[1]["criod"], "effective"), name
+        assert (calls == "allow-list") == (p["seccomp"]["mode"] == "filter")
+        assert (network == "host") == ("net" not in p["namespaces"]), name
+
+
+def test_tables_of_landlock(seen):
+    """What /proc does not show is what the programs' sources say."""
+    words = {"NO_FILES": "no files", "ROOT": "own root", None: "none"}
+    for name, path in (("front", "criod/main.c"),
+                       ("streamd", "streamd/main.c"),
+                       ("imaged", "imaged/main.c"),
+                       ("unpack", "imaged/unpack.c"),
+                       ("netd", "netd/main.c"), ("execd", "execd/main.c"),
+                       ("nrid", "nrid/main.c"), ("scribe", "scribe/main.c"),
+                       ("netlaunch", "netd/launch_main.c"),
+                       ("monitor", "execd/monitor_drop.c")):
+        with open(os.path.join(cri.TOP, path)) as f:
+            m = re.search(r"\.landlock = CONFINE_LANDLOCK_(\w+)", f.read())
+        assert seen[1][name]["landlock"] == words[m and m.group(1)], name
+
+
+def test_people_can_read_it(seen):
+    criod = seen[0]
+    short = privileges(criod).splitlines()
+    assert short[0].split()[:3] == ["PROCESS", "PID", "USER"]
+    assert [x.split()[0] for x in short[1:]][:3] == ["criod", "front",
+                                                     "streamd"]
+    long = privileges(criod, "-v")
+    for words in ("\tbounding capabilities: all\n", "\tcalls: epoll_wait ",
+                  "\tdescriptor 3: unix seqpacket, ", "\tlimit of open files:",
+                  "\troot: /"):
+        assert words in long
+    assert subprocess.run(
+        [os.path.join(cri.BUILD, "sbin/criodctl"), "-s",
+         os.path.join(criod.path, "control.sock"), "privileges", "-x"],
+        capture_output=True, timeout=30).returncode == 2
+
+
+def test_without_front(seen):
+    """It asks the kernel, not the front."""
+    criod = seen[0]
+    front = criod.helpers()["front"]
+    os.kill(front, 19)
+    try:
+        assert listed(criod)["front"]["pid"] == front
+    finally:
+        os.kill(front, 18)
+    wait_for("the front", lambda: criod.client.Version())
