@@ -195,7 +195,7 @@ def items(lines):
     for x in lines:
         if x.startswith(".It "):
             name = x[4:]
-        out.setdefault(name, []).append(x)
+        out.setdefault(name, []).extend(x.split())
     return out
 
 
