@@ -289,7 +289,8 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	imaged_parallel(im, boot->imaged);
 	pulls = (struct pulls_def){ .env = &im->env,
 		.parent = helper_link(im->images.helper, ROLE_PARENT),
-		.namespaced = boot->imaged->namespaced_auth };
+		.namespaced = boot->imaged->namespaced_auth,
+		.auth_file = boot->imaged->auth_file };
 	im->pulls = pulls_new(&pulls);
 	return 0;
 }

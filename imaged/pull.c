@@ -723,8 +723,8 @@ pull_session(struct pull *p, const struct registry_endpoint *e,
 
 struct pull *
 pull_start(const struct pull_env *env, const struct ref *ref, const char *ns,
-    struct auth_creds *creds, const struct authfile *auth, pull_done_fn done,
-    void *arg, struct cerr *err)
+    struct auth_creds *creds, struct authfile *const auths[REGISTRY_AUTHS],
+    pull_done_fn done, void *arg, struct cerr *err)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
 	struct timeval total = { (time_t)env->total, 0 };
@@ -732,7 +732,7 @@ pull_start(const struct pull_env *env, const struct ref *ref, const char *ns,
 	struct pull *p;
 	size_t n, first;
 
-	if (registry_endpoints(env->registries, ref, auth, e, &n, err) == -1)
+	if (registry_endpoints(env->registries, ref, auths, e, &n, err) == -1)
 		return NULL;
 	ref_text(ref, text);
 	/* Then nobody is asked anything. */

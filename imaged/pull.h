@@ -45,11 +45,11 @@ typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
 /*
  * done is called once, from the loop, unless cancelled.  ns is the namespace of
  * the pod that the image is for, or "".  creds, for the registry itself, is
- * referenced; auth, which may be NULL, borrowed for now.  NULL with err if it
- * cannot begin.
+ * referenced; auths are borrowed for now.  NULL with err if it cannot begin.
  */
 struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
-    const char *ns, struct auth_creds *creds, const struct authfile *auth,
+    const char *ns, struct auth_creds *creds,
+    struct authfile *const auths[REGISTRY_AUTHS],
     pull_done_fn done, void *arg, struct cerr *err)
     __attribute__((warn_unused_result));
 /* From blobs that were passed; digest is the manifest's or index's. */

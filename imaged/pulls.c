@@ -11,9 +11,9 @@
 #include "proto/msg.pb-c.h"
 
 #include "imaged/auth.h"
+#include "imaged/authask.h"
 #include "imaged/authfile.h"
 #include "imaged/import.h"
-#include "imaged/nsauth.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
 #include "imaged/registry.h"
@@ -36,9 +36,12 @@ struct pulls_job {
 	size_t nrefs, next;
 	struct auth_creds *creds; /* one reference; NULL: import */
 	char *ns;		  /* the pod's namespace, or "" */
-	struct nsauth *asked;	  /* before all else; NULL */
-	struct authfile *auth;	  /* what it gave; NULL */
-	struct cerr err;	  /* what stopped those before */
+	/* Before all else the files of credentials are asked for. */
+	char namespace[64], name[REF_TEXT_SIZE];
+	struct authask *asked; /* NULL */
+	struct authfile *auths[REGISTRY_AUTHS];
+	size_t nauths;
+	struct cerr err; /* what stopped those before */
 	TAILQ_HEAD(, pulls_wait) waits;
 };
 
@@ -58,6 +61,7 @@ struct pulls {
 	const struct pull_env *env;
 	TAILQ_HEAD(, pulls_job) jobs;
 	size_t count;
+	bool warned; /* that helpers are not run */
 };
 
 struct pulls *
@@ -79,8 +83,9 @@ pulls_job_free(struct pulls_job *job)
 	TAILQ_REMOVE(&job->pulls->jobs, job, entry);
 	job->pulls->count--;
 	auth_creds_unref(job->creds);
-	nsauth_cancel(job->asked);
-	authfile_free(job->auth);
+	authask_cancel(job->asked);
+	for (size_t i = 0; i < job->nauths; i++)
+		authfile_free(job->auths[i]);
 	free(job->ns);
 	free(job);
 }
@@ -215,7 +220,6 @@ pulls_key(const struct pulls_want *w, char key[DIGEST_SIZE])
 	struct digest *d = digest_new();
 
 	digest_update(d, w->text, strlen(w->text) + 1);
-	digest_update(d, w->namespace, strlen(w->namespace) + 1);
 	digest_update(d, w->ns, strlen(w->ns) + 1);
 	digest_update(d, w->creds->key, strlen(w->creds->key) + 1);
 	digest_final(d, key);
@@ -230,12 +234,44 @@ pulls_try(struct pulls_job *job)
 
 	while (job->next < job->nrefs) {
 		job->pull = pull_start(job->pulls->env, &job->refs[job->next++],
-		    job->ns, job->creds, job->auth, pulls_done, job, &err);
+		    job->ns, job->creds, job->auths, pulls_done, job, &err);
 		if (job->pull != NULL)
 			return true;
 		pulls_note(job, &err);
 	}
 	return false;
+}
+
+static void pulls_authorized(void *arg, struct authfile *auth,
+    const struct cerr *err);
+
+/* A namespace's file, then the node's; NULL stands for one that is not. */
+static void
+pulls_authorize(struct pulls_job *job)
+{
+	const struct pulls_def *ps = &job->pulls->def;
+	char label[128];
+	struct authask_def def = { .parent = ps->parent,
+		.label = label,
+		.name = job->name,
+		.namespace = job->namespace,
+		.done = pulls_authorized,
+		.arg = job };
+
+	(void)snprintf(label, sizeof(label), "credentials of namespace %s",
+	    job->namespace);
+	if (job->nauths == 0 && job->namespace[0] == '\0')
+		job->nauths++;
+	if (job->nauths == 1) {
+		def.label = ps->auth_file;
+		def.namespace = "";
+	}
+	if (job->nauths == 1 && ps->auth_file[0] == '\0')
+		job->nauths++;
+	if (job->nauths < REGISTRY_AUTHS)
+		job->asked = authask_start(&def);
+	else if (!pulls_try(job))
+		pulls_end(job, NULL);
 }
 
 static void
@@ -244,11 +280,18 @@ pulls_authorized(void *arg, struct authfile *auth, const struct cerr *err)
 	struct pulls_job *job = arg;
 
 	job->asked = NULL;
-	job->auth = auth;
-	if (err != NULL)
+	if (err != NULL) {
 		pulls_note(job, err);
-	if (err != NULL || !pulls_try(job))
 		pulls_end(job, NULL);
+		return;
+	}
+	if (auth != NULL && authfile_helpers(auth) && !job->pulls->warned) {
+		log_warn("files of credentials: programs that know some "
+			 "(credHelpers, credsStore) are not run");
+		job->pulls->warned = true;
+	}
+	job->auths[job->nauths++] = auth;
+	pulls_authorize(job);
 }
 
 /* Who asks for the same, for the same namespace, waits for the same. */
@@ -257,7 +300,7 @@ pulls_begin(struct pulls *ps, struct link_call *call,
     const struct pulls_want *want, struct cerr *err)
 {
 	struct pulls_job *job;
-	char key[DIGEST_SIZE], name[REF_TEXT_SIZE];
+	char key[DIGEST_SIZE];
 
 	pulls_key(want, key);
 	job = pulls_find(ps, key);
@@ -275,12 +318,10 @@ pulls_begin(struct pulls *ps, struct link_call *call,
 		fatal("pulls: strdup");
 	memcpy(job->refs, want->refs, sizeof(job->refs));
 	job->nrefs = want->nrefs;
-	ref_name(&want->plain, name);
-	if (want->namespace[0] != '\0')
-		job->asked = nsauth_ask(ps->def.parent, want->namespace, name,
-		    pulls_authorized, job);
-	else if (!pulls_try(job))
-		pulls_end(job, NULL);
+	ref_name(&want->plain, job->name);
+	(void)snprintf(job->namespace, sizeof(job->namespace), "%s",
+	    want->namespace);
+	pulls_authorize(job);
 	return 0;
 }
 

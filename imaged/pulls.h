@@ -23,6 +23,7 @@ struct pulls_def {
 	const struct pull_env *env;
 	struct link *parent;
 	bool namespaced; /* it may have credentials for a namespace's pull */
+	const char *auth_file; /* that it has; "" */
 };
 
 /* Copies def, borrows the rest.  Never NULL (fatal). */

@@ -5,7 +5,6 @@
 #include "lib/log.h"
 #include "proto/msg.pb-c.h"
 
-#include "imaged/authfile.h"
 #include "imaged/ref.h"
 #include "imaged/regconf.h"
 
@@ -410,29 +409,12 @@ regconf_has_toml(const Criod__BootImaged *b, const Criod__RegistryFile *f)
 /* ---- all ---- */
 
 static int
-regconf_take_auth(struct regconf *rc, const Criod__RegistryFile *f,
-    struct cerr *err)
-{
-	authfile_free(rc->auth);
-	rc->auth = authfile_parse(f->path, f->text.data, f->text.len, err);
-	if (rc->auth == NULL)
-		return -1;
-	if (authfile_helpers(rc->auth))
-		log_warn("%s: programs that know credentials (credHelpers, "
-			 "credsStore) are not run",
-		    f->path);
-	return 0;
-}
-
-static int
 regconf_take(struct regconf *rc, const Criod__BootImaged *b,
     const Criod__RegistryFile *f, struct cerr *err)
 {
 	if (f->kind == CRIOD__REGISTRY_FILE__KIND__REGISTRIES)
 		return regconf_read(rc, f->path, (const char *)f->text.data,
 		    f->text.len, err);
-	if (f->kind == CRIOD__REGISTRY_FILE__KIND__AUTH)
-		return regconf_take_auth(rc, f, err);
 	if (f->kind == CRIOD__REGISTRY_FILE__KIND__HOSTS &&
 	    regconf_has_toml(b, f))
 		regconf_take_hosts(rc, b, f);
@@ -485,7 +467,6 @@ regconf_free(struct regconf *rc)
 	free(rc->aliases);
 	free(rc->certs);
 	free(rc->hosts);
-	authfile_free(rc->auth);
 	free(rc->wrong);
 	free(rc);
 }

@@ -3,8 +3,8 @@
 
 /*
  * What the configuration says of registries: criod.conf, registries.conf and
- * its drop-ins, directories of certificates and of hosts.toml, credentials.
- * Each comes as it was read; all are parsed here, where nothing has privilege.
+ * its drop-ins, directories of certificates and of hosts.toml.  Each comes as
+ * it was read; all are parsed here, where nothing has privilege.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,6 @@
 #include "lib/cerr.h"
 
 struct Criod__BootImaged;
-struct authfile;
 
 #define REGCONF_REGISTRIES_MAX 2048
 #define REGCONF_MIRRORS_MAX    16 /* of one registry */
@@ -84,7 +83,6 @@ struct regconf {
 	size_t ncerts;
 	struct regconf_hosts *hosts;
 	size_t nhosts;
-	struct authfile *auth; /* NULL */
 };
 
 /* Never NULL; what is wrong is logged and kept.  b must outlive it. */

@@ -12,7 +12,7 @@
 /* What is being put together. */
 struct registry_list {
 	const struct regconf *conf;
-	const struct authfile *auth;
+	struct authfile *const *auths;
 	struct registry_endpoint *out;
 	size_t n;
 	struct cerr *err;
@@ -113,9 +113,8 @@ registry_know(struct registry_list *l, struct registry_endpoint *e)
 	char name[sizeof(e->host) + sizeof(e->path) + 1];
 
 	(void)snprintf(name, sizeof(name), "%s/%s", domain, e->path);
-	e->creds = authfile_find(l->auth, name);
-	if (e->creds == NULL)
-		e->creds = authfile_find(l->conf->auth, name);
+	for (size_t i = 0; i < REGISTRY_AUTHS && e->creds == NULL; i++)
+		e->creds = authfile_find(l->auths[i], name);
 	if (own != NULL)
 		e->token_server = own->token_server;
 	if (own != NULL && own->trust.nheaders > 0 && e->nheaders == 0) {
@@ -296,12 +295,12 @@ registry_by_hosts(struct registry_list *l, const struct regconf_hosts *h,
 
 int
 registry_endpoints(const struct regconf *conf, const struct ref *ref,
-    const struct authfile *auth,
+    struct authfile *const auths[REGISTRY_AUTHS],
     struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
     struct cerr *err)
 {
 	struct registry_list l = { .conf = conf,
-		.auth = auth,
+		.auths = auths,
 		.out = out,
 		.err = err };
 	const struct regconf_hosts *hosts;

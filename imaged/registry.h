@@ -16,6 +16,7 @@ struct regconf;
 
 #define REGISTRY_ENDPOINTS_MAX 32
 #define REGISTRY_ROOT_MAX      255
+#define REGISTRY_AUTHS	       2 /* a namespace's, the node's */
 
 struct registry_header {
 	const char *name, *value;
@@ -54,12 +55,12 @@ struct registry_endpoint {
 /*
  * The mirrors of the longest prefix that fits, or the hosts of hosts.toml, in
  * order, then the registry itself.  PERMISSION_DENIED if it is blocked,
- * FAILED_PRECONDITION if what configures it is broken.  auth, which may be
- * NULL, goes before the configuration's file of credentials.  conf and auth
- * must outlive *out, which holds no reference.
+ * FAILED_PRECONDITION if what configures it is broken.  The first of auths,
+ * each of which may be NULL, that has credentials for a place counts.  conf and
+ * auths must outlive *out, which holds no reference.
  */
 int registry_endpoints(const struct regconf *conf, const struct ref *ref,
-    const struct authfile *auth,
+    struct authfile *const auths[REGISTRY_AUTHS],
     struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
     struct cerr *err) __attribute__((warn_unused_result));
 

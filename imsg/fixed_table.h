@@ -22,8 +22,9 @@
 #define FIXED_FIELDS_scan(U32, U64, I64, STR, ARR64) U32(kind)
 
 /*
- * What file a credential provider left: of this namespace, for the image of
- * whose name this is the sha256, in hexadecimal.
+ * What file of credentials: of the configuration, or with a namespace the one
+ * that a credential provider left for it and the image of whose name this is
+ * the sha256, in hexadecimal.
  */
 #define FIXED_FIELDS_auth_take(U32, U64, I64, STR, ARR64)                      \
 	STR(namespace, 64) STR(digest, 65)

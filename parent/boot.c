@@ -298,6 +298,8 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->policy = boot_policy(c, BOOT_RULES_IMAGED, &b->n_policy);
 	b->audit = c->audit;
 	b->namespaced_auth = strcmp(c->text[CONF_AUTH_DIR], "none") != 0;
+	if (strcmp(c->text[CONF_AUTH_FILE], "none") != 0)
+		b->auth_file = boot_strdup(c->text[CONF_AUTH_FILE]);
 	boot_short_names(b, c);
 	if (regfiles_read(b, c, err) == -1)
 		return -1;

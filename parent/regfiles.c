@@ -22,6 +22,7 @@
 struct regfiles {
 	Criod__BootImaged *b;
 	size_t total;
+	bool check; /* and say what could be better */
 	struct cerr *err;
 };
 
@@ -92,8 +93,7 @@ regfiles_read_one(struct regfiles *r, unsigned int kind, const char *path)
 
 	if (conf_file_read(path, REGFILES_FILE_MAX, &text, &len, r->err) == -1)
 		return -1;
-	if (kind == CRIOD__REGISTRY_FILE__KIND__AUTH ||
-	    regfiles_ends(path, ".key"))
+	if (r->check && regfiles_ends(path, ".key"))
 		regfiles_secret(path);
 	return regfiles_add(r, kind, path, text, len);
 }
@@ -264,38 +264,62 @@ regfiles_words(struct regfiles *r, const struct conf *c, enum conf_list list,
 	return 0;
 }
 
+static int
+regfiles_read_all(struct regfiles *r, const struct conf *c)
+{
+	if (regfiles_registries(r, c->text[CONF_REGISTRY_FILE]) == -1 ||
+	    regfiles_words(r, c, CONF_CERT_DIR,
+		CRIOD__REGISTRY_FILE__KIND__CERTS) == -1 ||
+	    regfiles_words(r, c, CONF_HOSTS_DIR,
+		CRIOD__REGISTRY_FILE__KIND__HOSTS) == -1)
+		return -1;
+	return regfiles_words(r, c, CONF_CERT_FILE,
+	    CRIOD__REGISTRY_FILE__KIND__NAMED);
+}
+
 int
 regfiles_read(Criod__BootImaged *b, const struct conf *c, struct cerr *err)
 {
 	struct regfiles r = { .b = b, .err = err };
 
-	if (regfiles_registries(&r, c->text[CONF_REGISTRY_FILE]) == -1 ||
-	    regfiles_words(&r, c, CONF_CERT_DIR,
-		CRIOD__REGISTRY_FILE__KIND__CERTS) == -1 ||
-	    regfiles_words(&r, c, CONF_HOSTS_DIR,
-		CRIOD__REGISTRY_FILE__KIND__HOSTS) == -1 ||
-	    regfiles_words(&r, c, CONF_CERT_FILE,
-		CRIOD__REGISTRY_FILE__KIND__NAMED) == -1)
-		return -1;
-	if (regfiles_is_none(c->text[CONF_AUTH_FILE]))
+	return regfiles_read_all(&r, c);
+}
+
+/* It may come later, and is read by each pull: here only what is said of it. */
+static int
+regfiles_check_auth(const char *path, struct cerr *err)
+{
+	CLEANUP_FD int fd = -1;
+
+	if (regfiles_is_none(path))
 		return 0;
-	return regfiles_read_one(&r, CRIOD__REGISTRY_FILE__KIND__AUTH,
-	    c->text[CONF_AUTH_FILE]);
+	fd = conf_file_open(AT_FDCWD, path, err);
+	if (fd != -1) {
+		regfiles_secret(path);
+		return 0;
+	}
+	if (err->code != CERR_NOT_FOUND)
+		return -1;
+	log_warn("auth file %s is not there", path);
+	return 0;
 }
 
 int
 regfiles_check(const struct conf *c, struct cerr *err)
 {
-	Criod__BootImaged *b = regfiles_memory(malloc(sizeof(*b)));
+	struct regfiles r = { .check = true, .err = err };
 	int rc;
 
-	criod__boot_imaged__init(b);
-	rc = regfiles_read(b, c, err);
-	criod__boot_imaged__free_unpacked(b, NULL);
+	r.b = regfiles_memory(malloc(sizeof(*r.b)));
+	criod__boot_imaged__init(r.b);
+	rc = regfiles_read_all(&r, c);
+	if (rc == 0)
+		rc = regfiles_check_auth(c->text[CONF_AUTH_FILE], err);
+	criod__boot_imaged__free_unpacked(r.b, NULL);
 	return rc;
 }
 
-/* ---- credentials of a namespace ---- */
+/* ---- credentials ---- */
 
 /* What imaged asks for becomes part of a name: no more than it can be. */
 static bool
@@ -324,6 +348,16 @@ regfiles_take_one(int dir, const char *name, int *fd, struct cerr *err)
 	return 0;
 }
 
+/* The one that criod.conf names. */
+static int
+regfiles_open_auth(const char *path, int *fd, struct cerr *err)
+{
+	if (regfiles_is_none(path))
+		return 0;
+	*fd = conf_file_open(AT_FDCWD, path, err);
+	return *fd != -1 || err->code == CERR_NOT_FOUND ? 0 : -1;
+}
+
 int
 regfiles_take(const struct conf *c, const char *namespace, const char *digest,
     int *fd, struct cerr *err)
@@ -333,6 +367,8 @@ regfiles_take(const struct conf *c, const char *namespace, const char *digest,
 	char name[192];
 
 	*fd = -1;
+	if (*namespace == '\0')
+		return regfiles_open_auth(c->text[CONF_AUTH_FILE], fd, err);
 	if (regfiles_is_none(path))
 		return 0;
 	if (!regfiles_names_valid(namespace, digest))

@@ -25,8 +25,9 @@ int regfiles_check(const struct conf *c, struct cerr *err)
 
 /*
  * The file of credentials that was left for a namespace and an image (the
- * sha256 of its name, in hexadecimal), which is removed: a descriptor in *fd,
- * or -1 if there is none.
+ * sha256 of its name, in hexadecimal), which is removed; without a namespace
+ * the one that the configuration names.  A descriptor in *fd, or -1 if there is
+ * none.
  */
 int regfiles_take(const struct conf *c, const char *namespace,
     const char *digest, int *fd, struct cerr *err)

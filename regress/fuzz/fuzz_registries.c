@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "proto/msg.pb-c.h"
 
+#include "imaged/authfile.h"
 #include "imaged/regconf.h"
 #include "imaged/registry.h"
 
@@ -12,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static char path_registries[] = "/e/registries.conf",
 	    path_hosts[] = "/e/certs.d/a.test/hosts.toml",
-	    path_auth[] = "/e/auth.json", path_ca[] = "/e/ca.crt",
-	    ca[] = "-----BEGIN CERTIFICATE-----";
+	    path_ca[] = "/e/ca.crt", ca[] = "-----BEGIN CERTIFICATE-----";
 
 static void
 fuzz_file(Criod__RegistryFile *f, unsigned int kind, char *path,
@@ -31,7 +31,8 @@ fuzz_file(Criod__RegistryFile *f, unsigned int kind, char *path,
 
 /* Every place that comes of it must make a URL. */
 static void
-fuzz_ask(const struct regconf *rc, const char *name)
+fuzz_ask(const struct regconf *rc, struct authfile *const *auths,
+    const char *name)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
 	struct ref refs[REGISTRY_CANDIDATES_MAX];
@@ -41,7 +42,7 @@ fuzz_ask(const struct regconf *rc, const char *name)
 	if (registry_candidates(rc, name, true, refs, &n, &err) == -1)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (registry_endpoints(rc, &refs[i], NULL, e, &m, &err) == -1)
+		if (registry_endpoints(rc, &refs[i], auths, e, &m, &err) == -1)
 			continue;
 		for (size_t j = 0; j < m; j++) {
 			if (!ref_domain_valid(e[j].host) ||
@@ -51,7 +52,7 @@ fuzz_ask(const struct regconf *rc, const char *name)
 	}
 }
 
-/* The first byte says which file it is. */
+/* The first byte says which file it is; one that is {} may be credentials. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -61,26 +62,29 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	} kinds[] = {
 		{ CRIOD__REGISTRY_FILE__KIND__REGISTRIES, path_registries },
 		{ CRIOD__REGISTRY_FILE__KIND__HOSTS, path_hosts },
-		{ CRIOD__REGISTRY_FILE__KIND__AUTH, path_auth },
 	};
 	Criod__BootImaged boot = CRIOD__BOOT_IMAGED__INIT;
 	Criod__RegistryFile files[2], *list[] = { &files[0], &files[1] };
+	struct authfile *auths[REGISTRY_AUTHS] = { NULL };
+	struct cerr err;
 	struct regconf *rc;
 
 	if (len == 0)
 		return 0;
 	log_configure(LOG_LVL_ERROR, LOG_FMT_TEXT);
-	fuzz_file(&files[0], kinds[data[0] % 3].kind, kinds[data[0] % 3].path,
+	fuzz_file(&files[0], kinds[data[0] % 2].kind, kinds[data[0] % 2].path,
 	    data + 1, len - 1);
 	fuzz_file(&files[1], CRIOD__REGISTRY_FILE__KIND__NAMED, path_ca,
 	    (const uint8_t *)ca, sizeof(ca) - 1);
 	boot.files = list;
 	boot.n_files = 2;
+	auths[1] = authfile_parse("auth", data, len, &err);
 	rc = regconf_new(&boot);
-	fuzz_ask(rc, "a.test/b:1");
-	fuzz_ask(rc, "busybox");
-	fuzz_ask(rc, "x.wild.test:99/c");
+	fuzz_ask(rc, auths, "a.test/b:1");
+	fuzz_ask(rc, auths, "busybox");
+	fuzz_ask(rc, auths, "x.wild.test:99/c");
 	regconf_free(rc);
+	authfile_free(auths[1]);
 	free(files[0].text.data);
 	free(files[1].text.data);
 	return 0;

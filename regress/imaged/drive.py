@@ -128,14 +128,16 @@ TRANSFER = {"connect": 15, "tls": 15, "header": 60, "idle": 60,
 class Imaged:
     """transfer: other than TRANSFER; proxy: http, https, except; files: of
     the administrator's, (kind, path, text); left: what a credential provider
-    left, by namespace and image's name, or an exception."""
+    left, by namespace and image's name, or an exception; auth: the file of
+    credentials."""
 
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
                  log_level=3, cover=None, transfer=None, proxy=None,
                  hosts="/etc/hosts", files=(), left=None,
-                 resolv="/etc/resolv.conf"):
+                 resolv="/etc/resolv.conf", auth=None):
         self.root = root
         self.files, self.left, self.taken = files, left, []
+        self.auth = auth
         self.unpacks, self.spawned = [], 0
         os.makedirs(root, exist_ok=True)
         os.chown(root, UID, GID)
@@ -178,6 +180,7 @@ class Imaged:
                 text = text.encode()
             boot.imaged.files.add(kind=kind, path=path, text=text)
         boot.imaged.namespaced_auth = self.left is not None
+        boot.imaged.auth_file = "" if self.auth is None else "/etc/auth.json"
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         self.parent.send("BOOT", boot.SerializeToString(), [fd])
         os.close(fd)
@@ -211,9 +214,13 @@ class Imaged:
                                 for f in (body[:64], body[64:])])
 
     def _take(self, ident, namespace, digest):
-        self.taken.append(namespace)
-        for (where, name), text in self.left.items():
-            if where != namespace or \
+        if namespace:
+            self.taken.append(namespace)
+            left = self.left
+        else:
+            left = {("", None): self.auth}
+        for (where, name), text in left.items():
+            if where != namespace or namespace and \
                     hashlib.sha256(name.encode()).hexdigest() != digest:
                 continue
             if isinstance(text, Exception):

@@ -7,7 +7,7 @@ import hostile
 import pytest
 from hostile import Image
 
-REGISTRIES, HOSTS, CERTS, NAMED, AUTH = range(5)
+REGISTRIES, HOSTS, CERTS, NAMED = range(4)
 CONF = "/etc/containers/registries.conf"
 
 
@@ -130,12 +130,11 @@ def test_auth_file(start, registry, other):
     other.put("ns/app", "v1", image)
     registry.auth = hostile.basic_auth("deep", "s3cret-1")
     other.auth = hostile.basic_auth("mirror", "s3cret-2")
-    files = [registries(entry(registry.host, mirrors=[(other.host, "")])),
-             (AUTH, "/etc/auth.json", auth_file({
-                 registry.host: ("host", "s3cret-0"),
-                 registry.host + "/ns": ("deep", "s3cret-1"),
-                 other.host: ("mirror", "s3cret-2")}))]
-    im = start(files=files)
+    im = start(files=[registries(entry(registry.host,
+                                       mirrors=[(other.host, "")]))],
+               auth=auth_file({registry.host: ("host", "s3cret-0"),
+                               registry.host + "/ns": ("deep", "s3cret-1"),
+                               other.host: ("mirror", "s3cret-2")}))
     assert im.pull(name) == image.id
     assert sent(other) == {None, "mirror:s3cret-2"}
     other.manifests.clear()
@@ -171,9 +170,8 @@ def test_request_stays(start, registry, other):
 def test_request_first(start, registry):
     name = registry.put("app", "v1", Image())
     registry.auth = hostile.basic_auth("u", "s3cret")
-    im = start(files=[registries(entry(registry.host)),
-                      (AUTH, "/etc/auth.json",
-                       auth_file({registry.host: ("u", "s3cret-not")}))])
+    im = start(files=[registries(entry(registry.host))],
+               auth=auth_file({registry.host: ("u", "s3cret-not")}))
     im.pull(name, username="u", password="s3cret")
     assert sent(registry) == {None, "u:s3cret"}
 
@@ -182,9 +180,9 @@ def test_identity_token(start, registry):
     """One of a file becomes a token of the registry's own server."""
     name = registry.put("app", "v1", Image())
     hostile.token_auth(registry, hostile.token_server(registry))
-    im = start(files=[registries(entry(registry.host)), (
-        AUTH, "/etc/auth.json", json.dumps({"auths": {
-            registry.host: {"identitytoken": "s3cret-id"}}}))])
+    im = start(files=[registries(entry(registry.host))],
+               auth=json.dumps({"auths": {
+                   registry.host: {"identitytoken": "s3cret-id"}}}))
     im.pull(name)
     asked = registry.requests("/token")
     assert [r["method"] for r in asked] == ["POST"]
@@ -194,11 +192,28 @@ def test_identity_token(start, registry):
 def test_helpers(start, registry):
     """They are not run: said once, and what else is there counts."""
     name = registry.put("app", "v1", Image())
-    im = start(files=[registries(entry(registry.host)), (
-        AUTH, "/etc/auth.json", '{"credsStore":"x","auths":{}}')])
+    im = start(files=[registries(entry(registry.host))],
+               auth='{"credsStore":"x","auths":{}}')
     im.pull(name)
     im.pull(name)
     assert im.log().count("are not run") == 1
+
+
+def test_auth_changes(start, registry):
+    """It is read by each pull; one that cannot be read stops them."""
+    image = Image()
+    name = registry.put("app", "v1", image)
+    registry.auth = hostile.basic_auth("u", "s3cret")
+    im = start(files=[registries(entry(registry.host))],
+               auth='{"auths": {"a": {"auth": "s3cret"}}}')
+    fails(im, name, "INVALID_ARGUMENT", '/etc/auth.json: auths of "a": ')
+    im.auth = PermissionError("not root's")
+    fails(im, name, "PERMISSION_DENIED", "not root's")
+    assert registry.log == []
+    im.auth = "{}"
+    fails(im, name, "UNAUTHENTICATED", registry.host)
+    im.auth = auth_file({registry.host: ("u", "s3cret")})
+    assert im.pull(name) == image.id
 
 
 def test_namespace(start, registry):
@@ -207,9 +222,9 @@ def test_namespace(start, registry):
     name = registry.put("app", "v1", image)
     registry.auth = hostile.basic_auth("u", "s3cret")
     bare = name.rsplit(":", 1)[0]
-    im = start(files=[registries(entry(registry.host)), (
-        AUTH, "/etc/auth.json",
-        auth_file({registry.host: ("u", "s3cret-not")}))], left={
+    im = start(
+        files=[registries(entry(registry.host))],
+        auth=auth_file({registry.host: ("u", "s3cret-not")}), left={
             ("good", bare): auth_file({registry.host: ("u", "s3cret")}),
             ("bad", bare): '{"auths": s3cret}',
             ("denied", bare): PermissionError("not root's")})
@@ -419,8 +434,6 @@ def test_short_none(start, registry):
     ([(REGISTRIES, CONF, "\n[[registry]]\nlocation = 5\n")], CONF + ":3: "),
     ([(REGISTRIES, CONF, ""), (REGISTRIES, CONF + ".d/1.conf", "x")],
      CONF + ".d/1.conf:1: "),
-    ([(AUTH, "/etc/auth.json", '{"auths": {"a": {"auth": "s3cret"}}}')],
-     '/etc/auth.json: auths of "a": '),
 ])
 def test_broken(start, registry, files, text):
     """Nothing is pulled until it is mended; images that are there stay."""

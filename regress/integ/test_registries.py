@@ -285,10 +285,17 @@ def test_secrets(node):
         assert secret not in said
 
 
-def test_readable_secret(node):
-    """Said, not refused."""
-    path = node.put("auth.json", auths(SECOND, "u", PASSWORD), 0o644)
+def test_auth_rotates(node):
+    """Each pull reads it, without a SIGHUP; a file that others may read is
+    said, not refused, and one that is not there is no credentials."""
+    path = node.put("auth.json", auths(SECOND, "u", "s3cret-old"), 0o644)
+    node.refused("second.test/app/box:1", C.UNKNOWN, SECOND)
+    os.unlink(path)
+    node.refused("second.test/app/box:1", C.UNKNOWN, SECOND)
+    node.put("auth.json", auths(SECOND, "u", PASSWORD), 0o666)
+    node.refused("second.test/app/box:1", C.PERMISSION_DENIED, "auth.json")
+    node.put("auth.json", auths(SECOND, "u", PASSWORD), 0o644)
+    node.pull("second.test/app/box:1")
     node.put("containers/registries.conf", CONF + "# changed\n")
     node.reload()
-    assert node.criod.log().count(
-        path + ": others than its owner may read it") > 0
+    assert path + ": others than its owner may read it" in node.criod.log()

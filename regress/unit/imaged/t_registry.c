@@ -19,6 +19,7 @@
 static struct {
 	Criod__RegistryFile files[FILES_MAX], *list[FILES_MAX];
 	Criod__BootImaged boot;
+	struct authfile *auths[REGISTRY_AUTHS];
 } given;
 
 static void
@@ -48,7 +49,6 @@ file(unsigned int kind, const char *path, const char *text)
 #define HOSTS CRIOD__REGISTRY_FILE__KIND__HOSTS
 #define CERTS CRIOD__REGISTRY_FILE__KIND__CERTS
 #define NAMED CRIOD__REGISTRY_FILE__KIND__NAMED
-#define AUTH  CRIOD__REGISTRY_FILE__KIND__AUTH
 #define CERT  "-----BEGIN CERTIFICATE-----\nx\n"
 #define KEY   "-----BEGIN PRIVATE KEY-----\nx\n"
 #define D                                                                      \
@@ -72,7 +72,7 @@ places(const struct regconf *rc, const char *text)
 
 	assert_int_equal(ref_parse(text, &ref, &err), 0);
 	out[0] = '\0';
-	if (registry_endpoints(rc, &ref, NULL, e, &n, &err) == -1) {
+	if (registry_endpoints(rc, &ref, given.auths, e, &n, &err) == -1) {
 		(void)snprintf(out, sizeof(out), "!%s", err.text);
 		return out;
 	}
@@ -343,7 +343,8 @@ test_auth(void **state)
 	    "\"evil.test\":{\"auth\":\"ZXZpbDpw\"}}}";
 	struct regconf *rc;
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
-	struct authfile *ns;
+	static const char team[] =
+	    "{\"auths\":{\"m3.test\":{\"auth\":\"bnM6cA==\"}}}";
 	struct ref ref;
 	struct cerr err;
 	size_t n;
@@ -351,7 +352,9 @@ test_auth(void **state)
 	(void)state;
 	begin();
 	file(REGS, "/etc/r.conf", registries);
-	file(AUTH, "/etc/auth.json", auths);
+	given.auths[1] =
+	    authfile_parse("auths", auths, sizeof(auths) - 1, &err);
+	assert_non_null(given.auths[1]);
 	rc = regconf_new(&given.boot);
 	assert_null(rc->wrong);
 	assert_string_equal(places(rc, "foo/bar"),
@@ -363,17 +366,18 @@ test_auth(void **state)
 	assert_string_equal(places(rc, "evil.test/good/one"),
 	    "good.test /v2/some/where ia=good");
 	/* Those of a namespace go first. */
-	ns = authfile_parse("ns",
-	    "{\"auths\":{\"m3.test\":{\"auth\":\"bnM6cA==\"}}}",
-	    strlen("{\"auths\":{\"m3.test\":{\"auth\":\"bnM6cA==\"}}}"), &err);
-	assert_non_null(ns);
+	given.auths[0] = authfile_parse("team", team, sizeof(team) - 1, &err);
+	assert_non_null(given.auths[0]);
 	assert_int_equal(ref_parse("foo/bar", &ref, &err), 0);
-	assert_int_equal(registry_endpoints(rc, &ref, ns, e, &n, &err), 0);
+	assert_int_equal(registry_endpoints(rc, &ref, given.auths, e, &n, &err),
+	    0);
 	assert_string_equal(e[0].creds->username, "m1");
 	assert_string_equal(e[1].creds->username, "ns");
 	assert_false(registry_is_own(&e[1], &ref));
 	assert_true(registry_is_own(&e[2], &ref));
-	authfile_free(ns);
+	authfile_free(given.auths[0]);
+	authfile_free(given.auths[1]);
+	memset(given.auths, 0, sizeof(given.auths));
 	regconf_free(rc);
 }
 
@@ -520,11 +524,6 @@ test_broken(void **state)
 		assert_string_equal(means(rc, "a", true), text);
 		regconf_free(rc);
 	}
-	begin();
-	file(AUTH, "/etc/auth.json", "{");
-	rc = regconf_new(&given.boot);
-	assert_memory_equal(places(rc, "q.test/a"), "!/etc/auth.json: ", 17);
-	regconf_free(rc);
 }
 
 static void
