@@ -80,6 +80,7 @@ ctr_free(struct ctr *c)
 	pb_free(c->made);
 	free(c->image_name);
 	free(c->image_id);
+	free(c->checkpoint);
 	free(c->target_id);
 	free(c->reason);
 	free(c->message);

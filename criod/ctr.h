@@ -46,12 +46,14 @@ struct ctr {
 	Criod__CtrCreated *made; /* NULL until execd answered */
 	char *image_name;	 /* as status shows it */
 	char *image_id;		 /* during creation */
+	char *checkpoint;	 /* host path, or NULL: it is made new */
 	char *target_id;	 /* of a TARGET pid namespace, or NULL */
 	int64_t created_at, started_at, finished_at;
 	int32_t exit_code;
 	char *reason, *message;
-	bool released; /* its making failed: the name is free */
-	bool parked;   /* made, but no caller took the id */
+	bool released;	/* its making failed: the name is free */
+	bool restoring; /* by RestorePod, whose caller takes it */
+	bool parked;	/* made, but no caller took the id */
 	bool starting;
 	bool start_told; /* that it runs, as an event */
 	bool start_lost; /* execd went away over it: it may yet start */
@@ -91,6 +93,14 @@ int ctr_may_exec(const struct ctr *c, struct cerr *err)
 /* ctr_stream.c */
 int ctr_may_attach(const struct ctr *c, struct cerr *err)
     __attribute__((warn_unused_result));
+
+/*
+ * Begins to make one of the pod from a checkpoint's archive, for RestorePod:
+ * create_waits tells when it is there.  NULL with err: it may not be made.
+ */
+struct ctr *ctr_restore(struct pod *pod,
+    const Runtime__V1__ContainerConfig *config, const char *checkpoint,
+    struct cerr *err);
 
 /* Undoes what a former front left half-made, or what nobody took. */
 void ctr_undo(struct ctr *c);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "criod/check.h"
+#include "criod/check_value.h"
 #include "criod/ctr.h"
 #include "criod/front.h"
 #include "criod/grpc.h"
@@ -180,6 +181,8 @@ ctr_step_create(void *ctx, struct op *op)
 	m.pod_config = c->pod->config;
 	m.runtime = c->pod->runtime;
 	m.image = c->image_id;
+	if (c->checkpoint != NULL)
+		m.checkpoint = c->checkpoint;
 	m.target_id = c->target_id;
 	op_request(op, c->front->execd, MSG_CTR_CREATE, &m, FRONT_CTR_MS,
 	    ctr_take_made);
@@ -237,7 +240,7 @@ ctr_create_done(void *ctx, const struct cerr *err)
 		log_warn("container %s %s: %s", c->id,
 		    c->config->metadata->name, err->text);
 	takers = wait_end(&c->create_waits, err, &resp);
-	if (err == NULL && takers == 0)
+	if (err == NULL && takers == 0 && !c->restoring)
 		ctr_park(c);
 	else if (err == NULL)
 		events_ctr_created(c);
@@ -344,9 +347,9 @@ ctr_create_may(struct pod *pod, const Runtime__V1__CreateContainerRequest *r,
 	return front_need(front->execd, err);
 }
 
-static void
-ctr_create_begin(struct pod *pod, struct grpc_call *call,
-    const Runtime__V1__ContainerConfig *config, const char *target)
+static struct ctr *
+ctr_create_begin(struct pod *pod, const Runtime__V1__ContainerConfig *config,
+    const char *target, const char *checkpoint)
 {
 	char id[ID_SIZE];
 	struct ctr *c;
@@ -356,15 +359,37 @@ ctr_create_begin(struct pod *pod, struct grpc_call *call,
 	c->created_at = ctr_created_at(c);
 	if (target != NULL)
 		c->target_id = pb_strdup(target);
+	if (checkpoint != NULL)
+		c->checkpoint = pb_strdup(checkpoint);
 	c->create = op_start(pod->front->base, &ctr_create_def, c);
-	wait_add_call(&c->create_waits, call);
+	return c;
 }
 
-void
-ctr_handle_create(void *ctx, struct grpc_call *call, const void *request_)
+struct ctr *
+ctr_restore(struct pod *pod, const Runtime__V1__ContainerConfig *config,
+    const char *checkpoint, struct cerr *err)
 {
-	const Runtime__V1__CreateContainerRequest *r = request_;
-	struct front *front = ctx;
+	Runtime__V1__CreateContainerRequest r =
+	    RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
+	const char *target = NULL;
+	struct ctr *c;
+
+	r.config = pb_copy(config);
+	if (ctr_create_may(pod, &r, &target, err) == -1) {
+		pb_free(r.config);
+		return NULL;
+	}
+	c = ctr_create_begin(pod, config, target, checkpoint);
+	c->restoring = true;
+	pb_free(r.config);
+	return c;
+}
+
+/* checkpoint: of an archive to make it from, or NULL. */
+static void
+ctr_create_call(struct front *front, struct grpc_call *call,
+    const Runtime__V1__CreateContainerRequest *r, const char *checkpoint)
+{
 	const char *target = NULL;
 	struct pod *pod;
 	struct ctr *c;
@@ -381,5 +406,52 @@ ctr_handle_create(void *ctx, struct grpc_call *call, const void *request_)
 	else if (pod == NULL || ctr_create_may(pod, r, &target, &err) == -1)
 		grpc_fail(call, &err);
 	else
-		ctr_create_begin(pod, call, r->config, target);
+		wait_add_call(&ctr_create_begin(pod, r->config, target,
+				  checkpoint)
+				   ->create_waits,
+		    call);
+}
+
+/*
+ * An image that is a path is a checkpoint's archive; which image that was made
+ * of is the request's to say, and no archive's.
+ */
+static void
+ctr_create_restore(struct front *front, struct grpc_call *call,
+    const Runtime__V1__CreateContainerRequest *r)
+{
+	Runtime__V1__CreateContainerRequest *copy = pb_copy(r);
+	Runtime__V1__ImageSpec *image = copy->config->image;
+	const char *checkpoint = r->config->image->image;
+	const char *why = check_value_path(checkpoint);
+	struct cerr err;
+
+	ctr_set_text(&image->image, image->user_specified_image);
+	if (why == NULL && image->image[0] != '\0') {
+		ctr_create_call(front, call, copy, checkpoint);
+		pb_free(copy);
+		return;
+	}
+	if (why != NULL)
+		(void)cerr_set(&err, CERR_INVALID_ARGUMENT,
+		    "config.image.image: %s", why);
+	else
+		(void)cerr_set(&err, CERR_INVALID_ARGUMENT,
+		    "config.image.user_specified_image: must name the image "
+		    "of the checkpoint");
+	pb_free(copy);
+	grpc_fail(call, &err);
+}
+
+void
+ctr_handle_create(void *ctx, struct grpc_call *call, const void *request_)
+{
+	const Runtime__V1__CreateContainerRequest *r = request_;
+	struct front *front = ctx;
+
+	if (front->boot->restore && r->config != NULL &&
+	    r->config->image != NULL && r->config->image->image[0] == '/')
+		ctr_create_restore(front, call, r);
+	else
+		ctr_create_call(front, call, r, NULL);
 }

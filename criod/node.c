@@ -13,7 +13,7 @@
 #define NODE_API	  "v1"
 #define NODE_NET_MS	  500 /* netd's time to say how it is */
 #define NODE_HANDLERS_MAX 65  /* "" and CONF_RUNTIMES_MAX */
-#define NODE_INFO_MAX	  512
+#define NODE_INFO_MAX	  8192
 #define NODE_CONFIG_MAX	  (3 * 4096 + 128) /* three paths */
 
 /* ---- Version, RuntimeConfig ---- */
@@ -170,17 +170,43 @@ node_network_ready(const Criod__NetStatus *s, const struct cerr *err,
 		    s->ready ? "" : s->message);
 }
 
+/* "runc":"yes", or why not; of as many as there is room for. */
+static void
+node_checkpoint(const struct front *front, char *text, size_t size)
+{
+	const Criod__RuntimeFacts *r = front->runtimes;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; r != NULL && i < r->n_runtimes; i++) {
+		const Criod__RuntimeFact *f = r->runtimes[i];
+		int n = snprintf(text + used, size - used, "%s\"%s\":\"%s\"",
+		    i == 0 ? "" : ",", f->name,
+		    f->checkpoint ? "yes" : f->no_checkpoint);
+
+		if (n < 0 || (size_t)n >= size - used) {
+			text[used] = '\0';
+			return;
+		}
+		used += (size_t)n;
+	}
+}
+
 static void
 node_info(const struct front *front, char *text, size_t size)
 {
+	char checkpoint[NODE_INFO_MAX / 2];
+
+	node_checkpoint(front, checkpoint, sizeof(checkpoint));
 	(void)snprintf(text, size,
 	    "{\"version\":\"%s\",\"defaultRuntime\":\"%s\","
-	    "\"cgroupDriver\":\"%s\",\"pods\":%zu,\"containers\":%zu}",
+	    "\"cgroupDriver\":\"%s\",\"pods\":%zu,\"containers\":%zu,"
+	    "\"checkpoint\":{%s}}",
 	    front->boot->version, front->boot->default_runtime,
 	    front->boot->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD
 		? "systemd"
 		: "cgroupfs",
-	    front->npods, front->nctrs);
+	    front->npods, front->nctrs, checkpoint);
 }
 
 /* Where things are; STATE is above its bundles. */

@@ -44,8 +44,9 @@ struct pod {
 	bool ns_gone;	/* execd has nothing of it any more */
 	bool released;	/* its making failed: the name is free */
 	unsigned int net_fails;
-	bool parked; /* made, but no caller took the id */
-	bool asked;  /* settled when execd was asked for all it knows */
+	bool parked;	/* made, but no caller took the id */
+	bool restoring; /* RestorePod makes it: no other caller takes it */
+	bool asked;	/* settled when execd was asked for all it knows */
 	struct event *park_timer;
 	struct op *create, *stop, *remove, *net;
 	struct wait_list create_waits, stop_waits, remove_waits;
@@ -87,6 +88,17 @@ struct pod *pod_find(struct front *front, const char *id, struct cerr *err);
 /* Creation's steps, also for undoing what a former front left half-made. */
 void pod_undo(struct pod *pod);
 void pod_unpark(struct pod *pod);
+/*
+ * Begins to make one, for RestorePod: create_waits tells when it is there.
+ * r as for RunPodSandbox.  NULL with err: it may not be made.
+ */
+struct pod *pod_run_restoring(struct front *front,
+    const Runtime__V1__RunPodSandboxRequest *r, struct cerr *err);
+
+/* pod_restore.c: removes what a former front had half restored. */
+void pod_restore_undo(struct pod *pod);
+/* fn is called when the pod is removed (or not). */
+void pod_remove(struct pod *pod, wait_fn fn, void *arg);
 
 /* fn is called when the pod is stopped (or not). */
 void pod_stop(struct pod *pod, wait_fn fn, void *arg);

@@ -141,6 +141,20 @@ static const struct op_def pod_remove_def = {
 	NULL,
 };
 
+static void
+pod_remove_begin(struct pod *pod)
+{
+	if (pod->remove == NULL)
+		pod->remove = op_start(pod->front->base, &pod_remove_def, pod);
+}
+
+void
+pod_remove(struct pod *pod, wait_fn fn, void *arg)
+{
+	pod_remove_begin(pod);
+	wait_add_fn(&pod->remove_waits, fn, arg);
+}
+
 void
 pod_handle_remove(void *ctx, struct grpc_call *call, const void *request_)
 {
@@ -160,7 +174,6 @@ pod_handle_remove(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_fail(call, &err);
 		return;
 	}
-	if (pod->remove == NULL)
-		pod->remove = op_start(front->base, &pod_remove_def, pod);
+	pod_remove_begin(pod);
 	wait_add_call(&pod->remove_waits, call);
 }

@@ -271,7 +271,7 @@ pod_create_done(void *ctx, const struct cerr *err)
 		return;
 	}
 	pod->create = NULL;
-	if (takers == 0)
+	if (takers == 0 && !pod->restoring)
 		pod_park(pod);
 	else
 		events_pod_created(pod);
@@ -345,12 +345,45 @@ pod_run_room(const struct front *front, const Runtime__V1__PodSandboxConfig *c,
 	return host_net ? 0 : front_need(front->netd, err);
 }
 
+static struct pod *
+pod_run_begin(struct front *front, const Runtime__V1__RunPodSandboxRequest *r,
+    bool restoring)
+{
+	char id[ID_SIZE];
+	struct pod *pod;
+
+	id_new(id);
+	pod = pod_new(front, id, pb_copy(r->config), r->runtime_handler);
+	pod->created_at = pod_created_at(pod);
+	pod->restoring = restoring;
+	pod->create = op_start(front->base, &pod_create_def, pod);
+	return pod;
+}
+
+struct pod *
+pod_run_restoring(struct front *front,
+    const Runtime__V1__RunPodSandboxRequest *r, struct cerr *err)
+{
+	struct pod *pod;
+
+	if (check_run_pod(r, front->boot, err) == -1)
+		return NULL;
+	pod = pod_by_name(front, r->config->metadata);
+	if (pod != NULL) {
+		(void)cerr_set(err, CERR_ALREADY_EXISTS,
+		    "pod sandbox %s has this name and attempt", pod->id);
+		return NULL;
+	}
+	return pod_run_room(front, r->config, err) == -1
+		   ? NULL
+		   : pod_run_begin(front, r, true);
+}
+
 void
 pod_handle_run(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__RunPodSandboxRequest *r = request_;
 	struct front *front = ctx;
-	char id[ID_SIZE];
 	struct pod *pod;
 	struct cerr err;
 
@@ -367,9 +400,6 @@ pod_handle_run(void *ctx, struct grpc_call *call, const void *request_)
 		grpc_fail(call, &err);
 		return;
 	}
-	id_new(id);
-	pod = pod_new(front, id, pb_copy(r->config), r->runtime_handler);
-	pod->created_at = pod_created_at(pod);
-	pod->create = op_start(front->base, &pod_create_def, pod);
+	pod = pod_run_begin(front, r, false);
 	wait_add_call(&pod->create_waits, call);
 }

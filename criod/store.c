@@ -65,6 +65,7 @@ store_write_pod(const struct store *s, const struct pod *pod, struct cerr *err)
 	m.ips = pod->ips;
 	m.n_ips = pod->nips;
 	m.net_done = pod->net_done;
+	m.restoring = pod->restoring;
 	return store_write(s->pod_dir, pod->id, &m.base, err);
 }
 
@@ -125,6 +126,7 @@ store_take_pod(struct front *front, const char *id, const uint8_t *buf,
 	m->config = NULL;
 	pod->created_at = m->created_at;
 	pod->net_done = m->net_done;
+	pod->restoring = m->restoring;
 	pod_set_ips(pod, m->ips, m->n_ips);
 	pod->state = (enum pod_state)m->state;
 	criod__front_pod__free_unpacked(m, NULL);
@@ -259,6 +261,8 @@ store_resume(struct front *front)
 	TAILQ_FOREACH(pod, &front->pods, entry) {
 		if (pod->state == POD_NEW)
 			pod_undo(pod);
+		else if (pod->restoring)
+			pod_restore_undo(pod);
 		else if (pod->state == POD_GONE ||
 			 (pod->state == POD_NOTREADY && !pod->net_done))
 			pod_net_retry(pod);

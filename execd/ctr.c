@@ -158,6 +158,7 @@ ctr_save(struct ctr *c, struct cerr *err)
 	end.finished_at = c->end.finished_at;
 	end.oom_killed = c->end.oom;
 	end.unknown = c->end.unknown;
+	rec.frozen = c->frozen;
 	rec.exit = c->end.set ? &end : NULL;
 	return execd_record_write(dir, CTR_STATE_FILE, &rec, err);
 }

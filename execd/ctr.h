@@ -69,6 +69,7 @@ struct ctr {
 	struct event *mon_timer;
 	unsigned int mon_tries;
 	uint32_t mon_version; /* 0: not told yet */
+	bool frozen;	      /* a checkpoint is under way */
 	bool orphan;	      /* no monitor, and not reported yet */
 	struct stats *stats;  /* NULL before anybody asked */
 };
@@ -114,6 +115,11 @@ void ctr_start_again(struct ctr *c);
 
 /* ctr_update.c */
 void ctr_take_update(void *ctx, struct link_call *call, struct link_msg *m);
+
+/* ctr_checkpoint.c */
+void ctr_take_checkpoint(void *ctx, struct link_call *call, struct link_msg *m);
+/* One that a launcher which is no more had begun: it goes on. */
+void ctr_checkpoint_end(struct ctr *c);
 
 /* ctr_restore.c */
 void ctr_adopt(struct execd *x, const char *id);

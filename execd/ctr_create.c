@@ -8,6 +8,7 @@
 #include "execd/ask.h"
 #include "execd/ctr.h"
 #include "execd/ctr_cdi.h"
+#include "execd/ctr_flags.h"
 #include "execd/ctr_mounts.h"
 #include "execd/mon.h"
 #include "execd/nri.h"
@@ -30,6 +31,7 @@
  *	1. check the request; directory and record
  *	2. at once: leases of the images, the host's devices, the mounts'
  *	   sources
+ *	   (and of a checkpoint, what the container had written)
  *	3. the root file system, and with it the image's passwd and group
  *	4. config.json, as NRI plugins want it
  *	5. the mounts that the runtime does not make, the working directory
@@ -60,6 +62,7 @@ struct ctr_create {
 	uint32_t host_uid, host_gid; /* what they are on the host */
 	struct spec_out spec;
 	size_t pending; /* answers of step 2 */
+	uint32_t flags; /* CTR_FLAG_*, of the rehearsal */
 	bool failed;
 	struct cerr err;
 };
@@ -162,13 +165,19 @@ ctr_create_done(void *arg, struct link_msg *m, const struct cerr *err)
 
 /* ---- 6 ---- */
 
+static uint32_t
+ctr_create_flags(const struct ctr_create *k)
+{
+	return k->request->checkpoint[0] != '\0' ? CTR_FLAG_RESTORE : 0;
+}
+
 static void
 ctr_create_run(struct ctr_create *k)
 {
 	struct ctr *c = k->ctr;
 	struct fixed_ctr_create body = {
 		.runtime = c->runtime,
-		.flags = k->spec.flags,
+		.flags = k->spec.flags | ctr_create_flags(k),
 		.uid = k->host_uid,
 		.gid = k->host_gid,
 		.caps = k->spec.caps,
@@ -309,10 +318,32 @@ ctr_create_save(struct ctr_create *k)
 	return ctr_create_sandbox(k, dir);
 }
 
+/* The file is the launcher's; see execd/launch_restore.c. */
+static int
+ctr_create_criu(struct ctr_create *k)
+{
+	json_t *annotations = json_object_get(k->spec.root, "annotations");
+
+	if (k->request->checkpoint[0] == '\0')
+		return 0;
+	if (annotations == NULL) {
+		annotations = json_object();
+		if (json_object_set_new(k->spec.root, "annotations",
+			annotations) == -1)
+			return cerr_set(&k->err, CERR_RESOURCE_EXHAUSTED,
+			    "no memory");
+	}
+	return json_object_set_new(annotations, "org.criu.config",
+		   json_sprintf("%s/%s.criu",
+		       k->ctr->x->boot->scratch_directory, k->ctr->id)) == -1
+		   ? cerr_set(&k->err, CERR_RESOURCE_EXHAUSTED, "no memory")
+		   : 0;
+}
+
 static void
 ctr_create_built(struct ctr_create *k)
 {
-	if (ctr_create_save(k) == -1)
+	if (ctr_create_criu(k) == -1 || ctr_create_save(k) == -1)
 		ctr_create_fail(k, &k->err);
 	else
 		ctr_mounts_make(k->mounts, ctr_create_have_made, k);
@@ -542,6 +573,41 @@ ctr_create_root(struct ctr_create *k)
 	    0, mono_after_ms(EXECD_STEP_MS), ctr_create_have_root, k);
 }
 
+static void
+ctr_create_loaded(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct cerr own;
+
+	(void)m;
+	/* NOT_FOUND would say that the pod or the image is not there. */
+	if (err != NULL && err->code == CERR_NOT_FOUND) {
+		own = *err;
+		own.code = CERR_FAILED_PRECONDITION;
+		err = &own;
+	}
+	if (err != NULL)
+		ctr_create_fail(arg, err);
+	else
+		ctr_create_root(arg);
+}
+
+/* Below the root file system, so before it is mounted. */
+static void
+ctr_create_load(struct ctr_create *k)
+{
+	struct fixed_restore body = { 0 };
+
+	memcpy(body.ctr, k->ctr->id, sizeof(body.ctr));
+	if (FIXED_SET_STR(body.path, k->request->checkpoint) == -1) {
+		(void)cerr_set(&k->err, CERR_INVALID_ARGUMENT,
+		    "checkpoint: path too long");
+		ctr_create_fail(k, &k->err);
+		return;
+	}
+	(void)link_request(execd_launcher(k->ctr->x), MSG_L_RESTORE, &body,
+	    NULL, 0, mono_after_ms(EXECD_CREATE_MS), ctr_create_loaded, k);
+}
+
 /* ---- 2 ---- */
 
 /* One of the answers of step 2 is there; the first error counts. */
@@ -562,6 +628,8 @@ ctr_create_gathered(struct ctr_create *k, const struct cerr *err)
 	}
 	if (k->failed)
 		ctr_create_fail(k, &k->err);
+	else if (k->request->checkpoint[0] != '\0')
+		ctr_create_load(k);
 	else
 		ctr_create_root(k);
 }
@@ -771,6 +839,7 @@ ctr_create_rehearse(struct ctr_create *k)
 		spec_clear(&out);
 	}
 	k->labels = out.labels;
+	k->flags = out.flags;
 	free(k->image);
 	k->image = NULL;
 	return k->err.code == CERR_OK ? 0 : -1;
@@ -820,6 +889,29 @@ ctr_create_check(struct execd *x, const Criod__CtrCreate *r, struct cerr *err)
 	return 0;
 }
 
+/* CRIU knows no other containers than these. */
+static int
+ctr_create_may_load(struct ctr_create *k)
+{
+	const char *why;
+
+	if (k->request->checkpoint[0] == '\0')
+		return 0;
+	if (!k->ctr->x->boot->restore)
+		return cerr_set(&k->err, CERR_FAILED_PRECONDITION,
+		    "restore: criod.conf does not allow it");
+	why = runtime_no_checkpoint(k->ctr->x, k->ctr->runtime);
+	if (why != NULL)
+		return cerr_set(&k->err, CERR_FAILED_PRECONDITION,
+		    "restore: %s", why);
+	if ((k->flags & CTR_FLAGS_NO_CHECKPOINT) != 0 ||
+	    (k->pod.namespaces & POD_NS_USER) != 0)
+		return cerr_set(&k->err, CERR_FAILED_PRECONDITION,
+		    "restore: not with a terminal, a user namespace, or "
+		    "namespaces of the host or another container");
+	return 0;
+}
+
 /* The parts that have a place in struct ctr; -1 with k->err. */
 static int
 ctr_create_prepare(struct ctr_create *k, struct pod *pod)
@@ -853,7 +945,7 @@ ctr_create_prepare(struct ctr_create *k, struct pod *pod)
 		return -1;
 	c->log_dir = execd_strdup(dir);
 	c->log_name = execd_strdup(name);
-	return ctr_create_rehearse(k);
+	return ctr_create_rehearse(k) == -1 ? -1 : ctr_create_may_load(k);
 }
 
 /* Nothing was made: only memory goes. */

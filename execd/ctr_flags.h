@@ -19,7 +19,13 @@
 #define CTR_FLAG_HOST_IPC   0x0200U
 #define CTR_FLAG_HOST_PID   0x0400U /* kill what is left in its cgroup */
 #define CTR_FLAG_POD_PID    0x0800U /* the pod's pinned PID namespace */
+#define CTR_FLAG_RESTORE    0x2000U /* from a checkpoint */
 #define CTR_FLAG_TARGET_PID 0x1000U /* another container's PID namespace */
+
+/* With one of these there are no checkpoints. */
+#define CTR_FLAGS_NO_CHECKPOINT                                                \
+	(CTR_FLAG_TTY | CTR_FLAG_HOST_NET | CTR_FLAG_HOST_IPC |                \
+	    CTR_FLAG_HOST_PID | CTR_FLAG_POD_PID | CTR_FLAG_TARGET_PID)
 
 /* struct fixed_exec's flags */
 #define EXEC_HAS_STDIN	0x1U

@@ -50,6 +50,7 @@ ctr_adopt_record(struct ctr *c, const Criod__ExecdCtr *rec)
 	c->pid = rec->pid;
 	c->start_time = rec->start_time;
 	c->started_at = rec->started_at;
+	c->frozen = rec->frozen;
 	c->log_dir = execd_strdup(rec->log_dir);
 	c->log_name = execd_strdup(rec->log_name);
 	ctr_adopt_end(c, rec->exit);
@@ -92,6 +93,8 @@ ctr_resume(struct execd *x)
 
 	for (c = LIST_FIRST(&x->ctrs); c != NULL; c = next) {
 		next = LIST_NEXT(c, entry);
+		if (c->frozen)
+			ctr_checkpoint_end(c);
 		if (c->state == CTR_REMOVING && c->undo == CTR_UNDO_NONE)
 			ctr_remove(c);
 		else if (c->orphan)

@@ -36,8 +36,7 @@ info_open(struct ctr *c)
 			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
-/* *text is owned in any case. */
-static int
+int
 info_read(struct ctr *c, char **text, struct cerr *err)
 {
 	CLEANUP_FD int fd = info_open(c);

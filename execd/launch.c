@@ -2,7 +2,7 @@
  * execlaunch: see launch.h.
  *
  *	execlaunch -s STATE -i IMAGE -c CONTAINER -l LIBEXEC -m UID:GID
- *	    -x UID:GID [-S] [-A] [-v LEVEL] [-w FORMAT]
+ *	    -x UID:GID [-S] [-A] [-C dump|restore] [-v LEVEL] [-w FORMAT]
  *	    -r NAME=PATH [-t TYPE] [-a ARGUMENT ...] ... [-p PROFILES ...]
  */
 #include <sys/stat.h>
@@ -48,46 +48,52 @@ static struct confine launch_confine = {
 
 static const struct launch_row launch_rows[] = {
 	{ MSG_L_POD_MAKE, launch_pod_make, launch_pod_undo, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_KILL },
+	    LAUNCH_SHORT, LAUNCH_KILL, NULL },
 	{ MSG_L_POD_UNMAKE, launch_pod_unmake, NULL, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_ROOTFS, launch_rootfs, launch_rootfs_undo, LAUNCH_FILE_MS,
-	    LAUNCH_SHORT, LAUNCH_KILL },
+	    LAUNCH_SHORT, LAUNCH_KILL, NULL },
 	{ MSG_L_ROOTFS_DIR, launch_rootfs_dir, NULL, LAUNCH_FILE_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_MOUNT, launch_mount, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_ROOTFS_DROP, launch_rootfs_drop, NULL, LAUNCH_REMOVE_MS,
-	    LAUNCH_LONG, LAUNCH_COMPLETE },
+	    LAUNCH_LONG, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CTR_CREATE, launch_ctr_create, launch_ctr_undo, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_KILL },
+	    LAUNCH_SHORT, LAUNCH_KILL, NULL },
 	{ MSG_L_CTR_START, launch_ctr_start, NULL, LAUNCH_RUN_MS, LAUNCH_SHORT,
-	    LAUNCH_COMPLETE },
+	    LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CTR_SIGNAL, launch_ctr_signal, NULL, LAUNCH_FILE_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CTR_DELETE, launch_ctr_delete, NULL, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CTR_LOG, launch_ctr_log, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_COMPLETE },
-	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP },
+	    LAUNCH_COMPLETE, NULL },
+	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP, NULL },
 	{ MSG_L_STATS, launch_stats, NULL, LAUNCH_STATS_MS, LAUNCH_SHORT,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_USAGE, launch_usage, NULL, LAUNCH_REMOVE_MS, LAUNCH_LONG,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_CTR_UPDATE, launch_ctr_update, NULL, LAUNCH_RUN_MS,
-	    LAUNCH_SHORT, LAUNCH_COMPLETE },
+	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
+	{ MSG_L_CHECKPOINT, launch_checkpoint, launch_checkpoint_undo, 0,
+	    LAUNCH_LONG, LAUNCH_KILL, launch_checkpoint_ms },
+	{ MSG_L_CHECKPOINT_END, launch_checkpoint_end, NULL, LAUNCH_REMOVE_MS,
+	    LAUNCH_LONG, LAUNCH_COMPLETE, NULL },
+	{ MSG_L_RESTORE, launch_restore, launch_restore_undo, LAUNCH_REMOVE_MS,
+	    LAUNCH_LONG, LAUNCH_KILL, NULL },
 	{ MSG_L_FEATURES, launch_features, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_RELABEL, launch_relabel, NULL, LAUNCH_RUN_MS, LAUNCH_LONG,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_PROFILE, launch_profile, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_HOST_PATH, launch_host_path, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
-	    LAUNCH_COMPLETE },
+	    LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CDI, launch_cdi, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_DEVICES, launch_devices, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
-	    LAUNCH_KILL },
+	    LAUNCH_KILL, NULL },
 };
 
 #define LAUNCH_NROWS (sizeof(launch_rows) / sizeof(launch_rows[0]))
@@ -151,6 +157,9 @@ static const struct link_handler launch_handlers[] = {
 	LAUNCH_TAKES(MSG_L_STATS),
 	LAUNCH_TAKES(MSG_L_USAGE),
 	LAUNCH_TAKES(MSG_L_CTR_UPDATE),
+	LAUNCH_TAKES(MSG_L_CHECKPOINT),
+	LAUNCH_TAKES(MSG_L_CHECKPOINT_END),
+	LAUNCH_TAKES(MSG_L_RESTORE),
 	LAUNCH_TAKES(MSG_L_FEATURES),
 	LAUNCH_TAKES(MSG_L_RELABEL),
 	LAUNCH_TAKES(MSG_L_PROFILE),
@@ -262,6 +271,13 @@ launch_arg_argument(struct launch *l, const char *arg)
 }
 
 static void
+launch_arg_checkpoint(struct launch *l, const char *arg)
+{
+	l->restore = strcmp(arg, "restore") == 0;
+	l->checkpoint = l->restore || strcmp(arg, "dump") == 0;
+}
+
+static void
 launch_arg_profiles(struct launch *l, const char *arg)
 {
 	if (arg[0] != '/' || l->nprofiles == LAUNCH_PROFILES_MAX)
@@ -308,6 +324,8 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		launch_arg_argument(l, arg);
 	else if (opt == 'A')
 		l->apparmor = true;
+	else if (opt == 'C')
+		launch_arg_checkpoint(l, arg);
 	else if (opt == 'p')
 		launch_arg_profiles(l, arg);
 	else if (opt == 'd')
@@ -361,7 +379,8 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:SAr:t:a:p:d:v:w:")) != -1)
+	while (
+	    (opt = getopt(argc, argv, "s:i:c:l:m:x:SAC:r:t:a:p:d:v:w:")) != -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

@@ -79,7 +79,8 @@ struct launch {
 	uid_t mon_uid, exec_uid;
 	gid_t mon_gid, exec_gid;
 	bool systemd;
-	bool apparmor; /* criod's own profile is to be loaded */
+	bool apparmor;		  /* criod's own profile is to be loaded */
+	bool checkpoint, restore; /* are allowed */
 	struct launch_runtime runtimes[LAUNCH_RUNTIMES_MAX];
 	size_t nruntimes;
 	const char *profiles[LAUNCH_PROFILES_MAX];
@@ -197,6 +198,19 @@ int launch_usage(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 /* launch_update.c */
 int launch_ctr_update(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+/* launch_checkpoint.c */
+int launch_checkpoint(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+int launch_checkpoint_undo(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+int launch_checkpoint_end(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+int64_t launch_checkpoint_ms(const void *body);
+/* launch_restore.c */
+int launch_restore(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+int launch_restore_undo(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 /* launch_host.c */
 int launch_features(const struct launch *l, struct launch_op *op,

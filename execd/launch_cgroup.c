@@ -344,6 +344,68 @@ cgroup_each(const struct cgroups *cg, const char *path,
 		cgroup_each_in(t, path, fn, arg);
 }
 
+/* v2 or v1's own. */
+static const struct cgroup_tree *
+cgroup_freezer(const struct cgroups *cg)
+{
+	const struct cgroup_tree *v2 = NULL;
+
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cgroup_has(&cg->trees[i], "freezer"))
+			return &cg->trees[i];
+		if (cg->trees[i].v2)
+			v2 = &cg->trees[i];
+	}
+	return v2;
+}
+
+bool
+cgroup_frozen(const struct cgroups *cg, const char *path)
+{
+	const struct cgroup_tree *t = cgroup_freezer(cg);
+	char file[CGROUP_FILE_MAX + 16], text[256];
+	CLEANUP_FD int fd = -1;
+	ssize_t n;
+
+	if (t == NULL || !cgroup_path_valid(path))
+		return false;
+	(void)snprintf(file, sizeof(file), "%s%s/%s", t->mount, path,
+	    t->v2 ? "cgroup.events" : "freezer.state");
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, t->v2 ? "frozen 1\n" : "FROZEN\n") != NULL;
+}
+
+int
+cgroup_freeze(const struct cgroups *cg, const char *path, bool frozen,
+    int64_t ms)
+{
+	const struct cgroup_tree *t = cgroup_freezer(cg);
+	char dir[CGROUP_FILE_MAX];
+	int64_t us = ms * 1000;
+
+	if (t == NULL || !cgroup_path_valid(path)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	(void)snprintf(dir, sizeof(dir), "%s%s", t->mount, path);
+	if (t->v2 ? cgroup_put(dir, "cgroup.freeze", frozen ? "1" : "0") == -1
+		  : cgroup_put(dir, "freezer.state",
+			frozen ? "FROZEN" : "THAWED") == -1)
+		return -1;
+	for (; cgroup_frozen(cg, path) != frozen; us -= CGROUP_STEP_US) {
+		if (us <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		(void)usleep(CGROUP_STEP_US);
+	}
+	return 0;
+}
+
 static void
 cgroup_kill_pid(pid_t pid, void *arg)
 {
@@ -382,6 +444,10 @@ cgroup_kill(const struct cgroups *cg, const char *path)
 		return;
 	for (int i = 0; i < CGROUP_KILL_TRIES && !cgroup_empty(cg, path); i++) {
 		cgroup_each_in(t, path, cgroup_kill_pid, NULL);
+		/* Nothing that is frozen dies. */
+		if (cgroup_frozen(cg, path) &&
+		    cgroup_freeze(cg, path, false, 0) == -1)
+			errno = 0;
 		(void)usleep(1000);
 	}
 }

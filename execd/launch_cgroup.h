@@ -64,6 +64,13 @@ bool cgroup_end(const struct cgroups *cg, const char *path, int64_t ms);
 /* Calls fn for each process in path and below, in the main hierarchy. */
 void cgroup_each(const struct cgroups *cg, const char *path,
     void (*fn)(pid_t pid, void *arg), void *arg);
+/*
+ * Stops all in path and below where it stands, or lets it go on.  -1 with errno
+ * if that did not happen within ms.
+ */
+int cgroup_freeze(const struct cgroups *cg, const char *path, bool frozen,
+    int64_t ms) __attribute__((warn_unused_result));
+bool cgroup_frozen(const struct cgroups *cg, const char *path);
 /* Removes the empty cgroup and those below it. */
 void cgroup_remove(const struct cgroups *cg, const char *path);
 /* Removes it alone, if it is empty. */

@@ -17,8 +17,11 @@
 
 #include "execd/ctr_flags.h"
 #include "execd/launch.h"
+#include "execd/launch_keep.h"
 #include "execd/launch_label.h"
+#include "execd/launch_dump.h"
 #include "execd/launch_proc.h"
+#include "execd/launch_restore.h"
 #include "execd/launch_run.h"
 #include "execd/launch_verify.h"
 #include "execd/monitor.h"
@@ -43,6 +46,8 @@ struct create {
 	    pidfile[LAUNCH_PATH_MAX], oom[CGROUP_PATH_MAX + 128];
 	char numbers[5][CREATE_NUMBER];
 	char rootfs[LAUNCH_PATH_MAX]; /* for a shim */
+	char images[LAUNCH_PATH_MAX]; /* CRIU's, or empty */
+	const struct restore_like *like;
 	char *argv[MONITOR_ARG_COUNT + MONITOR_MORE_MAX + 1];
 };
 
@@ -115,6 +120,10 @@ create_paths(struct create *k, struct cerr *err)
 	    launch_state_path(l, k->pidfile, LAUNCH_PATH_MAX, "launch/exec",
 		name) == NULL)
 		return cerr_set(err, CERR_INTERNAL, "state path too long");
+	if ((k->c->flags & CTR_FLAG_RESTORE) != 0 &&
+	    launch_dump_path(l, k->c->ctr, LOAD_DIR "/" LOAD_IMAGES, k->images,
+		err) == -1)
+		return -1;
 	cgroup_oom_file(&l->cgroups, k->c->cgroup, k->oom, sizeof(k->oom));
 	return 0;
 }
@@ -156,6 +165,7 @@ create_argv(struct create *k)
 	create_arg(k, MONITOR_ARG_SYSTEMD, l->systemd ? "1" : "0");
 	create_arg(k, MONITOR_ARG_PIDFILE, k->pidfile);
 	create_arg(k, MONITOR_ARG_OOM, k->oom);
+	create_arg(k, MONITOR_ARG_IMAGES, k->images);
 	for (size_t i = 0; i < 5; i++) {
 		(void)snprintf(k->numbers[i], CREATE_NUMBER, "%" PRIu32,
 		    numbers[i]);
@@ -284,7 +294,8 @@ create_inspect(struct create *k, struct fixed_launch_rec *r, const char *number,
 	if (st.ppid != (pid_t)r->monitor)
 		return cerr_set(err, CERR_INTERNAL,
 		    "the runtime named a process that is not the container's");
-	return verify_created(k->l, k->c, pid, err);
+	return k->like != NULL ? restore_verify(k->l, k->c, r, k->like, err)
+			       : verify_created(k->l, k->c, pid, err);
 }
 
 static int
@@ -304,6 +315,20 @@ create_follow(struct create *k, struct fixed_launch_rec *r, struct cerr *err)
 	return verify_monitor(k->l, (pid_t)r->monitor, err);
 }
 
+/* CRIU's own words, if it is what failed. */
+static int
+create_unrestored(const struct create *k, struct cerr *err)
+{
+	char why[256];
+
+	if (k->like == NULL)
+		return -1;
+	launch_dump_why(k->images, "restore.log", why, sizeof(why));
+	return why[0] == '\0'
+		   ? -1
+		   : cerr_set(err, CERR_INTERNAL, "restore: %s", why);
+}
+
 int
 launch_ctr_create(const struct launch *l, struct launch_op *op,
     struct cerr *err)
@@ -316,7 +341,9 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 		.said = -1,
 		.report = -1 };
 	struct fixed_launch_rec r;
+	struct cerr later;
 	pid_t monitor;
+	int ret;
 
 	memset(&r, 0, sizeof(r));
 	r.flags = c->flags;
@@ -336,15 +363,27 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 	if (launch_record_write(l, c->ctr, &r, err) == -1 ||
 	    create_open(&k, err) == -1)
 		return -1;
+	if ((c->flags & CTR_FLAG_RESTORE) != 0) {
+		k.like = restore_begin(l, c, k.bundle_path, k.pidfile, err);
+		if (k.like == NULL)
+			return -1;
+	}
 	monitor = create_spawn(&k, err);
 	if (monitor == -1)
 		return -1;
 	r.monitor = (uint32_t)monitor;
-	if (create_follow(&k, &r, err) == -1)
+	ret = create_follow(&k, &r, err);
+	if (keep_pod_back(l, c->pod, &later) == -1 && ret == 0) {
+		*err = later;
 		return -1;
+	}
+	if (ret == -1)
+		return create_unrestored(&k, err);
 	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_OCI &&
 	    launch_rootfs_bound(l, c->ctr, err) == -1)
 		return -1;
+	if (k.like != NULL && launch_dump_remove(l, c->ctr, LOAD_DIR) == -1)
+		return cerr_errno(err, "remove CRIU's images");
 	op->reply.ctr_created.pid = r.pid;
 	op->reply.ctr_created.start_time = r.start_time;
 	return 0;

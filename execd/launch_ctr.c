@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "execd/ctr_flags.h"
 #include "execd/launch.h"
 #include "execd/launch_label.h"
 #include "execd/launch_proc.h"
+#include "execd/launch_restore.h"
 #include "execd/launch_run.h"
 #include "execd/launch_verify.h"
 #include "lib/fdio.h"
@@ -32,26 +34,38 @@ ctr_check(const struct launch *l, const char *ctr, uint32_t runtime,
 		   : run_runtime_check(l, runtime, err);
 }
 
+static int
+ctr_run_start(const struct launch *l, const struct fixed_ctr *c,
+    struct cerr *err)
+{
+	char root[LAUNCH_PATH_MAX];
+	struct run r;
+	int code;
+
+	if (run_begin(&r, l, c->runtime, root, sizeof(root), err) == -1)
+		return -1;
+	run_add(&r, "start");
+	run_add(&r, c->ctr);
+	code = run_wait(&r, err);
+	if (code <= 0)
+		return code;
+	return run_failed(&r, "start container", code, err);
+}
+
 int
 launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_ctr *c = op->body;
 	struct fixed_launch_rec rec;
-	char root[LAUNCH_PATH_MAX];
-	struct run r;
-	int code;
+	int ret;
 
 	if (ctr_check(l, c->ctr, c->runtime, err) == -1 ||
-	    launch_record_read(l, c->ctr, &rec, err) == -1 ||
-	    run_begin(&r, l, c->runtime, root, sizeof(root), err) == -1)
+	    launch_record_read(l, c->ctr, &rec, err) == -1)
 		return -1;
-	run_add(&r, "start");
-	run_add(&r, c->ctr);
-	code = run_wait(&r, err);
-	if (code == -1)
+	ret = (rec.flags & CTR_FLAG_RESTORE) != 0 ? restore_start(l, &rec, err)
+						  : ctr_run_start(l, c, err);
+	if (ret == -1)
 		return -1;
-	if (code != 0)
-		return run_failed(&r, "start container", code, err);
 	if (verify_started(l, c->runtime, &rec, err) == 0 &&
 	    label_verify(&rec, err) == 0)
 		return 0;
@@ -196,7 +210,8 @@ ctr_leftovers(const struct launch *l, const char *ctr)
 	/* The second is runc's on its way to be the first. */
 	static const struct {
 		const char *before, *after;
-	} names[] = { { "", ".pid" }, { ".", ".pid" }, { "", ".con" } };
+	} names[] = { { "", ".pid" }, { ".", ".pid" }, { "", ".con" },
+		{ "", ".criu" } };
 	char name[CTR_FILE_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "execd/devlist.h"
+#include "execd/checkpoint_list.h"
 #include "execd/launch.h"
 #include "execd/launch_run.h"
 #include "execd/launch_userns.h"
@@ -54,6 +55,39 @@ host_seal(int fd, struct cerr *err)
 	return 0;
 }
 
+static const char *
+host_criu_path(void)
+{
+	static const char *const paths[] = { "/usr/local/sbin/criu",
+		"/usr/local/bin/criu", "/usr/sbin/criu", "/usr/bin/criu" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (access(paths[i], X_OK) == 0)
+			return paths[i];
+	}
+	return NULL;
+}
+
+/* Runtimes find it in the same PATH. */
+static enum launch_criu
+host_criu(const struct launch *l)
+{
+	const char *path = host_criu_path();
+	struct run r;
+	struct cerr err;
+
+	if (!l->checkpoint)
+		return LAUNCH_CRIU_OFF;
+	if (path == NULL)
+		return LAUNCH_CRIU_ABSENT;
+	memset(&r, 0, sizeof(r));
+	r.l = l;
+	r.in = r.out = r.err = -1;
+	run_add(&r, path);
+	run_add(&r, "check");
+	return run_wait(&r, &err) == 0 ? LAUNCH_CRIU_WORKS : LAUNCH_CRIU_FAILS;
+}
+
 int
 launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
@@ -83,6 +117,7 @@ launch_features(const struct launch *l, struct launch_op *op, struct cerr *err)
 		return cerr_errno(err, "runtime");
 	op->out[0] = fd;
 	op->nout = 1;
+	op->reply.features.criu = host_criu(l);
 	op->reply.features.idmap = launch_userns_usable(l) ? 1 : 0;
 	return host_seal(fd, err);
 }

@@ -404,11 +404,19 @@ job_cancelled(void *arg)
 		(void)shutdown(j->sock, SHUT_RDWR);
 }
 
+static int64_t
+job_deadline(const struct launch_job *j)
+{
+	if (j->undoing)
+		return LAUNCH_UNDO_MS;
+	return j->row->ms != NULL ? j->row->ms(j->body) : j->row->deadline_ms;
+}
+
 static void
 job_watch(struct launch_job *j)
 {
 	struct event_base *base = helper_base(j->l->helper);
-	int64_t ms = j->undoing ? LAUNCH_UNDO_MS : j->row->deadline_ms;
+	int64_t ms = job_deadline(j);
 	struct timeval tv = mono_timeval(mono_after_ms(ms));
 
 	j->ev_end =

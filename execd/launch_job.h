@@ -38,7 +38,8 @@ struct launch_row {
 	launch_fn undo;	     /* may be NULL */
 	int64_t deadline_ms; /* 0: the operation has its own */
 	enum launch_class class;
-	enum launch_cancel cancel; /* when execd cancels or goes */
+	enum launch_cancel cancel;	 /* when execd cancels or goes */
+	int64_t (*ms)(const void *body); /* the deadline, if not NULL */
 };
 
 struct launch_jobs *launch_jobs_new(struct launch *l);

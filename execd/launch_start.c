@@ -167,8 +167,10 @@ start_clean(const struct launch *l)
 		return;
 	}
 	while ((de = readdir(dir)) != NULL) {
-		/* CTR.mon belongs to a monitor that lives. */
-		if (strstr(de->d_name, ".mon") == NULL)
+		/* CTR.mon belongs to a monitor that lives, and config.json
+		 * names CTR.criu. */
+		if (strstr(de->d_name, ".mon") == NULL &&
+		    strstr(de->d_name, ".criu") == NULL)
 			(void)unlinkat(l->dirs[LAUNCH_DIR_SCRATCH], de->d_name,
 			    0);
 	}

@@ -46,7 +46,7 @@ verify_status(const struct proc_status *s, const struct fixed_ctr_create *c,
 	return 0;
 }
 
-static int
+int
 verify_cgroup(pid_t pid, const char *cgroup, struct cerr *err)
 {
 	char path[40], text[VERIFY_TEXT_MAX];
@@ -93,7 +93,7 @@ verify_namespace(const struct launch *l, const struct fixed_ctr_create *c,
 	return 0;
 }
 
-static int
+int
 verify_namespaces(const struct launch *l, const struct fixed_ctr_create *c,
     pid_t pid, struct cerr *err)
 {

@@ -22,6 +22,12 @@ int verify_started(const struct launch *l, uint32_t runtime,
 int verify_monitor(const struct launch *l, pid_t pid, struct cerr *err)
     __attribute__((warn_unused_result));
 
+int verify_cgroup(pid_t pid, const char *cgroup, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* The pod's, or the host's as c says. */
+int verify_namespaces(const struct launch *l, const struct fixed_ctr_create *c,
+    pid_t pid, struct cerr *err) __attribute__((warn_unused_result));
+
 /* The parts that take what was read. */
 int verify_status(const struct proc_status *s, const struct fixed_ctr_create *c,
     struct cerr *err) __attribute__((warn_unused_result));

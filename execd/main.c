@@ -68,6 +68,7 @@ static const struct link_handler execd_front_handlers[] = {
 	{ MSG_CTR_INFO, info_take_ctr },
 	{ MSG_POD_INFO, info_take_pod },
 	{ MSG_CTR_UPDATE, ctr_take_update },
+	{ MSG_CTR_CHECKPOINT, ctr_take_checkpoint },
 	{ MSG_STATS_GET, stats_take_get },
 	{ MSG_RUNTIMES, runtime_take_list },
 };

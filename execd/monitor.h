@@ -43,6 +43,7 @@ enum monitor_arg {
 	MONITOR_ARG_PIDFILE, /* path, to be removed */
 	MONITOR_ARG_FLAGS,   /* CTR_FLAG_* */
 	MONITOR_ARG_OOM,     /* memory.events or memory.oom_control; path */
+	MONITOR_ARG_IMAGES,  /* of CRIU's, path; "": a new container */
 	MONITOR_ARG_UID,     /* to become */
 	MONITOR_ARG_GID,
 	MONITOR_ARG_EXEC_UID, /* who may connect */

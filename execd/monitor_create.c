@@ -16,7 +16,7 @@
 #include "execd/monitor.h"
 
 #define CREATE_PATH_MAX 160
-#define CREATE_ARGS_MAX (16 + MONITOR_MORE_MAX)
+#define CREATE_ARGS_MAX (24 + MONITOR_MORE_MAX)
 
 static size_t
 create_append(char *buf, size_t size, const char *s)
@@ -91,12 +91,33 @@ monitor_stdio(struct monitor *m)
 	return 0;
 }
 
+static size_t
+create_word(char *argv[], size_t n, const char *word)
+{
+	/* execve takes pointers to non-const but does not write. */
+	memcpy(&argv[n], &word, sizeof(word));
+	return n + 1;
+}
+
+/* "restore" and how, in the place of "create". */
+static size_t
+create_restore(const struct monitor *m, char *argv[], size_t n)
+{
+	const char *images = m->argv[MONITOR_ARG_IMAGES];
+	const char *words[] = { "restore", "--detach", "--file-locks",
+		"--image-path", images, "--work-path", images };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		n = create_word(argv, n, words[i]);
+	return n;
+}
+
 static void
 create_argv(const struct monitor *m, char *console, char *argv[])
 {
 	static char s_root[] = "--root", s_systemd[] = "--systemd-cgroup",
-		    s_create[] = "create", s_bundle[] = "--bundle",
-		    s_pid[] = "--pid-file", s_console[] = "--console-socket";
+		    s_bundle[] = "--bundle", s_pid[] = "--pid-file",
+		    s_console[] = "--console-socket";
 	size_t n = 0;
 
 	argv[n++] = m->argv[MONITOR_ARG_RUNTIME];
@@ -106,7 +127,9 @@ create_argv(const struct monitor *m, char *console, char *argv[])
 		argv[n++] = s_systemd;
 	for (size_t i = MONITOR_ARG_COUNT; m->argv[i] != NULL; i++)
 		argv[n++] = m->argv[i];
-	argv[n++] = s_create;
+	n = m->argv[MONITOR_ARG_IMAGES][0] == '\0'
+		? create_word(argv, n, "create")
+		: create_restore(m, argv, n);
 	argv[n++] = s_bundle;
 	argv[n++] = m->argv[MONITOR_ARG_BUNDLE];
 	argv[n++] = s_pid;

@@ -20,15 +20,31 @@
 #include "lib/fdio.h"
 #include "lib/filter.h"
 
-#define ROOTFILE_NOBODY	  65534
-#define ROOTFILE_PATH_MAX 4096
-#define ROOTFILE_MEMORY	  (64UL * 1024 * 1024)
-#define ROOTFILE_SECONDS  5
-#define ROOTFILE_COUNT_S  300 /* a layer may have a million files */
-#define ROOTFILE_TRIES	  8
+#define ROOTFILE_NOBODY	   65534
+#define ROOTFILE_PATH_MAX  4096
+#define ROOTFILE_MEMORY	   (64UL * 1024 * 1024)
+#define ROOTFILE_SECONDS   5
+#define ROOTFILE_COUNT_S   300 /* a layer may have a million files */
+#define ROOTFILE_ARCHIVE_S 3600
+#define ROOTFILE_TRIES	   8
 
 /* The program's only table is the one for this work. */
 extern const struct filter filter_execlaunch;
+
+static rlim_t
+rootfile_seconds(enum rootfile_work work)
+{
+	if (work == ROOTFILE_ARCHIVE)
+		return ROOTFILE_ARCHIVE_S;
+	return work == ROOTFILE_COUNT ? ROOTFILE_COUNT_S : ROOTFILE_SECONDS;
+}
+
+/* What reads all that there is, and can change nothing. */
+static bool
+rootfile_reader(enum rootfile_work work)
+{
+	return work == ROOTFILE_COUNT || work == ROOTFILE_ARCHIVE;
+}
 
 static int
 rootfile_limits(enum rootfile_work work)
@@ -38,9 +54,9 @@ rootfile_limits(enum rootfile_work work)
 		rlim_t value;
 	} limits[] = {
 		{ RLIMIT_AS, ROOTFILE_MEMORY },
-		{ RLIMIT_CPU, work == ROOTFILE_COUNT ? ROOTFILE_COUNT_S
-						     : ROOTFILE_SECONDS },
-		{ RLIMIT_FSIZE, ROOTFILE_MAX },
+		{ RLIMIT_CPU, rootfile_seconds(work) },
+		{ RLIMIT_FSIZE,
+		    work == ROOTFILE_ARCHIVE ? RLIM_INFINITY : ROOTFILE_MAX },
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_NPROC, 0 },
 	};
@@ -64,7 +80,7 @@ rootfile_caps(enum rootfile_work work)
 	memset(data, 0, sizeof(data));
 	if (work == ROOTFILE_MAKE)
 		data[0].permitted = data[0].effective = 1U << CAP_DAC_OVERRIDE;
-	if (work == ROOTFILE_COUNT)
+	if (rootfile_reader(work))
 		data[0].permitted = data[0].effective = 1U
 							<< CAP_DAC_READ_SEARCH;
 	return (int)syscall(SYS_capset, &head, data);
@@ -87,7 +103,7 @@ rootfile_ids(enum rootfile_work work, uid_t uid, gid_t gid)
 			   : -1;
 	}
 	/* rootfile_caps takes what is too much. */
-	if (work == ROOTFILE_COUNT &&
+	if (rootfile_reader(work) &&
 	    prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
 		return -1;
 	return setresgid(ROOTFILE_NOBODY, ROOTFILE_NOBODY, ROOTFILE_NOBODY) ==
@@ -103,8 +119,11 @@ int
 rootfile_enter(int rootfd, enum rootfile_work work, uid_t uid, gid_t gid,
     struct cerr *err)
 {
+	const unsigned int last =
+	    work == ROOTFILE_ARCHIVE ? ROOTFILE_SAY_FD : LAUNCH_JOB_FD;
+
 	if (fchdir(rootfd) == -1 || chroot(".") == -1 ||
-	    close_range(LAUNCH_JOB_FD + 1, ~0U, 0) == -1)
+	    close_range(last + 1, ~0U, 0) == -1)
 		return cerr_errno(err, "enter the root file system");
 	if (rootfile_limits(work) == -1 || rootfile_ids(work, uid, gid) == -1 ||
 	    rootfile_caps(work) == -1 ||

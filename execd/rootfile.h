@@ -22,7 +22,11 @@ enum rootfile_work {
 	ROOTFILE_MAKE,	  /* for root, with DAC_OVERRIDE alone */
 	ROOTFILE_PROFILE, /* as root, without capabilities */
 	ROOTFILE_COUNT,	  /* as nobody, with DAC_READ_SEARCH alone */
+	ROOTFILE_ARCHIVE, /* likewise; keeps the two descriptors below */
 };
+
+#define ROOTFILE_OUT_FD 4 /* the archive */
+#define ROOTFILE_SAY_FD 5 /* why it could not be written */
 
 /*
  * The directory name of dirfd, which may be ".." or "/"; follows no link and

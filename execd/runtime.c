@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "execd/checkpoint_list.h"
 #include "execd/runtime.h"
 #include "execd/runtime_facts.h"
 #include "imsg/fixed.h"
@@ -21,6 +22,7 @@ struct runtime {
 	uint32_t request; /* 0: none in flight */
 	char reason[256];
 	struct runtime_facts facts;
+	enum launch_criu criu;
 	bool idmap; /* the image store can be shown with other ids */
 	bool told;  /* its warning was logged */
 };
@@ -61,6 +63,18 @@ runtime_all_known(const struct execd *x)
 	return true;
 }
 
+/* Text of a fact is not const, but nobody writes it. */
+static void
+runtime_tell_checkpoint(const struct execd *x, uint32_t i,
+    Criod__RuntimeFact *fact)
+{
+	const char *why = runtime_no_checkpoint(x, i);
+
+	fact->checkpoint = why == NULL;
+	if (why != NULL)
+		memcpy(&fact->no_checkpoint, &why, sizeof(why));
+}
+
 static void
 runtime_answer(struct execd *x, struct link_call *call)
 {
@@ -79,6 +93,7 @@ runtime_answer(struct execd *x, struct link_call *call)
 		facts[i].usable = r->state == RUNTIME_USABLE;
 		facts[i].reason = r->reason;
 		facts[i].recursive_read_only = runtime_rro(x, (uint32_t)i);
+		runtime_tell_checkpoint(x, (uint32_t)i, &facts[i]);
 		facts[i].user_namespaces = runtime_userns(x, (uint32_t)i);
 		list[i] = &facts[i];
 	}
@@ -113,6 +128,8 @@ runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 	r->request = 0;
 	r->idmap =
 	    err == NULL && ((const struct fixed_features *)m->body)->idmap != 0;
+	r->criu = err == NULL ? ((const struct fixed_features *)m->body)->criu
+			      : LAUNCH_CRIU_OFF;
 	if (err != NULL) {
 		/* The launcher's own absence says nothing of the runtime. */
 		if (err->code != CERR_UNAVAILABLE)
@@ -218,4 +235,23 @@ bool
 runtime_rro(const struct execd *x, uint32_t number)
 {
 	return !runtime_own_kernel(x, number) || x->runtimes[number].facts.rro;
+}
+
+const char *
+runtime_no_checkpoint(const struct execd *x, uint32_t number)
+{
+	const struct runtime *r = &x->runtimes[number];
+	static const char *const why[] = {
+		[LAUNCH_CRIU_OFF] = "criod.conf does not allow it",
+		[LAUNCH_CRIU_WORKS] = NULL,
+		[LAUNCH_CRIU_ABSENT] = "criu is not installed",
+		[LAUNCH_CRIU_FAILS] = "criu check fails with this kernel",
+	};
+
+	if (!x->boot->checkpoint)
+		return why[LAUNCH_CRIU_OFF];
+	if (runtime_own_kernel(x, number) || !r->facts.criu)
+		return "the runtime cannot use CRIU";
+	return r->criu <= LAUNCH_CRIU_FAILS ? why[r->criu]
+					    : why[LAUNCH_CRIU_FAILS];
 }

@@ -22,5 +22,7 @@ bool runtime_own_kernel(const struct execd *x, uint32_t number);
 /* Pods with user namespaces work with it. */
 bool runtime_userns(const struct execd *x, uint32_t number);
 bool runtime_rro(const struct execd *x, uint32_t number);
+/* Why its containers cannot be checkpointed; NULL: they can. */
+const char *runtime_no_checkpoint(const struct execd *x, uint32_t number);
 
 #endif

@@ -69,6 +69,10 @@ runtime_facts_parse(const char *text, size_t len, struct runtime_facts *out)
 			out->outdated = runtime_facts_older(out->version,
 			    runtime_facts_fixed[i].version);
 	}
+	/* crun lists what it was built with; runc always can. */
+	out->criu =
+	    strcmp(out->name, "runc") == 0 ||
+	    (strcmp(out->name, "crun") == 0 && strstr(text, "+CRIU") != NULL);
 	if (first + 1 >= len)
 		return; /* a runtime without "features" */
 	features = json_read_bounded("features", text + first + 1,

@@ -12,6 +12,7 @@ struct runtime_facts {
 	char name[32]; /* "crun"; "unknown" if its version cannot be read */
 	int version[3];
 	bool rro;      /* recursive read-only mounts */
+	bool criu;     /* it can use CRIU */
 	bool outdated; /* holes are public that later releases mended */
 };
 

@@ -25,3 +25,15 @@ pack_SRCS = imaged/pack.c imaged/worker.c imaged/unpack_pax.c $(REPACK_SRCS)
 pack_LIBS = base confine fixed
 pack_PKGS = libcap-ng libcrypto libzstd
 pack_CALLS = imaged/pack.calls
+
+# What reads checkpoints, for execlaunch; an archive is like a layer.
+PROGRAMS += unarchive
+UNARCHIVE_SRCS = imaged/digest.c imaged/recipe.c imaged/unarchive_fds.c \
+	imaged/unpack_path.c imaged/unpack_pax.c imaged/unpack_remove.c \
+	imaged/unpack_sparse.c imaged/unpack_tar.c imaged/unpack_tree.c \
+	imaged/walk.c
+unarchive_OUT = libexec/criod/unarchive
+unarchive_SRCS = imaged/unarchive.c $(UNARCHIVE_SRCS)
+unarchive_LIBS = base confine fixed
+unarchive_PKGS = libcap-ng libcrypto libzstd
+unarchive_CALLS = imaged/unpack.calls

@@ -381,7 +381,8 @@ tree_clear(struct tree *t, const struct tree_at *at, const char *what,
 	if (errno != EEXIST)
 		return tree_errno(at->full, what, err);
 	t->parent_stale = true;
-	if (recipe_replace(t->recipe, at->dirfd, at->base, err) == -1)
+	if (t->recipe != NULL &&
+	    recipe_replace(t->recipe, at->dirfd, at->base, err) == -1)
 		return -1;
 	return unpack_remove_at(at->dirfd, at->base, err);
 }
@@ -434,12 +435,14 @@ tree_file_data(struct tree *t, const struct tree_at *at, int fd,
 	uint64_t end = 0, stored = 0;
 
 	if (tree_charge(t, e->size, err) == -1 ||
-	    (e->size > 0 && recipe_file(t->recipe, at->full, fd, err) == -1))
+	    (e->size > 0 && t->recipe != NULL &&
+		recipe_file(t->recipe, at->full, fd, err) == -1))
 		return -1;
 	for (size_t i = 0; i < e->nsegments; i++) {
 		const struct tar_segment *s = &e->segments[i];
 
-		if (recipe_data(t->recipe, s->offset, s->len, err) == -1 ||
+		if ((t->recipe != NULL &&
+			recipe_data(t->recipe, s->offset, s->len, err) == -1) ||
 		    tree_write(at, fd, s->offset, s->len, err) == -1)
 			return -1;
 		end = s->len > 0 ? s->offset + s->len : end;
@@ -738,8 +741,9 @@ tree_finish(struct tree *t, struct tree_usage *usage, struct cerr *err)
 		if (tree_finish_time(t, &t->times[i], err) == -1)
 			return -1;
 	}
-	if (walk_digest(t->root, t->attributes, digest, err) == -1 ||
-	    recipe_end(t->recipe, digest, t->attributes, err) == -1)
+	if (t->recipe != NULL &&
+	    (walk_digest(t->root, t->attributes, digest, err) == -1 ||
+		recipe_end(t->recipe, digest, t->attributes, err) == -1))
 		return -1;
 	if (syncfs(t->root) == -1)
 		return cerr_errno(err, "put the layer on disk");

@@ -40,7 +40,8 @@ struct tree_usage {
  */
 struct tree *tree_new(int root, uint64_t max_bytes, uint64_t max_inodes);
 void tree_free(struct tree *t);
-/* Where it is noted which file the tar's data went to; borrows. */
+/* Where it is noted which file the tar's data went to; borrows.  Without one
+ * nothing is noted, nor the layer's digest taken. */
 void tree_set_recipe(struct tree *t, struct recipe *recipe);
 
 /* The root's own owner and mode, until an entry says otherwise. */

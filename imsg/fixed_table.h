@@ -158,6 +158,18 @@
  */
 #define FIXED_FIELDS_stats(U32, U64, I64, STR, ARR64) U32(what) STR(names, 2081)
 
+/*
+ * Checkpoints of running containers, all stopped at one moment: n of
+ * execd/checkpoint_list.h, in the descriptor.  dir is absolute; empty: it must
+ * be empty.
+ */
+#define FIXED_FIELDS_checkpoint(U32, U64, I64, STR, ARR64)                     \
+	STR(dir, 4096) U32(n) U32(empty) U64(timeout_ms)
+
+/* A checkpoint's archive, a path of the host, for a container to be made. */
+#define FIXED_FIELDS_restore(U32, U64, I64, STR, ARR64)                        \
+	STR(ctr, 65) STR(path, 4096)
+
 /* What the writable layer takes, and its whole file system. */
 #define FIXED_FIELDS_usage(U32, U64, I64, STR, ARR64)                          \
 	U64(bytes) U64(inodes) U64(fs_bytes) U64(fs_inodes) U64(fs_free_inodes)
@@ -166,11 +178,12 @@
  * L_FEATURES_ARE carries a sealed memfd: what "RUNTIME --version" printed, a
  * NUL, and what "RUNTIME features" printed (nothing if it has no such
  * command).  FAIL only if the first cannot be run.  idmap: the image store
- * can be shown in a user namespace.
+ * can be shown in a user namespace.  criu: enum launch_criu of
+ * execd/checkpoint_list.h.
  */
 #define FIXED_FIELDS_runtime(U32, U64, I64, STR, ARR64) U32(runtime)
 
-#define FIXED_FIELDS_features(U32, U64, I64, STR, ARR64) U32(idmap)
+#define FIXED_FIELDS_features(U32, U64, I64, STR, ARR64) U32(idmap) U32(criu)
 
 /* SELinux's label for a path of the host and all below it. */
 #define FIXED_FIELDS_relabel(U32, U64, I64, STR, ARR64)                        \
@@ -296,6 +309,8 @@
 	FIXED(features)                                                        \
 	FIXED(profile)                                                         \
 	FIXED(stats)                                                           \
+	FIXED(checkpoint)                                                      \
+	FIXED(restore)                                                         \
 	FIXED(usage)                                                           \
 	FIXED(relabel)                                                         \
 	FIXED(host_path)                                                       \

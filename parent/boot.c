@@ -129,6 +129,14 @@ boot_policy(const struct conf *c, unsigned int about, size_t *n)
 	return list;
 }
 
+static void
+boot_checkpoint(const struct conf *c, protobuf_c_boolean *dump,
+    protobuf_c_boolean *restore)
+{
+	*dump = strcmp(c->text[CONF_CHECKPOINT], "no") != 0;
+	*restore = strcmp(c->text[CONF_CHECKPOINT], "restore") == 0;
+}
+
 int
 boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
@@ -147,6 +155,7 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->version = boot_strdup(CRIOD_VERSION);
 	b->bundle_directory = boot_path(c, CONF_STATE, "/bundle");
 	b->pod_metrics = c->pod_metrics;
+	boot_checkpoint(c, &b->checkpoint, &b->restore);
 	b->nri = c->nri;
 	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
 	b->split_disk = boot_split(c);
@@ -358,6 +367,8 @@ boot_execd(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->hugetlb = f->host->hugetlb;
 	b->seccomp_default = strcmp(c->text[CONF_SECCOMP], "runtime") == 0;
 	b->cdi_hooks = strcmp(c->text[CONF_CDI_HOOKS], "yes") == 0;
+	boot_checkpoint(c, &b->checkpoint, &b->restore);
+	b->scratch_directory = boot_path(c, CONF_STATE, "/launch/exec");
 	b->seccomp_directories =
 	    boot_words(c, CONF_SECCOMP_DIR, &b->n_seccomp_directories);
 	boot_selinux(b, f);
@@ -439,6 +450,8 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 	if (f->host->apparmor &&
 	    strcmp(f->conf->text[CONF_APPARMOR], CONF_APPARMOR_OWN) == 0)
 		plan_add(a, "-A");
+	if (strcmp(f->conf->text[CONF_CHECKPOINT], "no") != 0)
+		boot_arg_text(a, "-C", f->conf, CONF_CHECKPOINT);
 	TAILQ_FOREACH(r, &f->conf->runtimes, entry) {
 		plan_add(a, "-r");
 		plan_add(a, "%s=%s", r->name, r->path);

@@ -40,6 +40,7 @@ static const struct {
 	{ CONF_SIG_POLICY, CONF_SIG_POLICY_USUAL, NULL },
 	{ CONF_SIG_POLICIES, CONF_SIG_POLICIES_USUAL, NULL },
 	{ CONF_SIG_SOURCES, CONF_SIG_SOURCES_USUAL, NULL },
+	{ CONF_CHECKPOINT, "no", NULL },
 };
 
 #define CONF_NDEFAULTS (sizeof(conf_defaults) / sizeof(conf_defaults[0]))

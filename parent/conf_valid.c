@@ -384,6 +384,15 @@ conf_valid_yes(const char *s)
 }
 
 const char *
+conf_valid_checkpoint(const char *s)
+{
+	return strcmp(s, "no") == 0 || strcmp(s, "dump") == 0 ||
+		       strcmp(s, "restore") == 0
+		   ? NULL
+		   : "is neither no, dump nor restore";
+}
+
+const char *
 conf_valid_seccomp(const char *s)
 {
 	return strcmp(s, "runtime") == 0 || strcmp(s, "unconfined") == 0

@@ -25,6 +25,7 @@ const char *conf_valid_short_name(const char *s); /* NAME=REFERENCE */
 const char *conf_valid_profile(const char *s);	  /* of AppArmor */
 const char *conf_valid_yes(const char *s);	  /* yes, no */
 const char *conf_valid_ulimit(const char *s);	  /* NAME=SOFT:HARD */
+const char *conf_valid_checkpoint(const char *s); /* no, dump, restore */
 const char *conf_valid_seccomp(const char *s);	  /* runtime, unconfined */
 
 /* Decimal or octal, digits only; -1 if s is no number from min to max. */

@@ -26,6 +26,7 @@ static const struct {
 	{ "cdi", CDI },
 	{ "certificate", CERTIFICATE },
 	{ "cgroup", CGROUP },
+	{ "checkpoint", CHECKPOINT },
 	{ "client", CLIENT },
 	{ "cni", CNI },
 	{ "configuration", CONFIGURATION },

@@ -44,6 +44,12 @@ t_monitor_attach_SRCS = regress/unit/execd/t_monitor_attach.c \
 t_launch_cgroup_SRCS = regress/unit/execd/t_launch_cgroup.c \
 	execd/launch_cgroup.c
 t_launch_cgroup_LIBS = base
+TESTS += t_launch_like t_launch_tar
+t_launch_like_SRCS = regress/unit/execd/t_launch_like.c \
+	execd/launch_like.c execd/launch_proc.c execd/launch_util.c
+t_launch_like_LIBS = base
+t_launch_tar_SRCS = regress/unit/execd/t_launch_tar.c execd/launch_tar.c
+t_launch_tar_LIBS = base
 TESTS += t_selinux t_launch_relabel
 t_selinux_SRCS = regress/unit/execd/t_selinux.c execd/selinux.c $(PB_SRCS)
 t_selinux_LIBS = base

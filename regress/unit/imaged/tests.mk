@@ -28,3 +28,6 @@ t_authfile_SRCS = regress/unit/imaged/t_authfile.c imaged/authfile.c \
 t_authfile_LIBS = base json
 t_authfile_PKGS = jansson libcrypto
 include regress/unit/imaged/store.mk
+TESTS += t_unarchive
+t_unarchive_SRCS = regress/unit/imaged/t_unarchive.c imaged/unarchive_fds.c
+t_unarchive_LIBS = base
