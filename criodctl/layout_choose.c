@@ -86,20 +86,14 @@ layout_index_image(struct layout *l, const json_t *manifest, struct cerr *err)
 static int
 layout_index(struct layout *l, struct cerr *err)
 {
-	json_t *root = layout_json(l, "index.json", err), *list;
-	size_t i;
 	const json_t *manifest;
 	int rc;
 
 	if (root == NULL)
 		return -1;
 	rc = json_want(root, "manifests", JSON_ARRAY, true, &list, err);
-	if (rc == 0) {
-		json_array_foreach(list, i, manifest) {
-			if (rc == 0)
-				rc = layout_index_image(l, manifest, err);
-		}
-	}
+	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
+		rc = layout_index_image(l, json_array_get(list, i), err);
 	json_decref(root);
 	return rc;
 }
