@@ -136,6 +136,8 @@ def kinds(p):
     got -= {"memory", "tcp", "tcp6", "udp", "udp6"}
     if p["process"] == "imaged":
         got -= {"unix stream"}  # curl's own, while it resolves
+    if p["process"] == "unpack":
+        got -= {"file", "file without a name"}  # its blob, and what it writes
     return ", ".join(sorted(got)) or "none"
 
 
@@ -211,7 +213,9 @@ def test_page(seen):
         return
     if not os.path.exists(SHIM):
         want.pop("shimrun")
-    assert got == want
+    assert set(got) == set(want)
+    for name, words in got.items():
+        assert " ".join(words) == " ".join(want[name])
 
 
 PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "netd",
