@@ -86,7 +86,7 @@ layout_index_image(struct layout *l, const json_t *manifest, struct cerr *err)
 static int
 layout_index(struct layout *l, struct cerr *err)
 {
-	const json_t *manifest;
+	json_t *root = layout_json(l, "index.json", err), *list;
 	int rc;
 
 	if (root == NULL)
