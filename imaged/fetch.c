@@ -15,11 +15,13 @@
 #include "imaged/fetch.h"
 #include "imaged/session.h"
 
-#define FETCH_CHUNK (256U * 1024) /* copied at a time from a descriptor */
+#define FETCH_CHUNK (256U * 1024) /* written at a time */
 
 struct fetch {
 	char digest[DIGEST_SIZE];
-	uint64_t size, have; /* bytes wanted, written and hashed */
+	uint64_t size, have; /* bytes wanted, and that came */
+	uint8_t *buf;	     /* of these, the last are still here */
+	size_t nbuf;
 	struct digest *hash;
 	struct digest *tar; /* of a file as it would be in one */
 	char name[ARTIFACT_NAME_SIZE];
@@ -53,6 +55,7 @@ fetch_free(struct fetch *f)
 	fdio_close(&f->out);
 	digest_free(f->hash);
 	digest_free(f->tar);
+	free(f->buf);
 	free(f);
 }
 
@@ -111,6 +114,7 @@ fetch_rewind(struct fetch *f)
 	if (ftruncate(f->out, 0) == -1 || lseek(f->out, 0, SEEK_SET) == -1)
 		return cerr_errno(&f->err, "blob %s", f->digest);
 	f->have = 0;
+	f->nbuf = 0;
 	f->joined = false;
 	digest_reset(f->hash);
 	fetch_tar_begin(f);
@@ -143,19 +147,42 @@ fetch_verify(struct fetch *f)
 	fetch_end(f, &err);
 }
 
+/* What is in the buffer goes to the file and into the digest. */
 static int
-fetch_write(struct fetch *f, const void *buf, size_t len)
+fetch_flush(struct fetch *f)
+{
+	if (f->nbuf == 0)
+		return 0;
+	if (fdio_write_all(f->out, f->buf, f->nbuf) == -1)
+		return cerr_errno(&f->err, "blob %s: write", f->digest);
+	digest_update(f->hash, f->buf, f->nbuf);
+	if (f->tar != NULL)
+		digest_update(f->tar, f->buf, f->nbuf);
+	f->nbuf = 0;
+	f->grown(f->arg, f->out, f->have);
+	return 0;
+}
+
+static int
+fetch_write(struct fetch *f, const uint8_t *p, size_t len)
 {
 	if (len > f->size - f->have)
 		return cerr_set(&f->err, CERR_DATA_LOSS,
 		    "blob %s is longer than the manifest says", f->digest);
-	if (fdio_write_all(f->out, buf, len) == -1)
-		return cerr_errno(&f->err, "blob %s: write", f->digest);
-	digest_update(f->hash, buf, len);
-	if (f->tar != NULL)
-		digest_update(f->tar, buf, len);
-	f->have += len;
-	f->grown(f->arg, f->out, f->have);
+	while (len > 0) {
+		size_t n = FETCH_CHUNK - f->nbuf;
+
+		if (n > len)
+			n = len;
+		memcpy(f->buf + f->nbuf, p, n);
+		f->nbuf += n;
+		f->have += n;
+		p += n;
+		len -= n;
+		if ((f->nbuf == FETCH_CHUNK || f->have == f->size) &&
+		    fetch_flush(f) == -1)
+			return -1;
+	}
 	return 0;
 }
 
@@ -284,6 +311,9 @@ fetch_start(const struct fetch_def *def)
 	memcpy(f->digest, def->blob->digest, sizeof(f->digest));
 	f->size = def->blob->size;
 	f->hash = digest_new();
+	f->buf = malloc(FETCH_CHUNK);
+	if (f->buf == NULL)
+		fatal("fetch: malloc");
 	if (def->blob->compression == MANIFEST_FILE)
 		f->tar = digest_new();
 	memcpy(f->name, def->blob->name, sizeof(f->name));
