@@ -8,7 +8,7 @@
 #include "imaged/holds.h"
 
 struct hold {
-	char host[272];
+	char key[352];
 	struct mono end; /* none: free */
 };
 
@@ -32,16 +32,16 @@ hold_left(const struct hold *h)
 	return mono_is_set(h->end) ? mono_left_ms(h->end) : 0;
 }
 
-/* The one of host, or else the one that ends soonest. */
+/* The one of key, or else the one that ends soonest. */
 static struct hold *
-holds_slot(struct holds *hs, const char *host)
+holds_slot(struct holds *hs, const char *key)
 {
 	struct hold *best = &hs->list[0];
 
 	for (size_t i = 0; i < HOLDS_MAX; i++) {
 		struct hold *h = &hs->list[i];
 
-		if (strcmp(h->host, host) == 0)
+		if (strcmp(h->key, key) == 0)
 			return h;
 		if (hold_left(h) < hold_left(best))
 			best = h;
@@ -50,25 +50,25 @@ holds_slot(struct holds *hs, const char *host)
 }
 
 void
-holds_add(struct holds *hs, const char *host, int64_t ms)
+holds_add(struct holds *hs, const char *key, int64_t ms)
 {
-	struct hold *h = holds_slot(hs, host);
+	struct hold *h = holds_slot(hs, key);
 
-	if (ms <= 0 || strlen(host) >= sizeof(h->host))
+	if (ms <= 0 || strlen(key) >= sizeof(h->key))
 		return;
 	if (ms > HOLDS_MAX_MS)
 		ms = HOLDS_MAX_MS;
-	if (strcmp(h->host, host) == 0 && hold_left(h) >= ms)
+	if (strcmp(h->key, key) == 0 && hold_left(h) >= ms)
 		return;
-	(void)snprintf(h->host, sizeof(h->host), "%s", host);
+	(void)snprintf(h->key, sizeof(h->key), "%s", key);
 	h->end = mono_after_ms(ms);
 }
 
 int64_t
-holds_left(const struct holds *hs, const char *host)
+holds_left(const struct holds *hs, const char *key)
 {
 	for (size_t i = 0; i < HOLDS_MAX; i++) {
-		if (strcmp(hs->list[i].host, host) == 0)
+		if (strcmp(hs->list[i].key, key) == 0)
 			return hold_left(&hs->list[i]);
 	}
 	return 0;

@@ -2,8 +2,8 @@
 #define CRIOD_IMAGED_HOLDS_H
 
 /*
- * Registries that asked to be left alone for a while (Retry-After): what one
- * pull was told counts for all.
+ * Who asked to be left alone for a while (Retry-After): what one pull was told
+ * counts for all.
  */
 
 #include <stdint.h>
@@ -14,9 +14,9 @@
 struct holds;
 
 struct holds *holds_new(void); /* never NULL (fatal) */
-/* host ("HOST[:PORT]") is not to be asked for ms more. */
-void holds_add(struct holds *hs, const char *host, int64_t ms);
+/* Who key stands for (session_key) is not to be asked for ms more. */
+void holds_add(struct holds *hs, const char *key, int64_t ms);
 /* Milliseconds left; 0 if it may be asked. */
-int64_t holds_left(const struct holds *hs, const char *host);
+int64_t holds_left(const struct holds *hs, const char *key);
 
 #endif

@@ -681,6 +681,9 @@ http_call_result(struct http_call *c, CURLcode code)
 	    &c->reply.status);
 	if (code != CURLE_OK && !c->cut)
 		http_curl_failed(c, code);
+	/* Without a tunnel the proxy's own refusal looks like a reply. */
+	if (c->reply.fault == HTTP_FINE && c->reply.status == 407)
+		http_fault(c, HTTP_FAULT_PROXY, "status 407");
 	if (c->reply.fault == HTTP_FINE && http_is_redirect(c->reply.status) &&
 	    http_redirect(c))
 		return;

@@ -231,13 +231,16 @@ session_again(struct session_call *c, int64_t retry_after)
 	return true;
 }
 
-/* A registry that wants to be left alone is, by all pulls. */
+/*
+ * A registry that wants to be left alone is, by all pulls with the same
+ * credentials: limits are often those of an account.
+ */
 static int64_t
 session_held_ms(const struct session_call *c)
 {
 	const struct session *s = c->session;
 
-	return holds_left(s->env->holds, s->e.host);
+	return holds_left(s->env->holds, s->key);
 }
 
 /* Not if it is long, nor while there is another place to ask. */
@@ -334,7 +337,7 @@ session_token_failed(struct session *s, const struct http_reply *r)
 		     (fine && (r->status >= 500 || r->status == 429));
 
 	if (fine && again)
-		holds_add(s->env->holds, s->e.host, session_ms(r->retry_after));
+		holds_add(s->env->holds, s->key, session_ms(r->retry_after));
 	if (refused)
 		(void)snprintf(why, sizeof(why),
 		    "token server %s refused (status %ld)%s", r->host,
@@ -561,7 +564,7 @@ session_status(struct session_call *c, const struct http_reply *r)
 	bool again = session_may_repeat(c, r);
 
 	if (again && !r->foreign)
-		holds_add(c->session->env->holds, c->session->e.host,
+		holds_add(c->session->env->holds, c->session->key,
 		    session_ms(r->retry_after));
 	if (again && session_again(c, r->retry_after))
 		return;

@@ -22,3 +22,8 @@ fuzz_registries_SRCS = regress/fuzz/fuzz_registries.c $(REGCONF_SRCS) \
 	$(B)/gen/proto/msg.pb-c.c $(B)/gen/proto/nri.pb-c.c
 fuzz_registries_LIBS = base json
 fuzz_registries_PKGS = jansson libcrypto libprotobuf-c
+FUZZERS += fuzz_head
+fuzz_head_SRCS = regress/fuzz/fuzz_head.c imaged/http_head.c imaged/proxy.c \
+	imaged/address.c imaged/url.c
+fuzz_head_LIBS = base
+fuzz_head_PKGS = libcurl

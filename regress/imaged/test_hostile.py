@@ -439,7 +439,7 @@ def raw(words):
     return hook
 
 
-@pytest.mark.parametrize("words", [
+FRAMES = [
     b"Transfer-Encoding: chunked\r\n\r\nzz\r\nxx",
     b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx",
     b"Transfer-Encoding: chunked\r\n\r\n-5\r\nx",
@@ -449,14 +449,26 @@ def raw(words):
     b"Content-Length: -5\r\n\r\nx", b"Content-Length: x\r\n\r\nx",
     b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nxxxxxx",
     b"Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
-    b"no colon\r\n\r\nx", b"X: \0\r\n\r\nx", b"\r\n"])
-@pytest.mark.parametrize("kind", ["manifests", "blobs"])
-def test_framing(start, registry, words, kind):
+    b"no colon\r\n\r\nx", b"X: \0\r\n\r\nx", b"\r\n"]
+
+
+def test_framing(start, registry):
+    """Replies that are none, of every kind, all at once."""
     im = start(registries=[drive.registry(registry.host, insecure=True)],
                transfer={"progress": 1})
-    name = registry.put("app", "v1", Image())
-    registry.hooks[kind, "app"] = raw(words)
-    refused(im, name)
+    pulls = {}
+    for kind in ("manifests", "blobs"):
+        for i, words in enumerate(FRAMES):
+            name = registry.put(f"{kind}{i}", "v1", Image([{"n": b"%d" % i}]))
+            registry.hooks[kind, f"{kind}{i}"] = raw(words)
+            pulls[kind, words] = im.start_pull(name)
+    for case, started in pulls.items():
+        with pytest.raises(drive.Failed) as e:
+            im.end_pull(started)
+        assert e.value.code in ("UNKNOWN", "DATA_LOSS",
+                                "FAILED_PRECONDITION"), (case, e.value)
+    assert im.list() == []
+    assert os.listdir(os.path.join(im.root, "tmp")) == []
 
 
 def test_mirror_gives_another(start, registry, other):
@@ -530,13 +542,16 @@ def test_retry_after_date(imaged, registry):
 @pytest.mark.parametrize("after", [
     "1000000000", "9" * 30, "Fri, 01 Jan 2100 00:00:00 GMT"])
 def test_retry_after_too_long(imaged, registry, after):
-    """Then it is left alone, by other pulls too; other registries are not."""
+    """Then it is left alone, by other pulls too, but not by those with other
+    credentials: the limit may be an account's."""
     name = registry.put("app", "v1", Image())
     registry.hooks["manifests", "app"] = hostile.fixed(429, Retry_After=after)
     refused(imaged, name, "RESOURCE_EXHAUSTED", "429")
     refused(imaged, registry.put("other", "v1", Image()),
             "RESOURCE_EXHAUSTED", "left alone")
     assert len(registry.log) == 1
+    image = Image([{"n": after.encode()}])
+    assert imaged.pull(registry.put("more", "v1", image), **AUTH) == image.id
 
 
 def test_retry_after_is_shared(imaged, registry):

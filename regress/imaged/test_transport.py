@@ -131,6 +131,15 @@ def test_proxy_refuses(start, made, status, again):
     assert (len(proxy.log) > 1) == again
 
 
+def test_proxy_wants_a_password(start, made):
+    proxy = made(between.Proxy(auth="pu:pp4ss"))
+    im = start(registries=insecure("registry.test"), transfer=FEW,
+               proxy={"http": f"http://pu:wr0ng@{proxy.host}"})
+    e = refused(im, "registry.test/app:v1", "UNKNOWN", "status 407")
+    assert f"by proxy {proxy.host}" in e.text
+    assert "wr0ng" not in e.text + im.log()
+
+
 def test_proxy_is_not_there(start, made):
     proxy = made(between.Listener())
     proxy.stop()
