@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "execd/ctr_flags.h"
+#include "execd/launch_cgimg.h"
 #include "execd/launch_dump.h"
 #include "execd/launch_keep.h"
 #include "execd/launch_label.h"
@@ -293,6 +294,29 @@ restore_configure(const struct launch *l, const char *ctr, const char *text,
 		   : 0;
 }
 
+/* Without a namespace of its own CRIU leaves it where the runtime put CRIU. */
+static int
+restore_cgroups(const struct launch *l, const struct fixed_ctr_create *c,
+    const struct restore_like *like, struct cerr *err)
+{
+	static uint8_t image[CGIMG_MAX];
+	char path[LAUNCH_PATH_MAX];
+	CLEANUP_FD int fd = -1;
+	size_t len = cgimg_make(c->cgroup, image);
+
+	if (!like->own_cgroups)
+		return restore_configure(l, c->ctr,
+		    "tcp-close\nleave-stopped\nmanage-cgroups=ignore\n", err);
+	if (launch_dump_path(l, c->ctr, LOAD_DIR "/" LOAD_IMAGES "/cgroup.img",
+		path, err) == -1)
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (fd == -1 || len == 0 || fdio_write_all(fd, image, len) == -1)
+		return cerr_errno(err, "cgroup of the checkpoint");
+	return restore_configure(l, c->ctr, "tcp-close\nleave-stopped\n", err);
+}
+
 const struct restore_like *
 restore_begin(const struct launch *l, const struct fixed_ctr_create *c,
     const char *bundle, const char *pidfile, struct cerr *err)
@@ -306,8 +330,7 @@ restore_begin(const struct launch *l, const struct fixed_ctr_create *c,
 	}
 	if (restore_rehearse(l, c, bundle, pidfile, &like, err) == -1 ||
 	    keep_pod(l, c->pod, err) == -1 ||
-	    restore_configure(l, c->ctr, "tcp-close\nleave-stopped\n", err) ==
-		-1)
+	    restore_cgroups(l, c, &like, err) == -1)
 		return NULL;
 	return &like;
 }

@@ -36,6 +36,7 @@
 #define UNARCHIVE_DIFF	  "rootfs-diff.tar"
 #define UNARCHIVE_DELETED "deleted.files" /* CRI-O's, instead of whiteouts */
 #define UNARCHIVE_FDS	  UNARCHIVE_DIR "/descriptors.json"
+#define UNARCHIVE_CGROUPS UNARCHIVE_DIR "/cgroup.img"
 #define UNARCHIVE_IMAGES  65536
 #define UNARCHIVE_OBJECTS 4194304
 #define UNARCHIVE_MIB	  ((rlim_t)1024 * 1024)
@@ -169,6 +170,9 @@ unarchive_entry(const struct tar_entry *e, struct tar *tar, struct tree *tree,
 		return unarchive_refuse(p.full, "is not a directory", err);
 	if (strcmp(p.full, UNARCHIVE_DELETED) == 0)
 		return unarchive_refuse(p.full, "is not understood", err);
+	/* Which cgroups there are is not the archive's to say. */
+	if (strcmp(p.full, UNARCHIVE_CGROUPS) == 0)
+		return 0;
 	if (p.kind == UNPACK_NAME_PLAIN &&
 	    (unarchive_is_image(p.full) || strcmp(p.full, UNARCHIVE_DIFF) == 0))
 		return unarchive_keep(e, p.full, tar, tree, err);

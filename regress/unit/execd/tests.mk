@@ -86,3 +86,5 @@ t_nri_apply_SRCS = regress/unit/execd/t_nri_apply.c execd/nri_apply.c \
 	execd/nri_json.c $(SPEC_SRCS) $(PB_SRCS)
 t_nri_apply_LIBS = base json pbsafe
 t_nri_apply_PKGS = jansson libprotobuf-c
+TESTS += t_launch_cgimg
+t_launch_cgimg_SRCS = regress/unit/execd/t_launch_cgimg.c execd/launch_cgimg.c
