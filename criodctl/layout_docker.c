@@ -183,16 +183,13 @@ docker_image(struct layout *l, const json_t *image, struct cerr *err)
 int
 layout_docker(struct layout *l, struct cerr *err)
 {
-	json_t *root = layout_json(l, "manifest.json", err), *image;
-	size_t i;
+	json_t *root = layout_json(l, "manifest.json", err);
 	int rc = 0;
 
 	if (root == NULL)
 		return -1;
-	json_array_foreach(root, i, image) {
-		if (rc == 0)
-			rc = docker_image(l, image, err);
-	}
+	for (size_t i = 0; rc == 0 && i < json_array_size(root); i++)
+		rc = docker_image(l, json_array_get(root, i), err);
 	json_decref(root);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "criodctl/ctl.h"
 #include "criodctl/store.h"
+#include "lib/pattern.h"
 #include "proto/cri.pb-c.h"
 
 /* protobuf-c's strings are not const, but packing only reads them. */
@@ -57,32 +58,17 @@ store_name(const Criod__ImgDetail *im)
 	return im->n_digests > 0 ? im->digests[0] : im->id;
 }
 
-/* ---- patterns ---- */
-
-static bool
-store_match(const char *pattern, const char *name)
-{
-	size_t len = strlen(pattern);
-
-	if (len > 1 && pattern[0] == '*' && pattern[len - 1] == '*')
-		return len == 2 ||
-		       memmem(name, strlen(name), pattern + 1, len - 2) != NULL;
-	if (len > 0 && pattern[len - 1] == '*')
-		return strncmp(name, pattern, len - 1) == 0;
-	return strcmp(name, pattern) == 0;
-}
-
 bool
 store_matches(const Criod__ImgDetail *im, const char *pattern)
 {
 	if (pattern == NULL)
 		return true;
 	for (size_t i = 0; i < im->n_tags; i++) {
-		if (store_match(pattern, im->tags[i]))
+		if (pattern_match(pattern, im->tags[i]))
 			return true;
 	}
 	for (size_t i = 0; i < im->n_digests; i++) {
-		if (store_match(pattern, im->digests[i]))
+		if (pattern_match(pattern, im->digests[i]))
 			return true;
 	}
 	return false;

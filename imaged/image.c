@@ -5,6 +5,7 @@
 #include "imaged/image.h"
 #include "imaged/ref.h"
 #include "lib/log.h"
+#include "lib/pattern.h"
 
 #define IMAGE_PREFIX_MIN 6 /* hexadecimal digits of an abbreviated id */
 
@@ -155,19 +156,6 @@ image_add_name(struct image_list *list, struct image *im, const char *name)
 
 /* ---- what others see ---- */
 
-bool
-image_pattern_match(const char *pattern, const char *name)
-{
-	size_t len = strlen(pattern);
-
-	if (len > 1 && pattern[0] == '*' && pattern[len - 1] == '*')
-		return len == 2 ||
-		       memmem(name, strlen(name), pattern + 1, len - 2) != NULL;
-	if (len > 0 && pattern[len - 1] == '*')
-		return strncmp(name, pattern, len - 1) == 0;
-	return strcmp(name, pattern) == 0;
-}
-
 /* An exact pattern may be a short name. */
 static bool
 image_pattern_means(const char *pattern, const char *name)
@@ -176,7 +164,7 @@ image_pattern_means(const char *pattern, const char *name)
 	struct cerr err;
 	char full[REF_TEXT_SIZE];
 
-	if (image_pattern_match(pattern, name))
+	if (pattern_match(pattern, name))
 		return true;
 	if (strchr(pattern, '*') != NULL ||
 	    ref_parse(pattern, &ref, &err) == -1)

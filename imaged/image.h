@@ -52,7 +52,4 @@ struct image *image_find_id(struct image_list *list, const char *id);
 /* See store_image_find. */
 struct image *image_find(struct image_list *list, const char *what);
 
-/* Whether a pattern of the configuration means name: exact, "x*" or "*x*". */
-bool image_pattern_match(const char *pattern, const char *name);
-
 #endif

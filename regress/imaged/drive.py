@@ -134,10 +134,10 @@ class Imaged:
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
                  log_level=3, cover=None, transfer=None, proxy=None,
                  hosts="/etc/hosts", files=(), left=None,
-                 resolv="/etc/resolv.conf", auth=None):
+                 resolv="/etc/resolv.conf", auth=None, boot=""):
         self.root = root
         self.files, self.left, self.taken = files, left, []
-        self.auth = auth
+        self.auth, self.boot_id = auth, boot
         self.unpacks, self.spawned = [], 0
         os.makedirs(root, exist_ok=True)
         os.chown(root, UID, GID)
@@ -181,6 +181,7 @@ class Imaged:
             boot.imaged.files.add(kind=kind, path=path, text=text)
         boot.imaged.namespaced_auth = self.left is not None
         boot.imaged.auth_file = "" if self.auth is None else "/etc/auth.json"
+        boot.imaged.boot = self.boot_id
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         self.parent.send("BOOT", boot.SerializeToString(), [fd])
         os.close(fd)
@@ -246,6 +247,8 @@ class Imaged:
         link.close()
 
     def _unpack(self, layer, program):
+        for u in self.unpacks:
+            u.poll()  # a zombie's Landlock rules hold the layer's inode
         ours, child = socket.socketpair(socket.AF_UNIX,
                                         socket.SOCK_SEQPACKET)
         path = os.path.join(self.root, "layer", str(layer), "fs")

@@ -228,6 +228,55 @@ def test_full_disk(start, registry, tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def used(disk):
+    st = os.statvfs(disk)
+    return {"size": (st.f_blocks - st.f_bfree) * st.f_bsize,
+            "nr_inodes": st.f_files - st.f_ffree}
+
+
+@pytest.mark.parametrize("what,step", [("size", 12288), ("nr_inodes", 1)])
+def test_full_at_every_write(start, registry, tmp_path, what, step):
+    """security.md §4 D1, D2: a little more room each time, until the pull
+    succeeds; then none at all, and removal."""
+    disk = tmp_path / "image0"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=999",
+                       "tmpfs", str(disk)]).returncode != 0:
+        pytest.skip("cannot mount")
+
+    def limit(n):
+        subprocess.run(["mount", "-o", "remount,%s=%d" % (what, n),
+                        str(disk)], check=True)
+    try:
+        im = start(registries=[drive.registry(registry.host, insecure=True)])
+        have(im)
+        small = registry.put("small", "v1", Image([{"f": b"x"}]))
+        im.pull(small)
+        base = used(disk)[what]
+        two = registry.put("two", "v1", Image(
+            [{"d/f%d" % i: os.urandom(5000) for i in range(9)},
+             {"e/f%d" % i: b"y" for i in range(9)}]))
+        failed = 0
+        while True:
+            limit(max(base + failed * step, used(disk)[what]))
+            try:
+                im.pull(two)
+                break
+            except drive.Failed as e:
+                assert e.code == "RESOURCE_EXHAUSTED", (failed, e)
+            failed += 1
+            assert len(im.list()) == 1 and failed < 400
+        assert failed > 5
+        limit(used(disk)[what])
+        im.remove(two)
+        im.remove(small)
+        assert im.list() == [] and layers(im) == []
+        limit(999 if what == "nr_inodes" else 64 << 20)
+        im.pull(two)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def test_user(imaged, registry):
     for user, uid, name in (("", None, ""), ("0", 0, ""), ("1000:5", 1000, ""),
                             ("4294967294", 4294967294, ""),

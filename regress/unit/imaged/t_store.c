@@ -30,6 +30,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/mono.h"
+#include "lib/pattern.h"
 
 #define CTR_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define CTR_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -704,8 +705,7 @@ t_pins(void **state)
 	struct t *t = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(image_pattern_match(rows[i].pattern,
-				     rows[i].name),
+		assert_int_equal(pattern_match(rows[i].pattern, rows[i].name),
 		    rows[i].match);
 	t_image(t, '1', "docker.io/library/busybox:latest", 'a');
 	t_image(t, '2', "h.test/keeper:1", 'b');
