@@ -18,6 +18,9 @@
 #define HELPER_IDLE_S	    3
 #define HELPER_LINKS_MAX    6
 #define HELPER_HANDLERS_MAX 16
+/* A peer whose link ended has been given back by then, if it died. */
+#define HELPER_GONE_MIN_S 2
+#define HELPER_GONE_MAX_S 64
 
 struct helper {
 	const struct helper_def *def;
@@ -26,12 +29,23 @@ struct helper {
 	struct event *idle;
 	struct link *parent;
 	struct link *links[HELPER_LINKS_MAX];
+	bool was[HELPER_LINKS_MAX]; /* attached, once */
+	struct event *gone;
+	int gone_s;
 	struct link_def parent_def;
 	struct link_handler handlers[HELPER_HANDLERS_MAX];
 };
 
 /* One per process: the parent link's context is the role's own. */
 static struct helper *helper_self;
+
+static void
+helper_expect(struct helper *h)
+{
+	struct timeval tv = { h->gone_s, 0 };
+
+	(void)evtimer_add(h->gone, &tv);
+}
 
 /* Quiet for a while: what the last work needed is given back. */
 static void
@@ -91,6 +105,32 @@ helper_take_start(void *ctx, struct link_call *call, struct link_msg *m)
 		helper_self->def->start(ctx);
 }
 
+/*
+ * A link may end without a death: its peer closed it, or sent a packet of no
+ * bytes, which looks the same.  The parent then is to look after the peer.
+ */
+static void
+helper_on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct helper *h = arg;
+	bool some = false;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < h->def->nlinks; i++) {
+		struct fixed_peer_bad body = { h->def->links[i].peer };
+
+		if (!h->was[i] || link_attached(h->links[i]))
+			continue;
+		some = true;
+		(void)link_send(h->parent, MSG_PEER_GONE, &body, NULL, 0);
+	}
+	h->gone_s = h->gone_s * 2 > HELPER_GONE_MAX_S ? HELPER_GONE_MAX_S
+						      : h->gone_s * 2;
+	if (some)
+		helper_expect(h);
+}
+
 static void
 helper_take_link(void *ctx, struct link_call *call, struct link_msg *m)
 {
@@ -102,6 +142,7 @@ helper_take_link(void *ctx, struct link_call *call, struct link_msg *m)
 		if ((uint32_t)def->links[i].peer != l->role)
 			continue;
 		link_attach(helper_self->links[i], link_take_fd(m, 0));
+		helper_self->was[i] = true;
 		if (def->attached != NULL)
 			def->attached(ctx, def->links[i].peer);
 		return;
@@ -148,7 +189,8 @@ helper_new(const struct helper_def *def, void *ctx, int last_fd)
 	if (h->base == NULL)
 		fatalx("event_base_new");
 	h->idle = evtimer_new(h->base, helper_idle, NULL);
-	if (h->idle == NULL)
+	h->gone = evtimer_new(h->base, helper_on_gone, h);
+	if (h->idle == NULL || h->gone == NULL)
 		fatalx("evtimer_new");
 	link_on_activity(helper_busy);
 	memcpy(h->handlers, helper_common, sizeof(helper_common));
@@ -209,8 +251,11 @@ helper_link_lost(void *ctx, struct link *link, const char *breach)
 	struct helper *h = *(struct helper **)ctx;
 	struct fixed_peer_bad bad = { link_peer(link) };
 
-	if (breach == NULL)
+	if (breach == NULL) {
+		h->gone_s = HELPER_GONE_MIN_S;
+		helper_expect(h);
 		return;
+	}
 	log_warn("%s broke the protocol: %s", role_name(link_peer(link)),
 	    breach);
 	(void)link_send(h->parent, MSG_PEER_BAD, &bad, NULL, 0);

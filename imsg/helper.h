@@ -75,7 +75,8 @@ struct event_base *helper_base(struct helper *h);
 struct link *helper_link(struct helper *h, enum role peer);
 
 /*
- * For link_def.lost: tells the parent of a breach.  ctx must begin with a
+ * For link_def.lost: tells the parent of a breach, and, if the peer has not
+ * been given back after a while, of that.  ctx must begin with a
  * struct helper * (the convention of all roles: "struct imaged { struct
  * helper *helper; ... }").
  */

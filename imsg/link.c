@@ -500,7 +500,8 @@ link_take(struct link *link, struct wire_msg *w)
 	memcpy(m.fds, w->fds, sizeof(m.fds));
 	w->nfds = 0; /* now m's */
 	if (m.type == MSG_CANCEL)
-		breach = link_take_cancel(link, body);
+		breach = w->id != 0 ? "request id not wanted"
+				    : link_take_cancel(link, body);
 	else if (link_is_answer(m.type))
 		breach = link_take_answer(link, w, &m);
 	else

@@ -155,6 +155,20 @@ wire_parse(const uint8_t *packet, size_t size, struct wire_msg *m, size_t max)
 	return 0;
 }
 
+/*
+ * Nothing came: at the end of the file nothing will come any more, after a
+ * packet of no bytes there is something, or nothing yet.
+ */
+static bool
+wire_ended(int sock)
+{
+	uint8_t byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return recvmsg(sock, &mh, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 int
 wire_recv(int sock, struct wire_msg *m, size_t max)
 {
@@ -176,7 +190,7 @@ wire_recv(int sock, struct wire_msg *m, size_t max)
 	if (n == -1)
 		return -1;
 	wire_take_fds(&mh, m);
-	if (n == 0 && m->nfds == 0)
+	if (n == 0 && m->nfds == 0 && wire_ended(sock))
 		return 0;
 	/* Truncated control data: the kernel dropped descriptors. */
 	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&

@@ -37,6 +37,7 @@
 #define PROC_READY_MS	 60000
 #define PROC_STOP_MS	 4000
 #define PROC_GONE_MS	 1000 /* its link ended, and it should, too */
+#define PROC_LINKED_MS	 1000 /* until its links have reached all peers */
 #define PROC_FIRST_TRIES 5    /* before criod was ever ready */
 
 enum proc_state {
@@ -198,6 +199,24 @@ proc_take_peer_bad(void *ctx, struct link_call *call, struct link_msg *m)
 	proc_kill(peer, "a peer complained");
 }
 
+/* By death or not: who lives and has not its links is of no use. */
+static void
+proc_take_peer_gone(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct proc *p = ctx;
+	const struct fixed_peer_bad *gone = m->body;
+	struct proc *peer = proc_find(p->parent, gone->role);
+
+	(void)call;
+	if (peer == NULL || (p->info->links & gone->role) == 0 ||
+	    peer->state != PROC_RUNNING ||
+	    mono_now().ns - peer->started.ns < PROC_LINKED_MS * MONO_NS_PER_MS)
+		return;
+	log_warn("%s has no link with %s any more", proc_name(p),
+	    proc_name(peer));
+	proc_kill(peer, "closed a link");
+}
+
 static void
 proc_take_scan(void *ctx, struct link_call *call, struct link_msg *m)
 {
@@ -252,6 +271,7 @@ proc_take_auth(void *ctx, struct link_call *call, struct link_msg *m)
 static const struct link_handler proc_handlers[] = {
 	{ MSG_READY, proc_take_ready },
 	{ MSG_PEER_BAD, proc_take_peer_bad },
+	{ MSG_PEER_GONE, proc_take_peer_gone },
 	{ MSG_SCAN, proc_take_scan },
 	{ MSG_UNPACK_SPAWN, proc_take_unpack },
 	{ MSG_AUTH_TAKE, proc_take_auth },
