@@ -1,5 +1,5 @@
 """Checkpoints and what is made of them.  CRIU is stood in for (fakecriu.py);
-docs/status.md says what of the real one was seen."""
+test_criu.py has the real one."""
 
 import io
 import json
