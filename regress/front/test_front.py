@@ -56,9 +56,10 @@ def test_verbose_asks_execd_and_does_without(front):
     for call, name, who in (
             (front.client.PodSandboxStatus, "pod_sandbox_id", pod),
             (front.client.ContainerStatus, "container_id", ctr)):
-        r = call(**{name: who[:20], "verbose": True})
-        info = json.loads(r.info["info"])
-        assert info["runtimeSpec"] == {"hostname": who}
+        info = wait_for("execd's part", lambda: json.loads(call(
+            **{name: who[:20], "verbose": True}).info["info"]).get(
+                "runtimeSpec"))
+        assert info == {"hostname": who}
         assert not call(**{name: who}).info
         front.cmd("detach execd")
         r = call(**{name: who, "verbose": True})
