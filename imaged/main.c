@@ -196,7 +196,7 @@ imaged_platform(struct imaged *im)
 
 	if (uname(&u) == -1)
 		fatal("uname");
-	im->env.platform = manifest_platform_of(u.machine);
+	im->env.platform = manifest_platform_of(manifest_machine(u.machine));
 	if (im->env.platform == NULL)
 		fatalx("machine type %s is not known", u.machine);
 }

@@ -60,7 +60,9 @@ static const char *const manifest_config_types[] = {
 };
 
 static const char *const manifest_v_none[] = { "", NULL };
-static const char *const manifest_v_amd64[] = { "", "v1", NULL };
+/* The best first: a machine of level n begins at 4 - n. */
+static const char *const manifest_v_amd64[] = { "v4", "v3", "v2", "", "v1",
+	NULL };
 static const char *const manifest_v_arm64[] = { "v8", "", NULL };
 static const char *const manifest_v_arm7[] = { "v7", "v6", "v5", "", NULL };
 static const char *const manifest_v_arm6[] = { "v6", "v5", "", NULL };
@@ -69,7 +71,10 @@ static const struct {
 	const char *machine;
 	struct manifest_platform platform;
 } manifest_machines[] = {
-	{ "x86_64", { "amd64", manifest_v_amd64 } },
+	{ "x86_64", { "amd64", manifest_v_amd64 + 3 } },
+	{ "x86_64-v2", { "amd64", manifest_v_amd64 + 2 } },
+	{ "x86_64-v3", { "amd64", manifest_v_amd64 + 1 } },
+	{ "x86_64-v4", { "amd64", manifest_v_amd64 } },
 	{ "aarch64", { "arm64", manifest_v_arm64 } },
 	{ "armv8l", { "arm", manifest_v_arm7 } },
 	{ "armv7l", { "arm", manifest_v_arm7 } },
@@ -82,6 +87,28 @@ static const struct {
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *
+manifest_machine(const char *uname)
+{
+#ifdef __x86_64__
+	if (strcmp(uname, "x86_64") != 0 || !__builtin_cpu_supports("sse4.2") ||
+	    !__builtin_cpu_supports("popcnt"))
+		return uname;
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") ||
+	    !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("fma"))
+		return "x86_64-v2";
+	if (!__builtin_cpu_supports("avx512f") ||
+	    !__builtin_cpu_supports("avx512bw") ||
+	    !__builtin_cpu_supports("avx512cd") ||
+	    !__builtin_cpu_supports("avx512dq") ||
+	    !__builtin_cpu_supports("avx512vl"))
+		return "x86_64-v3";
+	return "x86_64-v4";
+#else
+	return uname;
+#endif
+}
 
 const struct manifest_platform *
 manifest_platform_of(const char *machine)

@@ -60,7 +60,9 @@ struct manifest_platform {
 	const char *const *variants; /* best first, "" last; NULL ends */
 };
 
-/* The machine's (uname -m); NULL if it is not known. */
+/* uname -m, with the level of an amd64 processor: "x86_64-v3". */
+const char *manifest_machine(const char *uname);
+/* Of such a machine; NULL if it is not known. */
 const struct manifest_platform *manifest_platform_of(const char *machine);
 
 /*

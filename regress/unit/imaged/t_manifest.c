@@ -81,6 +81,11 @@ test_index(void **state)
 	assert_int_equal(parse(text, "", NULL, "x86_64"), 0);
 	assert_int_equal(m.kind, MANIFEST_INDEX);
 	assert_string_equal(m.chosen.digest, D(3));
+	assert_int_equal(parse(text, "", NULL, "x86_64-v2"), 0);
+	assert_string_equal(m.chosen.digest, D(3));
+	assert_int_equal(parse(text, "", NULL, "x86_64-v4"), 0);
+	assert_string_equal(m.chosen.digest, D(5));
+	assert_non_null(manifest_platform_of(manifest_machine("x86_64")));
 	assert_int_equal(parse(text, "", NULL, "armv7l"), 0);
 	assert_string_equal(m.chosen.digest, D(2));
 	assert_int_equal(parse(text, "", NULL, "armv6l"), 0);
