@@ -409,6 +409,8 @@ policy_req_sigstore(json_t *obj, struct policy_req *r, struct cerr *err)
 	json_t *pki = json_object_get(obj, "pki");
 	size_t ways = 0;
 
+	if (fulcio != NULL && pki != NULL)
+		return policy_fail(err, "both \"fulcio\" and \"pki\"");
 	if (policy_known(obj, names, err) == -1 ||
 	    policy_take_keys(obj, "key", &r->keys, err) == -1 ||
 	    policy_take_keys(obj, "rekorPublicKey", &r->rekor, err) == -1 ||

@@ -31,3 +31,4 @@ include regress/unit/imaged/store.mk
 TESTS += t_unarchive
 t_unarchive_SRCS = regress/unit/imaged/t_unarchive.c imaged/unarchive_fds.c
 t_unarchive_LIBS = base
+include regress/unit/imaged/trust.mk
