@@ -115,6 +115,7 @@ gate_fetch(struct gate *g)
 {
 	struct sigfetch_def def = { .base = g->def.base,
 		.http = g->def.http,
+		.parent = judge_parent(g->def.judge),
 		.session = g->def.session,
 		.ref = g->def.ref,
 		.digests = { g->def.digest, g->def.top },

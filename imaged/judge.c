@@ -197,6 +197,7 @@ judge_source(const struct judge *t, const struct ref *ref,
 		if (b->lookaside[0] != '\0' && n > best_url) {
 			best_url = n;
 			s->lookaside = b->lookaside;
+			s->index = (uint32_t)i;
 		}
 		if (b->attachments != CRIOD__TRUST_SOURCE__USE__UNSET &&
 		    n > best_use) {
@@ -205,6 +206,12 @@ judge_source(const struct judge *t, const struct ref *ref,
 			    b->attachments == CRIOD__TRUST_SOURCE__USE__YES;
 		}
 	}
+}
+
+struct link *
+judge_parent(const struct judge *t)
+{
+	return t->parent;
 }
 
 /* ---- a decision ---- */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "imaged/ref.h"
 #include "lib/cerr.h"
@@ -42,10 +43,14 @@ enum judge_verdict judge_ask(const struct judge *t, const char *ns,
 /* Where signatures are; see containers-registries.d(5). */
 struct judge_source {
 	const char *lookaside; /* URL or "" */
+	uint32_t index;	       /* which of BOOT's the URL is of */
 	bool attachments;      /* sigstore's, in the registry */
 };
 void judge_source(const struct judge *t, const struct ref *ref,
     struct judge_source *s);
+
+/* The link to the parent. */
+struct link *judge_parent(const struct judge *t);
 
 /* err is NULL, or says why the image is refused (PERMISSION_DENIED). */
 typedef void (*judge_fn)(void *arg, const struct cerr *err);

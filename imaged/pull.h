@@ -49,9 +49,8 @@ typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
  */
 struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
     const char *ns, struct auth_creds *creds,
-    struct authfile *const auths[REGISTRY_AUTHS],
-    pull_done_fn done, void *arg, struct cerr *err)
-    __attribute__((warn_unused_result));
+    struct authfile *const auths[REGISTRY_AUTHS], pull_done_fn done, void *arg,
+    struct cerr *err) __attribute__((warn_unused_result));
 /* From blobs that were passed; digest is the manifest's or index's. */
 struct pull *pull_import(const struct pull_env *env, const struct ref *ref,
     const char *digest, pull_done_fn done, void *arg);

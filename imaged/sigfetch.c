@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imsg/fixed.h"
+#include "imsg/link.h"
+#include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/mono.h"
 
 #include "imaged/http.h"
 #include "imaged/session.h"
@@ -12,6 +16,8 @@
 #include "imaged/sigmanifest.h"
 #include "imaged/sigset.h"
 #include "imaged/url.h"
+
+#define SIGFETCH_FILE_MS 30000
 
 /* In this order, for each digest. */
 enum sigfetch_state {
@@ -29,6 +35,7 @@ struct sigfetch {
 	struct event *step;
 	struct http_call *http;
 	struct session_call *call;
+	uint32_t file; /* request to the parent; 0: none */
 	struct sigmanifest m;
 };
 
@@ -37,6 +44,8 @@ sigfetch_free(struct sigfetch *f)
 {
 	http_cancel(f->http);
 	session_cancel(f->call);
+	if (f->file != 0)
+		link_cancel(f->def.parent, f->file);
 	event_free(f->step);
 	free(f);
 }
@@ -133,6 +142,60 @@ sigfetch_lookaside_done(void *arg, const struct http_reply *r)
 		sigfetch_go_on(f);
 }
 
+/* A signature that the parent opened. */
+static int
+sigfetch_read_file(struct sigfetch *f, int fd, struct cerr *err)
+{
+	uint8_t *buf = malloc(SIGSET_PART_MAX + 1);
+	ssize_t n;
+	int rc;
+
+	if (buf == NULL)
+		fatal("sigfetch: malloc");
+	n = fdio_read_upto(fd, buf, SIGSET_PART_MAX + 1);
+	rc = n == -1 ? cerr_errno(err, "lookaside")
+		     : sigfetch_add_simple(f, buf, (size_t)n, err);
+	free(buf);
+	return rc;
+}
+
+static void
+sigfetch_file_done(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	CLEANUP_FD int fd = -1;
+	struct cerr why;
+
+	f->file = 0;
+	if (m == NULL && err->code == CERR_NOT_FOUND) {
+		sigfetch_next_state(f);
+		return;
+	}
+	if (m == NULL) {
+		sigfetch_end(f, err);
+		return;
+	}
+	fd = link_take_fd(m, 0);
+	if (sigfetch_read_file(f, fd, &why) == -1)
+		sigfetch_end(f, &why);
+	else
+		sigfetch_go_on(f);
+}
+
+static void
+sigfetch_ask_file(struct sigfetch *f)
+{
+	struct fixed_sig_file body = { .source = f->def.source.index,
+		.number = (uint32_t)++f->at };
+
+	if (FIXED_SET_STR(body.repository, f->def.ref->path) == -1 ||
+	    FIXED_SET_STR(body.digest,
+		sigfetch_digest(f) + DIGEST_PREFIX_LEN) == -1)
+		fatalx("sigfetch: too long");
+	f->file = link_request(f->def.parent, MSG_SIG_FILE, &body, NULL, 0,
+	    mono_after_ms(SIGFETCH_FILE_MS), sigfetch_file_done, f);
+}
+
 static void
 sigfetch_lookaside(struct sigfetch *f)
 {
@@ -143,16 +206,13 @@ sigfetch_lookaside(struct sigfetch *f)
 		.done = sigfetch_lookaside_done,
 		.arg = f };
 	size_t base = strlen(f->def.source.lookaside);
-	struct cerr err;
 
 	if (base == 0) {
 		sigfetch_next_state(f);
 		return;
 	}
 	if (strncmp(f->def.source.lookaside, "file:", 5) == 0) {
-		(void)cerr_set(&err, CERR_FAILED_PRECONDITION, "%s is not read",
-		    f->def.source.lookaside);
-		sigfetch_end(f, &err);
+		sigfetch_ask_file(f);
 		return;
 	}
 	while (f->def.source.lookaside[base - 1] == '/')

@@ -9,6 +9,7 @@
 #include "lib/cerr.h"
 
 struct http;
+struct link;
 struct ref;
 struct session;
 struct sigfetch;
@@ -20,6 +21,7 @@ typedef void (*sigfetch_fn)(void *arg, const struct cerr *err);
 struct sigfetch_def {
 	struct event_base *base;
 	struct http *http;
+	struct link *parent;	 /* opens files */
 	struct session *session; /* that gave the manifest */
 	const struct ref *ref;
 	struct judge_source source;

@@ -57,6 +57,13 @@
 #define FIXED_FIELDS_pack_done(U32, U64, I64, STR, ARR64) U64(size) U32(lost)
 
 /*
+ * Which signature of a directory of such: of the manifest with this sha256, in
+ * hexadecimal, of this repository.  source counts BOOT's signature sources.
+ */
+#define FIXED_FIELDS_sig_file(U32, U64, I64, STR, ARR64)                       \
+	U32(source) U32(number) STR(repository, 256) STR(digest, 65)
+
+/*
  * imaged to sigcheck goes SIG_CHECK with three memfds: keyrings, each behind
  * its length (4 bytes, little-endian), and an OpenPGP message, both sealed,
  * then one where len bytes of what was signed are put.
@@ -288,6 +295,7 @@
 	FIXED(unpack_done)                                                     \
 	FIXED(pack_layer)                                                      \
 	FIXED(pack_done)                                                       \
+	FIXED(sig_file)                                                        \
 	FIXED(sig_checked)                                                     \
 	FIXED(fail)                                                            \
 	FIXED(pod_make)                                                        \

@@ -20,6 +20,7 @@
 #include "parent/conf.h"
 #include "parent/dirs.h"
 #include "parent/files.h"
+#include "parent/lookaside.h"
 #include "parent/metrics.h"
 #include "parent/parent.h"
 #include "parent/plugins.h"
@@ -267,6 +268,22 @@ proc_take_auth(void *ctx, struct link_call *call, struct link_msg *m)
 		proc_kill(p, "does not read what it asks for");
 }
 
+static void
+proc_take_sig_file(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	struct proc *p = ctx;
+	struct fixed_none none = { 0 };
+	struct cerr err;
+	int fd = lookaside_open(p->plan->boot->imaged->trust, m->body, &err);
+
+	if (fd == -1)
+		link_refuse(call, &err);
+	else
+		link_reply(call, MSG_SIG_FILE_IS, &none, &fd, 1);
+	if (link_waiting(p->link) > FILES_WAITING_MAX)
+		proc_kill(p, "does not read what it asks for");
+}
+
 /* The message table says who may send which. */
 static const struct link_handler proc_handlers[] = {
 	{ MSG_READY, proc_take_ready },
@@ -274,6 +291,7 @@ static const struct link_handler proc_handlers[] = {
 	{ MSG_PEER_GONE, proc_take_peer_gone },
 	{ MSG_SCAN, proc_take_scan },
 	{ MSG_UNPACK_SPAWN, proc_take_unpack },
+	{ MSG_SIG_FILE, proc_take_sig_file },
 	{ MSG_AUTH_TAKE, proc_take_auth },
 };
 

@@ -18,6 +18,7 @@
 #include "parent/conf.h"
 #include "parent/conf_file.h"
 #include "parent/files.h"
+#include "parent/lookaside.h"
 #include "parent/plan.h"
 #include "parent/spawn.h"
 #include "parent/trust.h"
@@ -302,12 +303,24 @@ trust_namespace(void *arg, const char *path, const char *name, struct cerr *err)
 
 /* ---- sources ---- */
 
+static void
+trust_put_source(Criod__BootTrust *t, const char *scope, const char *lookaside,
+    Criod__TrustSource__Use attachments)
+{
+	Criod__TrustSource *s = trust_memory(malloc(sizeof(*s)));
+
+	criod__trust_source__init(s);
+	s->scope = trust_memory(strdup(scope));
+	s->lookaside = trust_memory(strdup(lookaside));
+	s->attachments = attachments;
+	t->sources[t->n_sources++] = s;
+}
+
 static int
 trust_add_source(Criod__BootTrust *t, char *line, struct cerr *err)
 {
 	const char *scope = strsep(&line, "\t");
 	const char *lookaside = strsep(&line, "\t");
-	Criod__TrustSource *s;
 
 	if (lookaside == NULL || line == NULL || *line < '0' || *line > '2')
 		return cerr_set(err, CERR_INTERNAL, "malformed answer");
@@ -320,12 +333,8 @@ trust_add_source(Criod__BootTrust *t, char *line, struct cerr *err)
 	if (t->n_sources == TRUST_SOURCES_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "more than %d sections", TRUST_SOURCES_MAX);
-	s = trust_memory(malloc(sizeof(*s)));
-	criod__trust_source__init(s);
-	s->scope = trust_memory(strdup(scope));
-	s->lookaside = trust_memory(strdup(lookaside));
-	s->attachments = (Criod__TrustSource__Use)(*line - '0');
-	t->sources[t->n_sources++] = s;
+	trust_put_source(t, scope, lookaside,
+	    (Criod__TrustSource__Use)(*line - '0'));
 	return 0;
 }
 
@@ -368,11 +377,16 @@ trust_read(Criod__BootImaged *b, const struct plan_facts *f, struct cerr *err)
 	    trust_memory(calloc(TRUST_POLICIES_MAX + 1, sizeof(*t->policies)));
 	t->keys = trust_memory(calloc(TRUST_KEYS_MAX, sizeof(*t->keys)));
 	t->sources =
-	    trust_memory(calloc(TRUST_SOURCES_MAX, sizeof(*t->sources)));
+	    trust_memory(calloc(TRUST_SOURCES_MAX + 1, sizeof(*t->sources)));
 	if (trust_main_policy(t, f, err) == -1 ||
 	    trust_each(text[CONF_SIG_POLICIES], CONF_SIG_POLICIES_USUAL,
 		".json", TRUST_POLICIES_MAX, trust_namespace, &r, err) == -1)
 		return -1;
-	return trust_each(text[CONF_SIG_SOURCES], CONF_SIG_SOURCES_USUAL,
-	    ".yaml", TRUST_FILES_MAX, trust_source_file, &r, err);
+	if (trust_each(text[CONF_SIG_SOURCES], CONF_SIG_SOURCES_USUAL, ".yaml",
+		TRUST_FILES_MAX, trust_source_file, &r, err) == -1)
+		return -1;
+	/* Behind a default-docker section, which counts if it names one. */
+	trust_put_source(t, "", LOOKASIDE_USUAL,
+	    CRIOD__TRUST_SOURCE__USE__UNSET);
+	return 0;
 }

@@ -45,8 +45,11 @@ class World:
         os.makedirs(self.path("policies"))
         self.write("sources/test.yaml", (
             "docker:\n  %s:\n    lookaside: %s\n    lookaside-staging: "
-            "file://%s\n    use-sigstore-attachments: true\n" % (
-                REGISTRY, self.look.url, self.look.path)).encode())
+            "file://%s\n    use-sigstore-attachments: true\n"
+            "  %s/dir:\n    lookaside: file://%s\n" % (
+                REGISTRY, self.look.url, self.look.path, REGISTRY,
+                self.path("files"))).encode())
+        os.makedirs(self.path("files/dir"))
         self.base = self.policy()
         self.write_policy(self.base)
         self.write("policies/strict.json", json.dumps(
@@ -87,6 +90,7 @@ class World:
         docker = {
             "open": [{"type": "insecureAcceptAnything"}],
             "gpg": [self.signed_by("signer", "old", "gone")],
+            "dir": [self.signed_by("signer")],
             "sig": [self.sigstore(self.key)],
             "rsa": [self.sigstore(self.rsa)],
             "ed": [self.sigstore(self.ed)],
@@ -298,6 +302,42 @@ def test_lookaside_away(world):
     finally:
         world.look.status = None
     assert world.pull(name) == image
+
+
+def in_directory(world, name, digest):
+    """Where its first signature would be."""
+    d = world.path("files/" + name.split("/", 1)[1].rsplit(":", 1)[0] + "@" +
+                   digest.replace(":", "="))
+    os.makedirs(d)
+    return os.path.join(d, "signature-1")
+
+
+def test_lookaside_directory(world):
+    name, digest, image = world.push("dir/good")
+    world.refused(name, image, "and there is none")
+    path = in_directory(world, name, digest)
+    with open(path, "wb") as f:
+        f.write(b"rubbish")
+    world.refused(name, image, "none of 1 signatures")
+    with open(path[:-1] + "2", "wb") as f:
+        f.write(world.gpg.sign(payload(name, digest)))
+    assert world.pull(name) == image
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_lookaside_directory_other_files(world, kind):
+    """What is no file of that directory is not opened as one."""
+    name, digest, image = world.push("dir/" + kind)
+    path = in_directory(world, name, digest)
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        os.symlink(world.write("outside", world.gpg.sign(
+            payload(name, digest))), path)
+    with pytest.raises(grpc.RpcError) as e:
+        world.pull(name)
+    assert "lookaside " + world.path("files") in e.value.details()
+    assert image not in [i.id for i in world.client.ListImages().images]
 
 
 def test_key_file_missing(world):

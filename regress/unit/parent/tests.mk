@@ -23,3 +23,8 @@ t_listeners_LIBS = base
 TESTS += t_selinux_facts
 t_selinux_facts_SRCS = regress/unit/parent/t_selinux_facts.c parent/selinux.c
 t_selinux_facts_LIBS = base
+
+TESTS += t_lookaside
+t_lookaside_SRCS = regress/unit/parent/t_lookaside.c parent/lookaside.c
+t_lookaside_LIBS = base fixed link proto
+t_lookaside_PKGS = libevent_core libprotobuf-c
