@@ -199,6 +199,10 @@ conformance-vm:
 	$(MAKE) programs
 	regress/conformance/vm
 
+# Which calls of the filters' tables the tests never make; takes long.
+coverage-calls: programs
+	regress/sandbox/coverage
+
 # Published vulnerabilities: the table of proofs, and the tests.
 cve:
 	cat regress/cve/ROWS.md
@@ -259,6 +263,7 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all programs tests fuzzers unit clean install demo regress cve bench bench-pull \
+	coverage-calls \
 	conformance conformance-vm \
 	lint tidy fuzz asan asan-tests asan-unit failpoints unit-programs valgrind
 .DELETE_ON_ERROR:
