@@ -18,7 +18,8 @@
 
 extern const struct filter filter_execd, filter_front, filter_imaged,
     filter_monitor, filter_netd, filter_nrid, filter_pack, filter_pause,
-    filter_scribe, filter_shimrun, filter_streamd, filter_unpack;
+    filter_scribe, filter_shimrun, filter_sigcheck, filter_streamd,
+    filter_unpack;
 
 /* In the order in which they are shown; the parent is the first. */
 const struct privileges_program privileges_programs[] = {
@@ -28,6 +29,7 @@ const struct privileges_program privileges_programs[] = {
 	{ "imaged", &filter_imaged, "own root" },
 	{ "unpack", &filter_unpack, "own root" },
 	{ "pack", &filter_pack, "own root" },
+	{ "sigcheck", &filter_sigcheck, "no files" },
 	{ "netd", &filter_netd, "own root" },
 	{ "netlaunch", NULL, "none" },
 	{ "execd", &filter_execd, "own root" },
