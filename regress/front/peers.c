@@ -820,6 +820,29 @@ cmd_garbage(const char *role)
 }
 
 static void
+cmd_done(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	(void)m;
+	(void)err;
+	printf("done %s\n", (char *)arg);
+	free(arg);
+}
+
+/* Done when the front has read what was sent before. */
+static void
+cmd_attach(const char *role, const char *line)
+{
+	struct fixed_none none = { 0 };
+
+	for (int i = 0; i < NPEERS; i++) {
+		if (w.peers[i] == link_of(role))
+			send_link(i);
+	}
+	(void)link_request(w.parent, MSG_PING, &none, NULL, 0, mono_none(),
+	    cmd_done, strdup(line));
+}
+
+static void
 command(char *line)
 {
 	char a[128] = "", b[128] = "";
@@ -857,10 +880,8 @@ command(char *line)
 			(void)close(sv[1]);
 		}
 	} else if (sscanf(line, "attach %127s", b) == 1) {
-		for (int i = 0; i < NPEERS; i++) {
-			if (w.peers[i] == link_of(b))
-				send_link(i);
-		}
+		cmd_attach(b, line);
+		return;
 	} else if (sscanf(line, "garbage %127s", b) == 1) {
 		cmd_garbage(b);
 	} else if (strcmp(line, "kill") == 0) {
