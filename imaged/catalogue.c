@@ -710,48 +710,33 @@ catalogue_put_name(struct catalogue *c, const char *name, const char *id,
 	return catalogue_run(c, st, rc, err);
 }
 
+/* About image id (?1), its layer at position (?2), and layer (?3). */
+static int
+catalogue_run_layer(struct catalogue *c, const char *sql, const char *id,
+    size_t position, uint64_t layer, struct cerr *err)
+{
+	sqlite3_stmt *st = catalogue_prepare(c, sql, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)layer);
+	return catalogue_run(c, st, rc, err);
+}
+
 /* The layer that another one takes the place of. */
-static int
-catalogue_keep_layer(struct catalogue *c, const char *id, size_t position,
-    uint64_t layer, struct cerr *err)
-{
-	sqlite3_stmt *st = catalogue_prepare(c,
-	    "INSERT INTO kept (image, layer) SELECT image, layer"
-	    " FROM image_layer WHERE image = ?1 AND position = ?2"
-	    " AND layer <> ?3 ON CONFLICT DO NOTHING",
-	    err);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	rc = catalogue_bind_text(st, 1, id);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)layer);
-	return catalogue_run(c, st, rc, err);
-}
-
-static int
-catalogue_put_image_layer(struct catalogue *c, const char *id, size_t position,
-    uint64_t layer, struct cerr *err)
-{
-	sqlite3_stmt *st = catalogue_prepare(c,
-	    "INSERT INTO image_layer (image, position, layer)"
-	    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position)"
-	    " DO UPDATE SET layer = excluded.layer",
-	    err);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	rc = catalogue_bind_text(st, 1, id);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(st, 3, (sqlite3_int64)layer);
-	return catalogue_run(c, st, rc, err);
-}
+static const char catalogue_keep_layer[] =
+    "INSERT INTO kept (image, layer) SELECT image, layer"
+    " FROM image_layer WHERE image = ?1 AND position = ?2"
+    " AND layer <> ?3 ON CONFLICT DO NOTHING";
+static const char catalogue_put_image_layer[] =
+    "INSERT INTO image_layer (image, position, layer)"
+    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position)"
+    " DO UPDATE SET layer = excluded.layer";
 
 static int
 catalogue_put_signatures(struct catalogue *c,
@@ -787,10 +772,10 @@ catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
 		return -1;
 	for (size_t i = 0; i < nlayers; i++) {
 		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
-		    catalogue_keep_layer(c, image->id, i, layers[i].number,
-			err) == -1 ||
-		    catalogue_put_image_layer(c, image->id, i, layers[i].number,
-			err) == -1)
+		    catalogue_run_layer(c, catalogue_keep_layer, image->id, i,
+			layers[i].number, err) == -1 ||
+		    catalogue_run_layer(c, catalogue_put_image_layer, image->id,
+			i, layers[i].number, err) == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < image->nnames; i++) {
