@@ -150,7 +150,8 @@ tar_attr(struct tar_meta *m, int fd, const char *name, struct cerr *err)
 
 	if (n == -1)
 		return cerr_errno(err, "attribute of a file");
-	(void)snprintf(key, sizeof(key), "SCHILY.xattr.%s", name);
+	(void)snprintf(key, sizeof(key), "SCHILY.xattr.%.*s", XATTR_NAME_MAX,
+	    name);
 	return tar_record(m, key, value, (size_t)n, err);
 }
 
