@@ -92,15 +92,16 @@ class Rig:
 
 
 def processes():
-    """Those that belong to pods."""
+    """Those in cgroups of criod's: of pods, and monitors."""
     for d in glob.glob("/proc/[0-9]*"):
         try:
+            with open(d + "/cgroup") as f:
+                if "/criod" not in f.read():
+                    continue
             with open(d + "/comm") as f:
-                comm = f.read().strip()
+                yield f.read().strip(), d
         except OSError:
-            continue
-        if comm in ("monitor", "pause", "crun", "runc", "sleep", "unpack"):
-            yield comm, d
+            pass
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,7 @@ class StopContainer(StartContainer):
     def setup(self):
         super().setup()
         self.start_ctr()
+        assert {"monitor", "sleep"} <= {comm for comm, _ in processes()}
 
     def fields(self):
         return {"container_id": self.ctr, "timeout": 0}
