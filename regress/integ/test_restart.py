@@ -47,7 +47,10 @@ def kill_all(criod):
     """kill -9 of criod and all its processes but monitors and pauses."""
     pids = [criod.parent()] + list(criod.helpers().values())
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass	# helpers end with their parent
     criod.proc.wait(20)
     criod.client.close()
     for pid in pids:
