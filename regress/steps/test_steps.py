@@ -296,7 +296,7 @@ def learn(rig, kind):
         lambda: rig.call(kind.__name__, **op.fields()))
     op.again()
     op.clean()
-    return [p for p in points if p[1] < OFTEN]
+    return [p for p in points if p[1] < OFTEN and " PING" not in p[0]]
 
 
 def attempt(rig, kind, name, skip, action):
