@@ -671,25 +671,33 @@ catalogue_put_image(struct catalogue *c, const struct store_new_image *image,
 	return catalogue_run(c, st, rc, err);
 }
 
+/* A statement of two texts (?1, ?2) and bytes (?3). */
 static int
-catalogue_put_manifest(struct catalogue *c, const struct store_new_image *image,
-    struct cerr *err)
+catalogue_run_bytes(struct catalogue *c, const char *sql, const char *first,
+    const char *second, const void *bytes, size_t len, struct cerr *err)
 {
-	sqlite3_stmt *st = catalogue_prepare(c,
-	    "INSERT INTO manifest (digest, image, body) VALUES (?1, ?2, ?3)"
-	    " ON CONFLICT (digest, image) DO NOTHING",
-	    err);
+	sqlite3_stmt *st = catalogue_prepare(c, sql, err);
 	int rc;
 
 	if (st == NULL)
 		return -1;
-	rc = catalogue_bind_text(st, 1, image->manifest_digest);
+	rc = catalogue_bind_text(st, 1, first);
 	if (rc == SQLITE_OK)
-		rc = catalogue_bind_text(st, 2, image->id);
+		rc = catalogue_bind_text(st, 2, second);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_blob64(st, 3, image->manifest,
-		    image->manifest_len, SQLITE_STATIC);
+		rc = sqlite3_bind_blob64(st, 3, bytes, len, SQLITE_STATIC);
 	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_manifest(struct catalogue *c, const struct store_new_image *image,
+    struct cerr *err)
+{
+	return catalogue_run_bytes(c,
+	    "INSERT INTO manifest (digest, image, body) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (digest, image) DO NOTHING",
+	    image->manifest_digest, image->id, image->manifest,
+	    image->manifest_len, err);
 }
 
 static int
@@ -742,21 +750,11 @@ static int
 catalogue_put_signatures(struct catalogue *c,
     const struct store_new_image *image, struct cerr *err)
 {
-	sqlite3_stmt *st = catalogue_prepare(c,
+	return catalogue_run_bytes(c,
 	    "INSERT INTO signature (image, source, body) VALUES (?1, ?2, ?3)"
 	    " ON CONFLICT (image, source) DO UPDATE SET body = excluded.body",
+	    image->id, image->source, image->signatures, image->signatures_len,
 	    err);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	rc = catalogue_bind_text(st, 1, image->id);
-	if (rc == SQLITE_OK)
-		rc = catalogue_bind_text(st, 2, image->source);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_blob64(st, 3, image->signatures,
-		    image->signatures_len, SQLITE_STATIC);
-	return catalogue_run(c, st, rc, err);
 }
 
 static int
