@@ -204,23 +204,37 @@ toml_header_parent(struct toml_parser *ps, struct toml_key *key)
 	return t;
 }
 
-static int
-toml_open_table(struct toml_parser *ps, struct toml_key *key)
+/* The table, or array of tables, that a header names: new, or to be added to;
+ * NULL if it may not be. */
+static struct toml *
+toml_open(struct toml_parser *ps, struct toml_key *key, enum toml_type type)
 {
 	struct toml *parent = toml_header_parent(ps, key), *t;
 	char **last = &key->part[key->n - 1];
 
 	if (parent == NULL)
-		return -1;
+		return NULL;
 	t = toml_member(parent, *last);
-	if (t == NULL)
-		t = toml_add(ps, parent, last, TOML_TABLE);
-	else if (t->type != TOML_TABLE || t->frozen || toml_is_made(ps, t))
-		return toml_fail(ps, "%s: is there already, at line %u", *last,
+	if (t == NULL) {
+		t = toml_add(ps, parent, last, type);
+	} else if (t->type != type || t->frozen ||
+		   (type == TOML_TABLE && toml_is_made(ps, t))) {
+		(void)toml_fail(ps, "%s: is there already, at line %u", *last,
 		    t->line);
+		return NULL;
+	}
+	if (t != NULL)
+		t->is_explicit = true;
+	return t;
+}
+
+static int
+toml_open_table(struct toml_parser *ps, struct toml_key *key)
+{
+	struct toml *t = toml_open(ps, key, TOML_TABLE);
+
 	if (t == NULL)
 		return -1;
-	t->is_explicit = true;
 	ps->table = t;
 	return 0;
 }
@@ -228,20 +242,10 @@ toml_open_table(struct toml_parser *ps, struct toml_key *key)
 static int
 toml_open_element(struct toml_parser *ps, struct toml_key *key)
 {
-	struct toml *parent = toml_header_parent(ps, key), *t;
-	char **last = &key->part[key->n - 1];
+	struct toml *t = toml_open(ps, key, TOML_ARRAY);
 
-	if (parent == NULL)
-		return -1;
-	t = toml_member(parent, *last);
-	if (t == NULL)
-		t = toml_add(ps, parent, last, TOML_ARRAY);
-	else if (t->type != TOML_ARRAY || t->frozen)
-		return toml_fail(ps, "%s: is there already, at line %u", *last,
-		    t->line);
 	if (t == NULL)
 		return -1;
-	t->is_explicit = true;
 	ps->table = toml_node(ps, TOML_TABLE);
 	if (ps->table == NULL)
 		return -1;
