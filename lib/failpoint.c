@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
@@ -95,9 +94,8 @@ failpoint(const char *point, const char *what)
 	if (failpoint_page == NULL)
 		return 0;
 	failpoint_join(name, failpoint_role, point);
-	if (what != NULL) {
+	if (what != NULL)
 		failpoint_join(name, " ", what);
-	}
 	failpoint_note(name);
 	for (size_t i = 0; i < FAILPOINT_ARMS; i++) {
 		struct failpoint_arm *arm = &failpoint_page->arms[i];
