@@ -18,14 +18,15 @@
 #define LAYOUT_IMAGES_MAX    64
 #define LAYOUT_DOC_MAX	     (4U * 1024 * 1024)
 #define LAYOUT_REFERENCE_MAX 512
-#define LAYOUT_DIGEST_SIZE   72
+#define LAYOUT_DIGEST_SIZE   136
 
 /* A file of it; digest is what imaged will check. */
 struct layout_file {
 	char *name; /* as in the archive, without "./" */
 	char *link; /* it is another name of that file; else NULL */
 	int fd;	    /* open for reading; -1 */
-	char digest[LAYOUT_DIGEST_SIZE]; /* "sha256:HEX"; "": no blob */
+	char digest[LAYOUT_DIGEST_SIZE]; /* "sha256:HEX", or as the
+					    layout says; "": no blob */
 };
 
 struct layout_image {

@@ -12,13 +12,38 @@
 #include <unistd.h>
 
 #include "lib/fdio.h"
-#include "lib/id.h"
 
 #include "criodctl/layout.h"
 
-#define LAYOUT_BLOB_DIR	   "blobs/sha256/"
 #define LAYOUT_ENTRIES_MAX 100000
 #define LAYOUT_FILE_MAX	   ((int64_t)256 << 30)
+
+/* Where blobs are, by the digest that names them; the first must be there. */
+static const struct layout_blobs {
+	const char *dir, *prefix;
+	size_t hex;
+} layout_blobs[] = {
+	{ "blobs/sha256/", "sha256:", 64 },
+	{ "blobs/sha512/", "sha512:", 128 },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The kind of blob that a file is by its name, or NULL. */
+static const struct layout_blobs *
+layout_blob_kind(const char *name)
+{
+	for (size_t i = 0; i < COUNT(layout_blobs); i++) {
+		const struct layout_blobs *k = &layout_blobs[i];
+		size_t dir = strlen(k->dir);
+
+		if (strncmp(name, k->dir, dir) == 0 &&
+		    strspn(name + dir, "0123456789abcdef") == k->hex &&
+		    name[dir + k->hex] == '\0')
+			return k;
+	}
+	return NULL;
+}
 
 /* ---- a directory: an OCI layout ---- */
 
@@ -41,25 +66,27 @@ layout_open_file(struct layout *l, int dirfd, const char *name, bool needed,
 }
 
 static int
-layout_open_blobs(struct layout *l, int dirfd, struct cerr *err)
+layout_open_blobs(struct layout *l, int dirfd, const struct layout_blobs *kind,
+    struct cerr *err)
 {
-	int blobs = openat(dirfd, LAYOUT_BLOB_DIR,
+	int blobs = openat(dirfd, kind->dir,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = blobs == -1 ? NULL : fdopendir(blobs);
-	char name[NAME_MAX + sizeof(LAYOUT_BLOB_DIR)];
+	char name[NAME_MAX + 16];
 	struct dirent *de;
 	int rc = 0;
 
 	if (dir == NULL) {
 		fdio_close(&blobs);
-		return cerr_errno(err, "not an OCI layout: " LAYOUT_BLOB_DIR);
+		if (errno == ENOENT && kind != layout_blobs)
+			return 0;
+		return cerr_errno(err, "not an OCI layout: %s", kind->dir);
 	}
 	while (rc == 0 && (de = readdir(dir)) != NULL) {
-		if (!id_valid(de->d_name))
-			continue;
-		(void)snprintf(name, sizeof(name), LAYOUT_BLOB_DIR "%s",
+		(void)snprintf(name, sizeof(name), "%s%s", kind->dir,
 		    de->d_name);
-		rc = layout_open_file(l, dirfd, name, true, err);
+		if (layout_blob_kind(name) == kind)
+			rc = layout_open_file(l, dirfd, name, true, err);
 	}
 	(void)closedir(dir);
 	return rc;
@@ -70,7 +97,11 @@ layout_read_dir(struct layout *l, int dirfd, struct cerr *err)
 {
 	if (layout_open_file(l, dirfd, "index.json", true, err) == -1)
 		return -1;
-	return layout_open_blobs(l, dirfd, err);
+	for (size_t i = 0; i < COUNT(layout_blobs); i++) {
+		if (layout_open_blobs(l, dirfd, &layout_blobs[i], err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- an archive ---- */
@@ -127,10 +158,10 @@ layout_link(struct layout *l, const char *name, const char *to,
 static bool
 layout_wants(const char *name)
 {
-	size_t len = strlen(name), dir = strlen(LAYOUT_BLOB_DIR);
+	size_t len = strlen(name);
 
-	if (strncmp(name, LAYOUT_BLOB_DIR, dir) == 0)
-		return id_valid(name + dir);
+	if (layout_blob_kind(name) != NULL)
+		return true;
 	return (len > 5 && strcmp(name + len - 5, ".json") == 0) ||
 	       (len > 4 && strcmp(name + len - 4, ".tar") == 0);
 }
@@ -199,14 +230,13 @@ layout_read_archive(struct layout *l, int fd, struct cerr *err)
 static void
 layout_name_blobs(struct layout *l)
 {
-	size_t dir = strlen(LAYOUT_BLOB_DIR);
-
 	for (size_t i = 0; i < l->nfiles; i++) {
 		struct layout_file *f = &l->files[i];
+		const struct layout_blobs *k = layout_blob_kind(f->name);
 
-		if (strncmp(f->name, LAYOUT_BLOB_DIR, dir) == 0)
-			(void)snprintf(f->digest, sizeof(f->digest),
-			    "sha256:%s", f->name + dir);
+		if (k != NULL)
+			(void)snprintf(f->digest, sizeof(f->digest), "%s%s",
+			    k->prefix, f->name + strlen(k->dir));
 	}
 }
 

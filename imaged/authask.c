@@ -69,7 +69,7 @@ authask_start(const struct authask_def *def)
 	(void)snprintf(body.namespace, sizeof(body.namespace), "%s",
 	    def->namespace);
 	digest_of(def->name, strlen(def->name), digest);
-	(void)snprintf(body.digest, sizeof(body.digest), "%s",
+	(void)snprintf(body.digest, sizeof(body.digest), "%.*s", DIGEST_HEX_LEN,
 	    digest + DIGEST_PREFIX_LEN);
 	a->id = link_request(def->parent, MSG_AUTH_TAKE, &body, NULL, 0,
 	    mono_after_ms(AUTHASK_MS), authask_reply, a);

@@ -9,6 +9,7 @@ REGCONF_SRCS = imaged/auth.c imaged/authfile.c imaged/hosts.c \
 PROGRAMS += imaged
 imaged_OUT = libexec/criod/imaged
 imaged_SRCS = imaged/main.c imaged/artifact.c imaged/address.c imaged/admin.c imaged/fetch.c \
+	imaged/foreign.c \
 	imaged/holds.c \
 	imaged/hostfile.c imaged/http.c imaged/http_head.c imaged/http_opt.c \
 	imaged/http_time.c imaged/images.c imaged/import.c imaged/manifest.c \

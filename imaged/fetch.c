@@ -310,7 +310,7 @@ fetch_start(const struct fetch_def *def)
 		fatal("fetch: calloc");
 	memcpy(f->digest, def->blob->digest, sizeof(f->digest));
 	f->size = def->blob->size;
-	f->hash = digest_new();
+	f->hash = digest_new_like(f->digest);
 	f->buf = malloc(FETCH_CHUNK);
 	if (f->buf == NULL)
 		fatal("fetch: malloc");

@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,7 +108,7 @@ import_add(struct import *im, const char *digest, int fd)
 	import_drop(im, digest);
 	if (im->count >= IMPORT_BLOBS_MAX)
 		import_blob_free(im, TAILQ_FIRST(&im->blobs));
-	memcpy(b->digest, digest, sizeof(b->digest));
+	(void)snprintf(b->digest, sizeof(b->digest), "%s", digest);
 	b->fd = fd;
 	b->until = mono_after_ms(IMPORT_KEEP_S * 1000);
 	TAILQ_INSERT_TAIL(&im->blobs, b, entry);
@@ -165,7 +166,7 @@ import_read(struct import *im, const char *digest, size_t max, uint8_t **buf,
 
 	if (fd == -1 || import_slurp(fd, digest, max, buf, len, err) == -1)
 		return -1;
-	digest_of(*buf, *len, real);
+	digest_of_like(*buf, *len, digest, real);
 	if (strcmp(real, digest) == 0)
 		return 0;
 	free(*buf);

@@ -135,7 +135,7 @@ lease_get(struct leases *ls, const char *container, const char *id,
 {
 	struct lease *l = lease_find(ls, container, id);
 
-	if (!id_valid(container) || !digest_valid(id))
+	if (!id_valid(container) || !digest_is_sha256(id))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "container or image id of a lease");
 	if (l == NULL)

@@ -273,6 +273,10 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	    audit_new(helper_link(im->images.helper, ROLE_SCRIBE),
 		boot->imaged->audit));
 	im->env.registries = im->images.registries = regconf_new(boot->imaged);
+	im->env.foreign = (struct foreign_rules){
+		(const char *const *)boot->imaged->foreign_layers,
+		boot->imaged->n_foreign_layers,
+	};
 	im->env.store = imaged_open_store(im, boot->imaged, err);
 	if (im->env.store == NULL)
 		return -1;

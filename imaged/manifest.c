@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +10,7 @@
 #define MANIFEST_DOCKER "application/vnd.docker."
 #define MANIFEST_OCI	"application/vnd.oci.image."
 #define MANIFEST_DIFF	MANIFEST_DOCKER "image.rootfs."
+#define MANIFEST_LOCAL	MANIFEST_OCI "layer.nondistributable."
 
 /* clang-format off */
 const char *const manifest_accept =
@@ -35,23 +37,22 @@ static const struct {
 	    MANIFEST_SCHEMA1 },
 };
 
-#define MANIFEST_FOREIGN (-1)
-
 static const struct {
 	const char *type;
-	int compression;
+	enum manifest_compression compression;
+	bool foreign;
 } manifest_layer_types[] = {
-	{ MANIFEST_OCI "layer.v1.tar", MANIFEST_PLAIN },
-	{ MANIFEST_OCI "layer.v1.tar+gzip", MANIFEST_GZIP },
-	{ MANIFEST_OCI "layer.v1.tar+zstd", MANIFEST_ZSTD },
-	{ MANIFEST_DIFF "diff.tar", MANIFEST_PLAIN },
-	{ MANIFEST_DIFF "diff.tar.gzip", MANIFEST_GZIP },
-	{ MANIFEST_DIFF "diff.tar.zstd", MANIFEST_ZSTD },
-	{ MANIFEST_DIFF "foreign.diff.tar", MANIFEST_FOREIGN },
-	{ MANIFEST_DIFF "foreign.diff.tar.gzip", MANIFEST_FOREIGN },
-	{ MANIFEST_OCI "layer.nondistributable.v1.tar", MANIFEST_FOREIGN },
-	{ MANIFEST_OCI "layer.nondistributable.v1.tar+gzip", MANIFEST_FOREIGN },
-	{ MANIFEST_OCI "layer.nondistributable.v1.tar+zstd", MANIFEST_FOREIGN },
+	{ MANIFEST_OCI "layer.v1.tar", MANIFEST_PLAIN, false },
+	{ MANIFEST_OCI "layer.v1.tar+gzip", MANIFEST_GZIP, false },
+	{ MANIFEST_OCI "layer.v1.tar+zstd", MANIFEST_ZSTD, false },
+	{ MANIFEST_DIFF "diff.tar", MANIFEST_PLAIN, false },
+	{ MANIFEST_DIFF "diff.tar.gzip", MANIFEST_GZIP, false },
+	{ MANIFEST_DIFF "diff.tar.zstd", MANIFEST_ZSTD, false },
+	{ MANIFEST_DIFF "foreign.diff.tar", MANIFEST_PLAIN, true },
+	{ MANIFEST_DIFF "foreign.diff.tar.gzip", MANIFEST_GZIP, true },
+	{ MANIFEST_LOCAL "v1.tar", MANIFEST_PLAIN, true },
+	{ MANIFEST_LOCAL "v1.tar+gzip", MANIFEST_GZIP, true },
+	{ MANIFEST_LOCAL "v1.tar+zstd", MANIFEST_ZSTD, true },
 };
 
 static const char *const manifest_config_types[] = {
@@ -162,8 +163,7 @@ manifest_desc_parse(const json_t *obj, struct manifest_desc *d,
 	if (!manifest_type_valid(type))
 		return manifest_bad(err, "a media type is not valid");
 	if (!digest_valid(digest))
-		return manifest_bad(err, "a digest is not sha256: and 64 "
-					 "hexadecimal digits");
+		return manifest_bad(err, digest_problem(digest));
 	if (d->size > MANIFEST_BLOB_MAX)
 		return manifest_bad(err, "a size is out of range");
 	(void)snprintf(d->type, sizeof(d->type), "%s", type);
@@ -190,12 +190,8 @@ manifest_layer_parse(const json_t *obj, struct manifest_desc *d,
 	for (size_t i = 0; i < COUNT(manifest_layer_types); i++) {
 		if (strcmp(manifest_layer_types[i].type, d->type) != 0)
 			continue;
-		if (manifest_layer_types[i].compression == MANIFEST_FOREIGN)
-			return cerr_set(err, CERR_FAILED_PRECONDITION,
-			    "foreign layers (%s) are not supported", d->type);
-		d->compression =
-		    (enum manifest_compression)manifest_layer_types[i]
-			.compression;
+		d->compression = manifest_layer_types[i].compression;
+		d->foreign = manifest_layer_types[i].foreign;
 		return 0;
 	}
 	return cerr_set(err, CERR_FAILED_PRECONDITION,
@@ -557,6 +553,9 @@ manifest_diff_ids(const json_t *rootfs, struct manifest_config *c,
 	json_array_foreach(list, i, id) {
 		const char *s = json_string_value(id);
 
+		if (s != NULL && digest_valid(s) && !digest_is_sha256(s))
+			return cerr_set(err, CERR_FAILED_PRECONDITION,
+			    "diff_ids that are not sha256 are not supported");
 		if (s == NULL || !digest_valid(s))
 			return cerr_set(err, CERR_DATA_LOSS,
 			    "a diff_id is not sha256: and 64 hexadecimal "

@@ -7,6 +7,7 @@
  * registry's Content-Type and the descriptor that led to it must all agree.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,7 +44,8 @@ struct manifest_desc {
 	char digest[DIGEST_SIZE];
 	uint64_t size;
 	enum manifest_compression compression; /* layers only */
-	char name[ARTIFACT_NAME_SIZE];	       /* MANIFEST_FILE */
+	bool foreign; /* likewise: not in the registry; imaged/foreign.h */
+	char name[ARTIFACT_NAME_SIZE]; /* MANIFEST_FILE */
 };
 
 struct manifest {

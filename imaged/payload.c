@@ -71,7 +71,7 @@ payload_critical(const json_t *obj, const char *type, struct payload *p,
 	    payload_single(json_object_get(obj, "identity"), "docker-reference",
 		&reference, err) == -1)
 		return -1;
-	if (!digest_valid(digest))
+	if (!digest_is_sha256(digest))
 		return payload_fail("the digest", err);
 	if (strlen(reference) >= sizeof(p->reference))
 		return payload_fail("the reference is too long", err);

@@ -68,18 +68,21 @@ struct pull {
 	char notes[512]; /* what mirrors said */
 	/* the document being read */
 	struct session_call *call;
-	struct event *tick;  /* import: it is there, told from the loop */
-	struct event *total; /* no pull takes longer */
-	char want[REF_TAG_MAX + 1];	  /* tag or digest */
+	struct event *tick;	/* import: it is there, told from the loop */
+	struct event *total;	/* no pull takes longer */
+	char want[DIGEST_SIZE]; /* tag or digest */
 	const struct manifest_desc *desc; /* that named it; NULL: the ref */
 	unsigned int depth;
 	/* what came */
-	char top[DIGEST_SIZE], digest[DIGEST_SIZE]; /* first, chosen */
+	char top[DIGEST_SIZE], digest[DIGEST_SIZE];  /* first, chosen */
+	char top_sum[DIGEST_SIZE], sum[DIGEST_SIZE]; /* by sha256 */
+	char id[DIGEST_SIZE];			     /* what it will be */
 	struct pull_doc manifest, config;
 	struct manifest m;
 	struct manifest_desc chosen; /* m.chosen, while m is parsed anew */
 	struct manifest_config c;
 	struct pull_layer layers[MANIFEST_LAYERS_MAX];
+	char *urls[MANIFEST_LAYERS_MAX]; /* of foreign layers; NULL */
 	size_t next, active, complete;
 };
 
@@ -135,6 +138,7 @@ pull_free(struct pull *p)
 		session_unref(p->sessions[i]);
 	pull_doc_free(&p->manifest);
 	pull_doc_free(&p->config);
+	foreign_free(p->urls);
 	free(p->ns);
 	free(p);
 }
@@ -223,8 +227,7 @@ pull_commit(struct pull *p)
 	const char *names[3] = { text[0], text[1], text[2] };
 	uint64_t layers[MANIFEST_LAYERS_MAX];
 	struct store_new_image image = {
-		.id = p->m.kind == MANIFEST_ARTIFACT ? p->digest
-						     : p->m.config.digest,
+		.id = p->id,
 		.config = p->config.data,
 		.config_len = p->config.len,
 		.manifest_digest = p->digest,
@@ -283,6 +286,18 @@ pull_may_move(const struct pull *p, size_t next, const struct cerr *err)
 
 static void pull_layer_done(void *arg, const struct cerr *err, uint64_t layer);
 
+/* Where a layer is read from: one reference; NULL: from what was passed. */
+static struct session *
+pull_layer_session(const struct pull *p, size_t i)
+{
+	struct session *s = p->import ? NULL : p->sessions[p->layers[i].at];
+
+	if (s == NULL)
+		return NULL;
+	return p->urls[i] != NULL ? session_new_url(s, p->urls[i])
+				  : session_ref(s);
+}
+
 static int
 pull_layer_start(struct pull *p, size_t i, struct cerr *err)
 {
@@ -290,7 +305,7 @@ pull_layer_start(struct pull *p, size_t i, struct cerr *err)
 	struct share_want want = {
 		.blob = &p->m.layers[i],
 		.diff_id = p->c.diff_ids[i],
-		.session = p->import ? NULL : p->sessions[l->at],
+		.session = NULL,
 		.fd = -1,
 		.done = pull_layer_done,
 		.arg = l,
@@ -302,7 +317,9 @@ pull_layer_start(struct pull *p, size_t i, struct cerr *err)
 			return -1;
 	}
 	p->active++;
+	want.session = pull_layer_session(p, i);
 	l->wait = share_get(p->env->shares, &want);
+	session_unref(want.session);
 	return 0;
 }
 
@@ -337,7 +354,8 @@ pull_layer_done(void *arg, const struct cerr *err, uint64_t layer)
 	if (err == NULL) {
 		p->complete++;
 		pull_layers(p);
-	} else if (pull_may_move(p, next, err)) {
+	} else if (p->urls[l - p->layers] == NULL &&
+		   pull_may_move(p, next, err)) {
 		pull_note(p, err);
 		l->at = next;
 		(void)pull_layer_start(p, (size_t)(l - p->layers), NULL);
@@ -377,9 +395,12 @@ pull_known_config(struct pull *p)
 	const struct store_image *image =
 	    store_image_find(p->env->store, p->m.config.digest);
 
-	return image != NULL &&
-	       store_image_config(p->env->store, p->m.config.digest,
-		   &p->config.data, &p->config.len, NULL) == 0;
+	if (image == NULL ||
+	    store_image_config(p->env->store, p->m.config.digest,
+		&p->config.data, &p->config.len, NULL) == -1)
+		return false;
+	memcpy(p->id, p->m.config.digest, sizeof(p->id));
+	return true;
 }
 
 /* All of an artifact that is here already: none of it need come again. */
@@ -387,7 +408,7 @@ static void
 pull_known_artifact(struct pull *p)
 {
 	const struct store_image *image =
-	    store_image_find(p->env->store, p->digest);
+	    store_image_find(p->env->store, p->id);
 
 	if (image == NULL || image->nlayers != p->m.nlayers)
 		return;
@@ -420,6 +441,7 @@ pull_take_artifact(struct pull *p, struct cerr *err)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED, "no memory");
 	memcpy(p->config.data, p->manifest.data, p->manifest.len);
 	p->config.len = p->manifest.len;
+	memcpy(p->id, p->sum, sizeof(p->id));
 	pull_known_artifact(p);
 	pull_set_state(p, PULL_LAYERS);
 	pull_layers(p);
@@ -463,8 +485,8 @@ pull_ask_gate(struct pull *p)
 		.judge = p->env->judge,
 		.ref = &p->ref,
 		.ns = p->ns,
-		.digest = p->digest,
-		.top = p->top,
+		.digest = p->sum,
+		.top = p->top_sum,
 		.fn = pull_trusted,
 		.arg = p };
 
@@ -498,29 +520,39 @@ pull_take_manifest(struct pull *p, const char *type, struct cerr *err)
 		pull_read(p, pull_source(p));
 		return 0;
 	}
+	/* What an import brings along is fetched from nowhere. */
+	if (!p->import &&
+	    foreign_choose(&p->env->foreign, &p->ref, &p->m, p->manifest.data,
+		p->manifest.len, p->urls, err) == -1)
+		return -1;
 	pull_set_state(p, PULL_TRUST);
 	pull_ask_gate(p);
 	return 0;
 }
 
-/* Whether the bytes are what a digest or descriptor asked for. */
+/*
+ * Whether the bytes are what a digest or descriptor asked for; got is their
+ * digest by the algorithm that asked.
+ */
 static int
 pull_check_doc(struct pull *p, const void *buf, size_t len, const char *header,
-    struct cerr *err)
+    char got[DIGEST_SIZE], struct cerr *err)
 {
 	const char *asked = p->desc != NULL ? p->desc->digest : p->ref.digest;
+	char said[DIGEST_SIZE];
 
-	digest_of(buf, len, p->digest);
-	if (asked[0] != '\0' && strcmp(asked, p->digest) != 0)
+	digest_of_like(buf, len, asked, got);
+	digest_of_like(buf, len, header, said);
+	if (asked[0] != '\0' && strcmp(asked, got) != 0)
 		return cerr_set(err, CERR_DATA_LOSS,
-		    "%s: its content has another digest, %s", asked, p->digest);
+		    "%s: its content has another digest, %s", asked, got);
 	if (p->desc != NULL && len != p->desc->size)
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "%s: its size is not what was said", asked);
-	if (header[0] != '\0' && strcmp(header, p->digest) != 0)
+	if (header[0] != '\0' && strcmp(header, said) != 0)
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "Docker-Content-Digest is not the content's digest, %s",
-		    p->digest);
+		    said);
 	return 0;
 }
 
@@ -547,10 +579,9 @@ pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
 {
 	struct pull_doc *d =
 	    p->state == PULL_CONFIG ? &p->config : &p->manifest;
-	char manifest[DIGEST_SIZE];
+	char got[DIGEST_SIZE], sum[DIGEST_SIZE];
 
-	memcpy(manifest, p->digest, sizeof(manifest));
-	if (pull_check_doc(p, buf, len, header, err) == -1)
+	if (pull_check_doc(p, buf, len, header, got, err) == -1)
 		return -1;
 	pull_doc_free(d);
 	d->data = malloc(len + 1);
@@ -560,12 +591,16 @@ pull_take_doc(struct pull *p, const void *buf, size_t len, const char *type,
 	d->len = len;
 	if (!p->import)
 		session_set_tries(p->sessions[p->at], SESSION_TRIES_MAX);
+	digest_of(buf, len, sum);
 	if (p->state == PULL_CONFIG) {
-		memcpy(p->digest, manifest, sizeof(manifest));
+		memcpy(p->id, sum, sizeof(p->id));
 		return pull_take_config(p, err);
 	}
+	memcpy(p->digest, got, sizeof(p->digest));
+	memcpy(p->sum, sum, sizeof(p->sum));
 	if (p->depth == 0) {
-		memcpy(p->top, p->digest, sizeof(p->top));
+		memcpy(p->top, got, sizeof(p->top));
+		memcpy(p->top_sum, sum, sizeof(p->top_sum));
 		pull_resolved(p);
 	}
 	return pull_take_manifest(p, type, err);

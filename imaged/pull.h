@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "imaged/foreign.h"
 #include "imaged/ref.h"
 #include "imaged/session.h"
 #include "lib/cerr.h"
@@ -34,6 +35,7 @@ struct pull_env {
 	struct judge *judge;
 	const struct guard *guard;
 	const struct regconf *registries;
+	struct foreign_rules foreign;
 	const struct manifest_platform *platform;
 	size_t parallel;    /* layers of one pull at once */
 	unsigned int total; /* seconds that a pull may take; 0: any */

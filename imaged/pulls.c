@@ -450,9 +450,8 @@ pulls_take_import(struct pulls *ps, struct link_call *call,
 	int rc = ref_parse(req->reference, &ref, &err);
 
 	if (rc == 0 && !digest_valid(req->manifest_digest))
-		rc = cerr_set(&err, CERR_INVALID_ARGUMENT,
-		    "manifest_digest is not sha256: and 64 hexadecimal "
-		    "digits");
+		rc = cerr_set(&err, CERR_INVALID_ARGUMENT, "manifest: %s",
+		    digest_problem(req->manifest_digest));
 	if (rc == 0 && ref.digest[0] != '\0' &&
 	    strcmp(ref.digest, req->manifest_digest) != 0)
 		rc = cerr_set(&err, CERR_INVALID_ARGUMENT,

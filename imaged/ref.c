@@ -158,8 +158,7 @@ ref_take_suffixes(char *text, struct ref *ref)
 	if (at != NULL) {
 		*at = '\0';
 		if (!digest_valid(at + 1))
-			return "the digest is not sha256: and 64 "
-			       "hexadecimal digits";
+			return digest_problem(at + 1);
 		(void)ref_set(ref->digest, sizeof(ref->digest), at + 1, "");
 	}
 	colon = strrchr(text, ':');

@@ -13,7 +13,7 @@
 
 #define REF_NAME_MAX  255 /* DOMAIN/PATH */
 #define REF_TAG_MAX   128
-#define REF_TEXT_SIZE 768 /* more than the parts of a struct ref */
+#define REF_TEXT_SIZE 832 /* more than the parts of a struct ref */
 
 struct ref {
 	char domain[REF_NAME_MAX + 1]; /* HOST[:PORT] */

@@ -309,7 +309,7 @@ repack_take_end(struct repack *r, struct cerr *err)
 		return -1;
 	r->facts->tree[DIGEST_LEN] = '\0';
 	r->facts->attributes = attributes != 0;
-	return digest_valid(r->facts->tree) ? 1 : repack_damaged(err);
+	return digest_is_sha256(r->facts->tree) ? 1 : repack_damaged(err);
 }
 
 static const struct repack_piece {

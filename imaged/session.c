@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/json.h"
 #include "lib/log.h"
@@ -23,10 +24,10 @@ struct session_call {
 	TAILQ_ENTRY(session_call) entry;
 	struct session *session; /* one reference */
 	struct session_request r;
-	char name[REF_TAG_MAX + 1]; /* room for a digest too */
-	struct http_call *http;	    /* one of these three is set: */
-	struct event *delay;	    /* pending until the next try */
-	bool waiting;		    /* for the session's token */
+	char name[DIGEST_SIZE]; /* room for a tag too */
+	struct http_call *http; /* one of these three is set: */
+	struct event *delay;	/* pending until the next try */
+	bool waiting;		/* for the session's token */
 	unsigned int tries, auths;
 	uint64_t best;	   /* bytes of a blob that were there once */
 	bool whole;	   /* the blob in one piece: its parts are not given */
@@ -38,6 +39,7 @@ struct session {
 	unsigned int refs;
 	const struct session_env *env;
 	struct registry_endpoint e;
+	char *url; /* all that is asked for here; NULL: by e */
 	struct auth_creds *creds;
 	unsigned int tries_max;
 	size_t client;	   /* which of its certificates is shown */
@@ -76,6 +78,29 @@ session_new(const struct session_env *env, const struct registry_endpoint *e,
 	return s;
 }
 
+struct session *
+session_new_url(const struct session *from, const char *url)
+{
+	struct registry_endpoint e = { .pull = true };
+	struct auth_creds *none = auth_creds_none();
+	const char *host = strstr(url, "://");
+	struct session *s;
+
+	host = host == NULL ? url : host + 3;
+	e.plain = strncasecmp(url, "http://", 7) == 0;
+	(void)snprintf(e.host, sizeof(e.host), "%.*s",
+	    (int)strcspn(host, "/?#"), host);
+	(void)snprintf(e.path, sizeof(e.path), "%s",
+	    host + strcspn(host, "/?#"));
+	s = session_new(from->env, &e, none, SESSION_TRIES_MAX);
+	auth_creds_unref(none);
+	s->near = from->near;
+	s->url = strdup(url);
+	if (s->url == NULL)
+		fatal("session: strdup");
+	return s;
+}
+
 void
 session_set_tries(struct session *s, unsigned int tries)
 {
@@ -97,6 +122,7 @@ session_unref(struct session *s)
 	http_cancel(s->token);
 	auth_wipe(s->authorization);
 	auth_creds_unref(s->creds);
+	free(s->url);
 	free(s);
 }
 
@@ -632,7 +658,7 @@ session_reply(void *arg, const struct http_reply *r)
 		session_faulted(c, r);
 	else if (r->status == 200 || (r->status == 206 && c->r.sink != NULL))
 		session_end(c, r, NULL);
-	else if (r->status == 401 && !r->foreign)
+	else if (r->status == 401 && !r->foreign && c->session->url == NULL)
 		session_challenged(c, r);
 	else
 		session_status(c, r);
@@ -652,11 +678,12 @@ static void
 session_send(struct session_call *c)
 {
 	struct session *s = c->session;
-	char url[sizeof(s->e) + REF_TAG_MAX + 64];
-	struct http_request r = { .url = url,
+	char url[sizeof(s->e) + DIGEST_SIZE + 64];
+	struct http_request r = { .url = s->url != NULL ? s->url : url,
 		.accept = c->r.accept,
 		.authorization = s->authorization,
 		.plain = s->plain,
+		.told = s->url != NULL,
 		.unverified = s->e.insecure || s->e.unverified,
 		.ca = s->e.ca,
 		.ca_len = s->e.ca_len,

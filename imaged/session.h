@@ -44,6 +44,11 @@ struct session *session_new(const struct session_env *env,
 void session_set_tries(struct session *s, unsigned int tries);
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
+/*
+ * One URL, which is what s's registry says a blob is at: no credentials, no
+ * certificate and no header go there, and it must not be nearer than s.
+ */
+struct session *session_new_url(const struct session *s, const char *url);
 const char *session_host(const struct session *s);
 const char *session_path(const struct session *s);
 bool session_resolves(const struct session *s); /* what a tag is */

@@ -67,7 +67,7 @@ sigmanifest_layer(const json_t *layer, const char *digest, struct sigset *set,
 	if (json_want_str(layer, "digest", true, &blob, err) == -1 ||
 	    json_want_size(layer, "size", true, &size, err) == -1)
 		return -1;
-	if (!digest_valid(blob) || size > SIGSET_PART_MAX)
+	if (!digest_is_sha256(blob) || size > SIGSET_PART_MAX)
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "a signature without a sha256 digest, or over %u bytes",
 		    SIGSET_PART_MAX);

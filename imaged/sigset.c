@@ -148,7 +148,7 @@ sigset_read_one(struct sigset *set, struct sigset_reader *r)
 	if (p == NULL || (p[0] != SIG_SIMPLE && p[0] != SIG_SIGSTORE))
 		return -1;
 	memcpy(digest, p + 1, DIGEST_LEN);
-	if (!digest_valid(digest))
+	if (!digest_is_sha256(digest))
 		return -1;
 	sig = sigset_add(set, (enum sig_kind)p[0], digest, NULL);
 	if (sig == NULL)

@@ -497,7 +497,7 @@ store_check_new(const struct store_new_image *n, struct cerr *err)
 	if (n->nlayers > STORE_LAYERS_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "image has more than %d layers", STORE_LAYERS_MAX);
-	if (!digest_valid(n->id) || !digest_valid(n->manifest_digest) ||
+	if (!digest_is_sha256(n->id) || !digest_valid(n->manifest_digest) ||
 	    n->config_len > STORE_CONFIG_MAX || n->nnames > STORE_NAMES_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "image has a bad id, config or list of names");

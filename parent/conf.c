@@ -71,6 +71,8 @@ static const struct {
 	    CONF_SEARCH_MAX },
 	[CONF_SHORT_NAME] = { "short name", conf_valid_short_name,
 	    CONF_WORDS_MAX },
+	[CONF_FOREIGN] = { "foreign layers", conf_valid_foreign,
+	    CONF_WORDS_MAX },
 };
 
 static void *

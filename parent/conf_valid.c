@@ -276,6 +276,30 @@ conf_valid_short_name(const char *s)
 	return conf_valid_location(s + name + 1);
 }
 
+/* The URL needs a path, if only "/": what begins like a host is another. */
+const char *
+conf_valid_foreign(const char *s)
+{
+	static const char wrong[] =
+	    "is not REGISTRY=URL, the URL http or https and with a path";
+	char place[CONF_REFERENCE_LEN + 1];
+	size_t len = strcspn(s, "=");
+	const char *host = strstr(s, "://");
+
+	if (s[len] == '\0' || len >= sizeof(place) || host == NULL)
+		return wrong;
+	(void)snprintf(place, sizeof(place), "%.*s", (int)len, s);
+	if (strcmp(place, "*") != 0 && conf_valid_location(place) != NULL)
+		return conf_valid_location(place);
+	if (strncmp(s + len, "=https://", 9) != 0 &&
+	    strncmp(s + len, "=http://", 8) != 0)
+		return wrong;
+	len = strcspn(host + 3, "/");
+	return len == 0 || host[3 + len] == '\0' || strpbrk(s, "@?# \t") != NULL
+		   ? wrong
+		   : NULL;
+}
+
 static const char *
 conf_valid_reference(const char *s)
 {

@@ -21,7 +21,8 @@ const char *conf_valid_proxy(const char *s);  /* URL of one */
 const char *conf_valid_except(const char *s); /* hosts asked without one */
 const char *conf_valid_path_or_none(const char *s);
 const char *conf_valid_short_mode(const char *s); /* and "files" */
-const char *conf_valid_short_name(const char *s); /* NAME=REFERENCE */
+const char *conf_valid_short_name(const char *s);
+const char *conf_valid_foreign(const char *s);	  /* NAME=REFERENCE */
 const char *conf_valid_profile(const char *s);	  /* of AppArmor */
 const char *conf_valid_yes(const char *s);	  /* yes, no */
 const char *conf_valid_ulimit(const char *s);	  /* NAME=SOFT:HARD */

@@ -134,10 +134,10 @@ class Imaged:
     def __init__(self, root, registries=(), ca=None, parallel=0, prefix=(),
                  log_level=3, cover=None, transfer=None, proxy=None,
                  hosts="/etc/hosts", files=(), left=None,
-                 resolv="/etc/resolv.conf", auth=None, boot=""):
+                 resolv="/etc/resolv.conf", auth=None, boot="", foreign=()):
         self.root = root
         self.files, self.left, self.taken = files, left, []
-        self.auth, self.boot_id = auth, boot
+        self.auth, self.boot_id, self.foreign = auth, boot, foreign
         self.unpacks, self.spawned = [], 0
         os.makedirs(root, exist_ok=True)
         os.chown(root, UID, GID)
@@ -182,6 +182,7 @@ class Imaged:
         boot.imaged.namespaced_auth = self.left is not None
         boot.imaged.auth_file = "" if self.auth is None else "/etc/auth.json"
         boot.imaged.boot = self.boot_id
+        boot.imaged.foreign_layers.extend(self.foreign)
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         self.parent.send("BOOT", boot.SerializeToString(), [fd])
         os.close(fd)

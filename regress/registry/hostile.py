@@ -36,8 +36,8 @@ TYPES = {
 }
 
 
-def digest(data):
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+def digest(data, kind="sha256"):
+    return kind + ":" + hashlib.new(kind, data).hexdigest()
 
 
 def layer_tar(files):
@@ -183,7 +183,7 @@ class Registry:
         if isinstance(image, Image):
             self.blobs.update(image.blobs)
             image = image.type, image.raw
-        for name in (tag, digest(image[1])):
+        for name in (tag, digest(image[1]), digest(image[1], "sha512")):
             self.manifests[repo, name] = image
         return f"{self.host}/{repo}:{tag}"
 

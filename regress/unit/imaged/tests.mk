@@ -7,6 +7,15 @@ t_manifest_SRCS = regress/unit/imaged/t_manifest.c imaged/artifact.c \
 	imaged/digest.c
 t_manifest_LIBS = base json
 t_manifest_PKGS = jansson libcrypto
+TESTS += t_foreign t_digest
+t_foreign_SRCS = regress/unit/imaged/t_foreign.c imaged/artifact.c \
+	imaged/foreign.c imaged/manifest.c imaged/ref.c imaged/url.c \
+	imaged/digest.c
+t_foreign_LIBS = base json
+t_foreign_PKGS = jansson libcrypto libcurl
+t_digest_SRCS = regress/unit/imaged/t_digest.c imaged/digest.c
+t_digest_LIBS = base
+t_digest_PKGS = libcrypto
 t_auth_SRCS = regress/unit/imaged/t_auth.c imaged/auth.c imaged/digest.c
 t_auth_LIBS = base json
 t_auth_PKGS = jansson libcrypto
