@@ -231,8 +231,9 @@ tidy: $(PROTO_H)
 	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- $(subst ','\'',$(BASE_CFLAGS)) 2>/dev/null' sh
 
 FUZZ_SECONDS ?= 30
+FUZZ_JOBS ?= 2
 fuzz: fuzzers
-	regress/fuzz/run $(B)/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+	regress/fuzz/run $(B)/fuzz $(FUZZ_JOBS) $(FUZZ_SECONDS) $(FUZZERS)
 
 # ASan and UBSan, without the system call filters (they would forbid what
 # the sanitizers do).

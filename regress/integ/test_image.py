@@ -156,7 +156,7 @@ def test_pull_says_how_far_it_is(store, images, scratch):
         stderr=subprocess.PIPE, text=True)
     line = done.stderr.readline()
     assert "images/two:1: manifest" in line
-    done.send_signal(signal.SIGINT)
+    done.send_signal(signal.SIGTERM)
     assert done.wait(20) != 0
 
 
