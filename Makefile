@@ -62,7 +62,7 @@ pkglibs = $(if $(1),$(shell pkg-config $(2) --libs $(1)))
 
 # NAME's system call filter, from its table.
 define sysfilter
-$(B)/gen/filter/$(1).c: lib/mkfilter.c $$($(1)_CALLS)
+$(B)/gen/filter/$(1).c: lib/mkfilter.c lib/callrow.h $$($(1)_CALLS)
 	@mkdir -p $$(@D) $(B)/tool
 	$$(call say,filter)
 	$(CC) $(BASE_CFLAGS) -DCALLS_FILE='"$$($(1)_CALLS)"' -o $(B)/tool/mkfilter-$(1) lib/mkfilter.c -lseccomp
@@ -98,10 +98,11 @@ $(foreach p,$(PROGRAMS) $(TESTS),$(if $($(p)_CALLS),$(eval $(call sysfilter,$(p)
 
 # A twin of each program that has a filter, for the death tests.
 define twin
-$(B)/obj/twin_$(1).o: regress/sandbox/twin.c
+$(B)/obj/twin_$(1).o: regress/sandbox/twin.c $$($(1)_CALLS)
 	@mkdir -p $$(@D)
 	$$(call say,cc)
-	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) -MD -MP -c -o $$@ $$<
+	$(CC) $(ALL_CFLAGS) $(WARN) $(WERROR) -DTWIN_FILTER=filter_$(1) \
+	    -DCALLS_FILE='"$$($(1)_CALLS)"' -MD -MP -c -o $$@ $$<
 $(B)/regress/twin_$(1): $(B)/obj/twin_$(1).o $(B)/obj/lib/filter.o \
     $(B)/obj/gen/filter/$(1).o $(B)/obj/gen/filter_names.o
 	@mkdir -p $$(@D)

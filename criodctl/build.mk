@@ -1,6 +1,7 @@
 # The tables that the processes run under: what may be called is printed.
-PRIVILEGES_FILTERS = $(foreach p,execd front imaged monitor netd nrid pack \
-	pause scribe shimrun sigcheck streamd unpack,$(B)/gen/filter/$(p).c)
+PRIVILEGES_FILTERS = $(foreach p,execd execlaunch front imaged monitor netd \
+	nrid pack pause policyread scribe shimrun sigcheck streamd unarchive \
+	unpack,$(B)/gen/filter/$(p).c)
 
 PROGRAMS += criodctl
 criodctl_OUT = sbin/criodctl

@@ -16,10 +16,10 @@
 #include "lib/filter.h"
 #include "lib/log.h"
 
-extern const struct filter filter_execd, filter_front, filter_imaged,
-    filter_monitor, filter_netd, filter_nrid, filter_pack, filter_pause,
-    filter_scribe, filter_shimrun, filter_sigcheck, filter_streamd,
-    filter_unpack;
+extern const struct filter filter_execd, filter_execlaunch, filter_front,
+    filter_imaged, filter_monitor, filter_netd, filter_nrid, filter_pack,
+    filter_pause, filter_policyread, filter_scribe, filter_shimrun,
+    filter_sigcheck, filter_streamd, filter_unarchive, filter_unpack;
 
 /* In the order in which they are shown; the parent is the first. */
 const struct privileges_program privileges_programs[] = {
@@ -30,10 +30,13 @@ const struct privileges_program privileges_programs[] = {
 	{ "unpack", &filter_unpack, "own root" },
 	{ "pack", &filter_pack, "own root" },
 	{ "sigcheck", &filter_sigcheck, "no files" },
+	{ "policyread", &filter_policyread, "no files" },
+	{ "unarchive", &filter_unarchive, "own root" },
 	{ "netd", &filter_netd, "own root" },
 	{ "netlaunch", NULL, "none" },
 	{ "execd", &filter_execd, "own root" },
-	{ "execlaunch", NULL, "none" },
+	/* The filter is that of its children in a root file system. */
+	{ "execlaunch", &filter_execlaunch, "none" },
 	{ "nrid", &filter_nrid, "no files" },
 	{ "scribe", &filter_scribe, "no files" },
 	{ "monitor", &filter_monitor, "none" },

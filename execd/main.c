@@ -1,5 +1,6 @@
 #include <sys/utsname.h>
 
+#include <linux/mount.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -49,6 +50,7 @@ static const struct confine execd_confine = {
 	.role = "execd",
 	.unshare = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
 	.own_root = true,
+	.root_attr = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 	.landlock = CONFINE_LANDLOCK_ROOT,
 	.limits = execd_limits,
 	.filter = &filter_execd,

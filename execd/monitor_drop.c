@@ -93,8 +93,11 @@ static const char *
 drop_bounding(void)
 {
 	for (unsigned long cap = 0; cap < DROP_CAPS; cap++) {
-		if (prctl(PR_CAPBSET_READ, cap) != -1 &&
-		    prctl(PR_CAPBSET_DROP, cap) == -1)
+		int has = prctl(PR_CAPBSET_READ, cap);
+
+		/* EINVAL: the kernel does not know it. */
+		if ((has == -1 && errno != EINVAL) ||
+		    (has == 1 && prctl(PR_CAPBSET_DROP, cap) == -1))
 			return "bounding set";
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L) == -1)

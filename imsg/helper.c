@@ -218,6 +218,9 @@ helper_run(struct helper *h, const struct Criod__Boot *boot, int rootfd,
 {
 	struct cerr err;
 
+	/* Now, because a role's filter may not let it; as its links are. */
+	if (evutil_make_socket_nonblocking(HELPER_PARENT_FD) == -1)
+		fatal("parent link");
 	if (confine_enter(h->def->confine, rootfd, uid, gid, &err) == -1)
 		fatalx("confinement: %s", err.text);
 	if (h->def->boot != NULL && h->def->boot(h->ctx, boot, &err) == -1)

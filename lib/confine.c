@@ -125,6 +125,9 @@ confine_bounding(const struct confine *c, struct cerr *err)
 	for (unsigned long cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		int has = prctl(PR_CAPBSET_READ, cap);
 
+		/* EINVAL: an older kernel does not know it. */
+		if (has == -1 && errno != EINVAL)
+			return cerr_errno(err, "read bounding %lu", cap);
 		if (has == 1 && !(c->caps & (UINT64_C(1) << cap)) &&
 		    prctl(PR_CAPBSET_DROP, cap) == -1)
 			return cerr_errno(err, "drop bounding %lu", cap);

@@ -35,6 +35,20 @@ filter_append(char *line, size_t n, size_t size, const char *s)
 	return n;
 }
 
+static size_t
+filter_append_number(char *line, size_t n, size_t size, unsigned int number)
+{
+	char digits[12];
+	size_t i = sizeof(digits) - 1;
+
+	digits[i] = '\0';
+	do {
+		digits[--i] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return filter_append(line, n, size, digits + i);
+}
+
 /*
  * Runs with SIGSYS blocked, so that a second violation is not delivered here
  * again: the kernel resets a blocked, forced SIGSYS to its default and kills.
@@ -54,7 +68,10 @@ filter_violation(int sig, siginfo_t *si, void *uctx)
 	    ": killed: system call not in its table: ");
 	n = filter_append(line, n, sizeof(line),
 	    filter_call_name(si->si_syscall));
-	n = filter_append(line, n, sizeof(line), "\n");
+	n = filter_append(line, n, sizeof(line), " (");
+	n = filter_append_number(line, n, sizeof(line),
+	    (unsigned int)si->si_syscall);
+	n = filter_append(line, n, sizeof(line), ")\n");
 	if (write(STDERR_FILENO, line, n) == -1)
 		errno = 0;
 	(void)syscall(FILTER_NO_CALL);

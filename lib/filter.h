@@ -9,6 +9,8 @@
  *	CALL_IF(name, arg, op, value, "why")  allowed when argument arg (0-5)
  *	                                      compares so: EQ NE LT LE
  *	CALL_BITS(name, arg, mask, value, "why")  when (arg & mask) == value
+ *	CALL_ALL(name, (IF(arg, op, value), BITS(arg, mask, value)), "why")
+ *					      when all of up to three are so
  *	FAIL(name, errno, "why")              fails with errno, harmlessly
  *	FAIL_IF(name, arg, op, value, errno, "why")  fails so when argument arg
  *	                                      compares so

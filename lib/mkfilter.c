@@ -2,87 +2,47 @@
  * Build-time tool: compiles one role's table (CALLS_FILE, given with -D) to a
  * C array on standard output.  argv[1] is the role's name.
  */
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <seccomp.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include <linux/filter.h>
 
-enum line_op { OP_ALLOW, OP_IF, OP_BITS, OP_FAIL, OP_FAIL_IF };
+#include "lib/callrow.h"
 
-struct line {
-	const char *name;
-	enum line_op op;
-	unsigned int arg;
-	enum scmp_compare cmp;
-	uint64_t mask, value;
-	int error;
+static const enum scmp_compare compares[] = {
+	[CALLROW_EQ] = SCMP_CMP_EQ,
+	[CALLROW_NE] = SCMP_CMP_NE,
+	[CALLROW_LT] = SCMP_CMP_LT,
+	[CALLROW_LE] = SCMP_CMP_LE,
+	[CALLROW_BITS] = SCMP_CMP_MASKED_EQ,
 };
 
-#define EQ			 SCMP_CMP_EQ
-#define NE			 SCMP_CMP_NE
-#define LT			 SCMP_CMP_LT
-#define LE			 SCMP_CMP_LE
-#define CALL(n, why)		 { #n, OP_ALLOW, 0, EQ, 0, 0, 0 },
-#define CALL_IF(n, a, c, v, why) { #n, OP_IF, a, c, 0, (uint64_t)(v), 0 },
-#define CALL_BITS(n, a, m, v, why)                                             \
-	{ #n, OP_BITS, a, SCMP_CMP_MASKED_EQ, (uint64_t)(m), (uint64_t)(v), 0 },
-#define FAIL(n, e, why) { #n, OP_FAIL, 0, EQ, 0, 0, e },
-#define FAIL_IF(n, a, c, v, e, why)                                            \
-	{ #n, OP_FAIL_IF, a, c, 0, (uint64_t)(v), e },
-
-static const struct line lines[] = {
-#include CALLS_FILE
-};
-
-#define NLINES (sizeof(lines) / sizeof(lines[0]))
+static struct scmp_arg_cmp
+condition(const struct callrow_cond *c)
+{
+	return (struct scmp_arg_cmp){ c->arg, compares[c->cmp],
+		c->cmp == CALLROW_BITS ? c->mask : c->value, c->value };
+}
 
 static void
-add_line(scmp_filter_ctx ctx, const struct line *l)
+add_row(scmp_filter_ctx ctx, const struct callrow *row)
 {
-	int nr = seccomp_syscall_resolve_name(l->name), rc;
-	struct scmp_arg_cmp cmp = { l->arg, l->cmp,
-		l->op == OP_BITS ? l->mask : l->value, l->value };
+	struct scmp_arg_cmp cmps[CALLROW_CONDS];
+	uint32_t action = row->error != 0 ? SCMP_ACT_ERRNO((uint16_t)row->error)
+					  : SCMP_ACT_ALLOW;
+	int nr = seccomp_syscall_resolve_name(row->name), rc;
+	unsigned int n = 0;
 
 	if (nr == __NR_SCMP_ERROR)
-		errx(1, "%s: no such system call", l->name);
-	switch (l->op) {
-	case OP_ALLOW:
-		rc = seccomp_rule_add_exact(ctx, SCMP_ACT_ALLOW, nr, 0);
-		break;
-	case OP_FAIL:
-		rc = seccomp_rule_add_exact(ctx,
-		    SCMP_ACT_ERRNO((uint16_t)l->error), nr, 0);
-		break;
-	case OP_FAIL_IF:
-		rc = seccomp_rule_add_exact_array(ctx,
-		    SCMP_ACT_ERRNO((uint16_t)l->error), nr, 1, &cmp);
-		break;
-	case OP_IF:
-	case OP_BITS:
-	default:
-		rc = seccomp_rule_add_exact_array(ctx, SCMP_ACT_ALLOW, nr, 1,
-		    &cmp);
-		break;
-	}
+		errx(1, "%s: no such system call", row->name);
+	for (; row->conds[n].cmp != CALLROW_END; n++)
+		cmps[n] = condition(&row->conds[n]);
+	rc = seccomp_rule_add_exact_array(ctx, action, nr, n, cmps);
 	if (rc != 0)
-		errx(1, "%s: %s", l->name, strerror(-rc));
+		errx(1, "%s: %s", row->name, strerror(-rc));
 }
 
 static void
@@ -97,8 +57,8 @@ print_code(const char *role, FILE *bpf)
 		printf("\t{ 0x%x, %u, %u, 0x%x },\n", insn.code, insn.jt,
 		    insn.jf, insn.k);
 	printf("};\nstatic const char *const named[] = {\n");
-	for (size_t i = 0; i < NLINES; i++)
-		printf("\t\"%s\",\n", lines[i].name);
+	for (size_t i = 0; i < NCALLROWS; i++)
+		printf("\t\"%s\",\n", callrows[i].name);
 	printf("\tNULL,\n};\nextern const struct filter filter_%s;\n"
 	       "const struct filter filter_%s = {\n\t\"%s\", code, %u, "
 	       "named,\n};\n",
@@ -117,8 +77,8 @@ main(int argc, char **argv)
 		SCMP_ACT_KILL_PROCESS) != 0 ||
 	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0)
 		errx(1, "seccomp_attr_set");
-	for (size_t i = 0; i < NLINES; i++)
-		add_line(ctx, &lines[i]);
+	for (size_t i = 0; i < NCALLROWS; i++)
+		add_row(ctx, &callrows[i]);
 	if (seccomp_export_bpf(ctx, fileno(bpf)) != 0)
 		errx(1, "seccomp_export_bpf");
 	rewind(bpf);

@@ -361,6 +361,20 @@ main_descriptors(void)
 	return fd;
 }
 
+/*
+ * What else whoever started this left open is nobody's to keep: no socket is
+ * taken over, and the configuration has been read.
+ */
+static void
+main_close_rest(int null_fd)
+{
+	unsigned int first = STDERR_FILENO + 1, mine = (unsigned int)null_fd;
+
+	if ((mine > first && close_range(first, mine - 1, 0) == -1) ||
+	    close_range(mine + 1, ~0U, 0) == -1)
+		err(1, "close_range");
+}
+
 struct main_flags {
 	bool check, verbose;
 	const char *macros[MAIN_MACROS_MAX + 1];
@@ -427,6 +441,7 @@ main(int argc, char **argv)
 		return 1;
 	if (geteuid() != 0)
 		errx(1, "criod must be started by root");
+	main_close_rest(parent->null_fd);
 	notify_init();
 	proxies_init();
 	(void)clearenv();

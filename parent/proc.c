@@ -378,7 +378,8 @@ proc_link_peer(struct proc *a, struct proc *b)
 	struct fixed_link to_b = { a->info->role };
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		0, sv) == -1) {
 		log_error("socketpair: %s", strerror(errno));
 		return;
 	}

@@ -6,15 +6,16 @@ import json
 import os
 import pwd
 import re
+import signal
 import subprocess
 import textwrap
-import threading
 
 import pytest
 
 import cri
-import oci
+import jail
 from conftest_integ import POD, REGISTRY, Criod, Pods, wait_for
+from test_trust import world  # noqa: F401 a fixture
 
 PAGE = os.path.join(cri.TOP, "criod.8")
 SHIM = "/usr/bin/containerd-shim-runc-v2"
@@ -41,24 +42,39 @@ def listed(criod):
     return out
 
 
-class Unpacks(threading.Thread):
-    """Keeps looking for processes that do not live long."""
-
-    def __init__(self, criod):
-        super().__init__()
-        self.criod, self.seen, self.over = criod, {}, False
-
-    def run(self):
-        while not self.over:
-            now = listed(self.criod)
-            # It is a moment before it has confined itself.
-            if now.get("unpack", {}).get("no_new_privs") and \
-                    now["unpack"]["seccomp"]["mode"] == "filter":
-                self.seen = now
+# Processes of a moment, and a call that each makes when it has all it gets:
+# syncfs, and pread64.
+MOMENT = {"unpack": 306, "pack": 17, "sigcheck": 17, "policyread": 17}
 
 
 @pytest.fixture(scope="module")
-def seen(scratch, registry):
+def moments(world):  # noqa: F811
+    """Those, as they were in the middle of their work."""
+    got = {}
+
+    def look(name, pid):
+        got[name] = next(p for p in json.loads(privileges(
+            world.criod, "-j")) if p["pid"] == pid)
+    name, digest, _ = world.push("gpg/moment")
+    world.sign(name, digest)
+    holder = jail.Holder(world.criod.parent(), MOMENT, look)
+    holder.start()
+    holder.ready.wait()
+    try:
+        world.pull(name)
+        subprocess.run(
+            [os.path.join(cri.BUILD, "sbin/criodctl"), "-s",
+             os.path.join(world.criod.path, "control.sock"), "image",
+             "verify"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        os.kill(world.criod.parent(), signal.SIGHUP)
+        wait_for("a policyread", lambda: "policyread" in got)
+    finally:
+        holder.end()
+    return got
+
+
+@pytest.fixture(scope="module")
+def seen(scratch, registry, moments):
     """All programs, as they were seen with a pod of each kind."""
     path = os.path.join(scratch, "privileges")
     conf = CONF % os.path.join(path, "audit.log")
@@ -67,15 +83,6 @@ def seen(scratch, registry):
     criod = Criod(path, args=["-m"], conf=conf).start()
     pods = Pods(criod, scratch)
     try:
-        large = oci.layer([oci.entry("zeros", b"\0" * (300 << 20))])
-        layout = oci.Layout(os.path.join(scratch, "zeros"))
-        where = layout.write(layout.image([large]))
-        oci.push(where, REGISTRY + "/library/zeros:latest")
-        watch = Unpacks(criod)
-        watch.start()
-        criod.client.PullImage(image={"image": "zeros"})
-        watch.over = True
-        watch.join()
         criod.client.PullImage(image={"image": "busybox"})
         pod, config = pods.run(pid=POD)
         pods.start(pod, config, ["sleep", "1000"])
@@ -84,8 +91,7 @@ def seen(scratch, registry):
             pods.start(pod, config, ["sleep", "1000"])
         # Idle: nothing is passed on any more.
         out = listed(criod)
-        out.update({"unpack": watch.seen["unpack"]}
-                   if "unpack" in watch.seen else {})
+        out.update((name, moments[name]) for name in MOMENT)
         yield criod, out
     finally:
         pods.clean()
@@ -103,7 +109,7 @@ def root(path):
     if path == "(detached)":
         return "none"
     for here, name in ROOTS:
-        m = re.search(r"/privileges/%s(.*)$" % here, path)
+        m = re.search(r"/(?:privileges|trust/criod)/%s(.*)$" % here, path)
         if m:
             return re.sub(r"[0-9a-f]{64}", "ID", re.sub(
                 r"layer/\d+", "layer/N", name + m.group(1)))
@@ -136,8 +142,6 @@ def kinds(p):
     got -= {"memory", "tcp", "tcp6", "udp", "udp6"}
     if p["process"] == "imaged":
         got -= {"unix stream"}  # curl's own, while it resolves
-    if p["process"] == "unpack":
-        got -= {"file", "file without a name"}  # its blob, and what it writes
     return ", ".join(sorted(got)) or "none"
 
 
@@ -218,9 +222,9 @@ def test_page(seen):
         assert " ".join(words) == " ".join(want[name])
 
 
-PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "netd",
-            "netlaunch", "execd", "execlaunch", "nrid", "scribe", "monitor",
-            "pause"]
+PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "pack",
+            "sigcheck", "policyread", "netd", "netlaunch", "execd",
+            "execlaunch", "nrid", "scribe", "monitor", "pause"]
 
 
 def test_all_are_shown(seen):
@@ -250,6 +254,9 @@ def test_tables_of_landlock(seen):
                        ("streamd", "streamd/main.c"),
                        ("imaged", "imaged/main.c"),
                        ("unpack", "imaged/unpack.c"),
+                       ("pack", "imaged/pack.c"),
+                       ("sigcheck", "imaged/sigcheck.c"),
+                       ("policyread", "imaged/policyread.c"),
                        ("netd", "netd/main.c"), ("execd", "execd/main.c"),
                        ("nrid", "nrid/main.c"), ("scribe", "scribe/main.c"),
                        ("netlaunch", "netd/launch_main.c"),
