@@ -11,6 +11,7 @@
 
 #include "criod/control.h"
 #include "criod/events.h"
+#include "criod/known.h"
 #include "criod/serve.h"
 #include "criod/session.h"
 #include "criod/store.h"
@@ -67,6 +68,7 @@ struct front {
 	struct figures *figures;
 	size_t nexecs; /* ExecSync in flight */
 	struct session_table sessions;
+	struct known images;
 };
 
 /* Code UNAVAILABLE if the peer is not there now. */

@@ -107,34 +107,64 @@ fs_info_ask_layers(struct fs_info *f)
 	free(get.containers);
 }
 
+/* body is what images take. */
+static void
+fs_info_have(struct fs_info *f, const void *body)
+{
+	if (f->front->boot->split_disk) {
+		f->images = pb_copy(body);
+		fs_info_ask_layers(f);
+	} else {
+		grpc_on_cancel(f->call, NULL, NULL);
+		grpc_reply(f->call, body);
+		fs_info_free(f);
+	}
+}
+
 static void
 fs_info_images(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct fs_info *f = arg;
 
-	if (err != NULL) {
+	if (err != NULL)
 		fs_info_fail(f, err);
-	} else if (f->front->boot->split_disk) {
-		f->images = pb_copy(m->body);
-		fs_info_ask_layers(f);
-	} else {
-		grpc_on_cancel(f->call, NULL, NULL);
-		grpc_reply(f->call, m->body);
-		fs_info_free(f);
-	}
+	else
+		fs_info_have(f, m->body);
+}
+
+static void
+fs_info_known(struct fs_info *f)
+{
+	Runtime__V1__ImageFsInfoResponse *fs = f->front->images.fs;
+
+	for (size_t i = 0; i < fs->n_image_filesystems; i++)
+		fs->image_filesystems[i]->timestamp = wall_now_ns();
+	for (size_t i = 0; i < fs->n_container_filesystems; i++)
+		fs->container_filesystems[i]->timestamp = wall_now_ns();
+	fs_info_have(f, fs);
+}
+
+static void
+fs_info_ask_images(struct fs_info *f)
+{
+	Criod__Empty none = CRIOD__EMPTY__INIT;
+
+	f->link = f->front->imaged;
+	f->request = link_request(f->link, MSG_IMG_FSINFO, &none, NULL, 0,
+	    mono_after_ms(FRONT_QUERY_MS), fs_info_images, f);
 }
 
 void
 image_handle_fs_info(void *ctx, struct grpc_call *call, const void *request_)
 {
-	Criod__Empty none = CRIOD__EMPTY__INIT;
 	struct fs_info *f = pb_calloc(1, sizeof(*f));
 
 	(void)request_;
 	f->front = ctx;
 	f->call = call;
-	f->link = f->front->imaged;
-	f->request = link_request(f->link, MSG_IMG_FSINFO, &none, NULL, 0,
-	    mono_after_ms(FRONT_QUERY_MS), fs_info_images, f);
 	grpc_on_cancel(call, fs_info_left, f);
+	if (f->front->images.fs != NULL)
+		fs_info_known(f);
+	else
+		fs_info_ask_images(f);
 }

@@ -2,11 +2,32 @@
 #include "criod/forward.h"
 #include "criod/front.h"
 #include "criod/grpc.h"
+#include "criod/known.h"
 #include "criod/methods.h"
 #include "criod/stream_list.h"
 #include "proto/cri.pb-c.h"
 
-/* Image calls are imaged's: the front checks their form and passes them. */
+/*
+ * Image calls are imaged's: the front checks their form and passes them.  Lists
+ * of all images are answered from what imaged told, whatever it does now.
+ */
+
+static bool
+image_wants_all(const Runtime__V1__ImageFilter *f)
+{
+	return f == NULL || f->image == NULL || f->image->image[0] == '\0';
+}
+
+static void
+image_reply_known(struct grpc_call *call, const struct known *k)
+{
+	Runtime__V1__ListImagesResponse resp =
+	    RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
+
+	resp.images = k->images;
+	resp.n_images = k->n;
+	grpc_reply(call, &resp);
+}
 
 void
 image_handle_list(void *ctx, struct grpc_call *call, const void *request_)
@@ -17,6 +38,8 @@ image_handle_list(void *ctx, struct grpc_call *call, const void *request_)
 
 	if (check_image_filter(r->filter, &err) == -1)
 		grpc_fail(call, &err);
+	else if (image_wants_all(r->filter) && front->images.complete)
+		image_reply_known(call, &front->images);
 	else
 		forward_call(call, front->imaged, MSG_IMG_LIST, r,
 		    FRONT_QUERY_MS, forward_same);
@@ -42,6 +65,9 @@ image_handle_stream(void *ctx, struct grpc_call *call, const void *request_)
 	list.filter = r->filter;
 	if (check_image_filter(r->filter, &err) == -1)
 		grpc_fail(call, &err);
+	else if (image_wants_all(r->filter) && front->images.complete)
+		stream_list_items(call, (void *const *)front->images.images,
+		    front->images.n);
 	else
 		forward_call(call, front->imaged, MSG_IMG_LIST, &list,
 		    FRONT_QUERY_MS, image_stream);

@@ -9,6 +9,7 @@
 #include "criod/figures.h"
 #include "criod/front.h"
 #include "criod/grpc.h"
+#include "criod/known.h"
 #include "criod/methods.h"
 #include "criod/nri.h"
 #include "criod/record.h"
@@ -46,6 +47,10 @@ static const struct link_handler front_execd_handlers[] = {
 	{ MSG_CTR_EXITED, facts_handle_exited },
 };
 
+static const struct link_handler front_imaged_handlers[] = {
+	{ MSG_IMG_NEWS, known_handle_news },
+};
+
 static const struct link_handler front_streamd_handlers[] = {
 	{ MSG_STREAM_DROP, session_handle_drop },
 	{ MSG_STREAM_BEGIN, session_handle_begin },
@@ -79,7 +84,11 @@ static const struct link_def front_links[] = {
 	    .lost = front_streamd_lost,
 	    .pb = &codec_pb,
 	},
-	{ FRONT_LINK(ROLE_IMAGED) },
+	{
+	    FRONT_LINK(ROLE_IMAGED),
+	    .handlers = front_imaged_handlers,
+	    .nhandlers = 1,
+	},
 	{ FRONT_LINK(ROLE_NETD) },
 	{
 	    FRONT_LINK(ROLE_EXECD),

@@ -50,7 +50,7 @@ store_write(int dir, const char *id, const ProtobufCMessage *m,
 	CLEANUP_FREE uint8_t *buf = pb_calloc(1, len);
 
 	(void)protobuf_c_message_pack(m, buf);
-	return record_write(dir, id, buf, len, false, err);
+	return record_write(dir, id, id, buf, len, false, err);
 }
 
 int
@@ -213,7 +213,7 @@ store_load_one(struct front *front, const struct store_kind *k, int dir,
 			(void)unlinkat(dir, name, 0);
 		return;
 	}
-	if (record_read(dir, name, &buf, &len, &err) == -1 ||
+	if (record_read(dir, name, name, &buf, &len, &err) == -1 ||
 	    k->take(front, name, buf, len, &err) == -1)
 		store_quarantine(front, k, dir, name, &err);
 }

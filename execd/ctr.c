@@ -160,7 +160,7 @@ ctr_save(struct ctr *c, struct cerr *err)
 	end.unknown = c->end.unknown;
 	rec.frozen = c->frozen;
 	rec.exit = c->end.set ? &end : NULL;
-	return execd_record_write(dir, CTR_STATE_FILE, &rec, err);
+	return execd_record_write(dir, CTR_STATE_FILE, c->id, &rec, err);
 }
 
 int

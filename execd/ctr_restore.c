@@ -73,7 +73,7 @@ ctr_adopt(struct execd *x, const char *id)
 	struct cerr err = { 0 };
 
 	if (dir != -1)
-		rec = execd_record_read(dir, CTR_STATE_FILE,
+		rec = execd_record_read(dir, CTR_STATE_FILE, id,
 		    &criod__execd_ctr__descriptor, &err);
 	if (rec == NULL) {
 		log_warn("container %s: %s; it is removed", id, err.text);

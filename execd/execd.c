@@ -84,8 +84,8 @@ execd_copy(const void *message)
 }
 
 int
-execd_record_write(int dirfd, const char *name, const void *message,
-    struct cerr *err)
+execd_record_write(int dirfd, const char *name, const char *owner,
+    const void *message, struct cerr *err)
 {
 	const ProtobufCMessage *m = message;
 	size_t len = protobuf_c_message_get_packed_size(m);
@@ -93,20 +93,20 @@ execd_record_write(int dirfd, const char *name, const void *message,
 	int ret;
 
 	(void)protobuf_c_message_pack(m, buf);
-	ret = record_write(dirfd, name, buf, len, false, err);
+	ret = record_write(dirfd, name, owner, buf, len, false, err);
 	free(buf);
 	return ret;
 }
 
 void *
-execd_record_read(int dirfd, const char *name,
+execd_record_read(int dirfd, const char *name, const char *owner,
     const ProtobufCMessageDescriptor *d, struct cerr *err)
 {
 	uint8_t *buf;
 	size_t len;
 	void *m;
 
-	if (record_read(dirfd, name, &buf, &len, err) == -1)
+	if (record_read(dirfd, name, owner, &buf, &len, err) == -1)
 		return NULL;
 	m = protobuf_c_message_unpack(d, NULL, len, buf);
 	free(buf);

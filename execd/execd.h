@@ -81,10 +81,10 @@ char *execd_strdup(const char *s);
 char *execd_image_asked(const Runtime__V1__ImageSpec *spec);
 
 /* Packs message into the record dir/name; sync is not needed on a tmpfs. */
-int execd_record_write(int dirfd, const char *name, const void *message,
-    struct cerr *err) __attribute__((warn_unused_result));
+int execd_record_write(int dirfd, const char *name, const char *owner,
+    const void *message, struct cerr *err) __attribute__((warn_unused_result));
 /* Owned; NULL with err. */
-void *execd_record_read(int dirfd, const char *name,
+void *execd_record_read(int dirfd, const char *name, const char *owner,
     const ProtobufCMessageDescriptor *d, struct cerr *err);
 
 /* Opens root/name; -1 with errno. */

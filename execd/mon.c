@@ -73,7 +73,7 @@ mon_read_end(struct ctr *c)
 
 	/* An exit file that is still all zero is no record. */
 	if (dir == -1 ||
-	    record_read(dir, CTR_EXIT_FILE, &buf, &len, NULL) == -1)
+	    record_read(dir, CTR_EXIT_FILE, c->id, &buf, &len, NULL) == -1)
 		return;
 	if (fixed_decode(&fixed_desc_mon_state, buf, len, &s) == 0 &&
 	    s.state == MON_STATE_EXITED)

@@ -118,7 +118,7 @@ monitor_exit_write(struct monitor *m)
 	size_t len = fixed_size(&fixed_desc_mon_state);
 
 	fixed_encode(&fixed_desc_mon_state, &s, buf + RECORD_HEADER);
-	record_header(buf, buf + RECORD_HEADER, len);
+	record_header(buf, m->argv[MONITOR_ARG_CTR], buf + RECORD_HEADER, len);
 	/* The bytes are there already: this cannot run out of space. */
 	if (failpoint("exit", NULL) == -1 ||
 	    pwrite(m->exit_fd, buf, RECORD_HEADER + len, 0) == -1)

@@ -96,7 +96,7 @@ pod_save(struct pod *p, struct cerr *err)
 	rec.uid_count = p->facts.uids.count;
 	rec.gid = p->facts.gids.host;
 	rec.gid_count = p->facts.gids.count;
-	return execd_record_write(fd, "state", &rec, err);
+	return execd_record_write(fd, "state", p->id, &rec, err);
 }
 
 static struct pod *
@@ -532,7 +532,7 @@ pod_adopt(struct execd *x, const char *id)
 	pod_dir_name(id, name);
 	fd = execd_open_dir(x, name);
 	if (fd != -1)
-		rec = execd_record_read(fd, "state",
+		rec = execd_record_read(fd, "state", id,
 		    &criod__execd_pod__descriptor, &err);
 	if (rec == NULL) {
 		/* It may be in use: it is kept until somebody removes it. */

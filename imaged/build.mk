@@ -12,7 +12,7 @@ imaged_SRCS = imaged/main.c imaged/artifact.c imaged/address.c imaged/admin.c im
 	imaged/foreign.c \
 	imaged/holds.c \
 	imaged/hostfile.c imaged/http.c imaged/http_head.c imaged/http_opt.c \
-	imaged/http_time.c imaged/images.c imaged/import.c imaged/manifest.c \
+	imaged/http_time.c imaged/images.c imaged/import.c imaged/item.c imaged/manifest.c imaged/news.c \
 	imaged/authask.c imaged/proxy.c imaged/pull.c imaged/pulls.c \
 	imaged/session.c imaged/share.c imaged/url.c $(REGCONF_SRCS) \
 	$(STORE_SRCS) $(GUARD_SRCS) $(TRUST_SRCS)

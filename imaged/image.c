@@ -53,6 +53,7 @@ image_new(struct image_list *list, const char *id, const char *user,
 	(void)snprintf(im->id, sizeof(im->id), "%s", id);
 	im->user = image_strdup(user);
 	im->config_bytes = config_bytes;
+	im->news = true;
 	image_insert(list, im);
 	return im;
 }
@@ -98,6 +99,7 @@ image_set_layer(struct image *im, size_t i, struct layer *l)
 	old->images--;
 	l->images++;
 	im->layers[i] = l;
+	im->news = true;
 	return old;
 }
 
@@ -144,9 +146,13 @@ image_add_name(struct image_list *list, struct image *im, const char *name)
 
 	TAILQ_FOREACH(other, list, entry) {
 		if (image_name_take(other->tags, &other->pub.ntags, name) ||
-		    image_name_take(other->digests, &other->pub.ndigests, name))
+		    image_name_take(other->digests, &other->pub.ndigests,
+			name)) {
+			other->news = true;
 			break;
+		}
 	}
+	im->news = true;
 	if (strchr(name, '@') != NULL)
 		image_name_put(&im->digests, &im->pub.ndigests,
 		    &im->digests_room, name);

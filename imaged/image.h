@@ -26,6 +26,7 @@ struct image {
 	size_t nlayers;
 	uint64_t numbers[STORE_LAYERS_MAX]; /* for pub: each layer once */
 	bool broken;			    /* a layer of it is missing */
+	bool news;			    /* not told yet: store_news */
 };
 
 TAILQ_HEAD(image_list, image);

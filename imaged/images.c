@@ -5,34 +5,13 @@
 #include "imaged/grant.h"
 #include "imaged/images.h"
 #include "imaged/imgconf.h"
+#include "imaged/item.h"
 #include "imaged/ref.h"
 #include "imaged/registry.h"
 #include "imaged/store.h"
 #include "imsg/helper.h"
 #include "lib/log.h"
-#include "lib/mono.h"
 #include "proto/msg.pb-c.h"
-
-#define IMAGES_NAME_MAX 256 /* of a user */
-
-/* protobuf-c's bodies are not const, but packing only reads them. */
-static char *
-images_str(const char *s)
-{
-	char *p;
-
-	memcpy(&p, &s, sizeof(p));
-	return p;
-}
-
-static char **
-images_strs(const char *const *s)
-{
-	char **p;
-
-	memcpy(&p, &s, sizeof(p));
-	return p;
-}
 
 static void *
 images_alloc(size_t n, size_t size)
@@ -84,55 +63,6 @@ images_find(const struct images_ctx *c, const char *what)
 	return im != NULL ? im : store_image_find(c->store, what);
 }
 
-/* ---- an image as CRI has it ---- */
-
-struct images_item {
-	Runtime__V1__Image image;
-	Runtime__V1__Int64Value uid;
-	char user[IMAGES_NAME_MAX];
-};
-
-/*
- * A user that is neither number nor name goes out as it is: a kubelet that
- * wants proof of a user other than root then finds none.
- */
-static void
-images_fill_user(struct images_item *it, const char *user)
-{
-	uint32_t uid;
-
-	switch (imgconf_user_parse(user, &uid, it->user, sizeof(it->user))) {
-	case IMGCONF_USER_UID:
-		it->uid.value = uid;
-		it->image.uid = &it->uid;
-		break;
-	case IMGCONF_USER_NAME:
-		it->image.username = it->user;
-		break;
-	case IMGCONF_USER_BAD:
-		it->image.username = images_str(user);
-		break;
-	case IMGCONF_USER_NONE:
-	default:
-		break;
-	}
-}
-
-static void
-images_fill(struct images_item *it, const struct store_image *im)
-{
-	runtime__v1__image__init(&it->image);
-	runtime__v1__int64_value__init(&it->uid);
-	it->image.id = images_str(im->id);
-	it->image.repo_tags = images_strs(im->tags);
-	it->image.n_repo_tags = im->ntags;
-	it->image.repo_digests = images_strs(im->digests);
-	it->image.n_repo_digests = im->ndigests;
-	it->image.size = im->size;
-	it->image.pinned = im->pinned;
-	images_fill_user(it, im->user);
-}
-
 /* ---- front ---- */
 
 static size_t
@@ -146,7 +76,7 @@ images_count(struct store *s)
 }
 
 static void
-images_reply_list(struct link_call *call, struct images_item *items, size_t n)
+images_reply_list(struct link_call *call, struct item_image *items, size_t n)
 {
 	Runtime__V1__ListImagesResponse body =
 	    RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
@@ -173,18 +103,18 @@ images_list(void *ctx, struct link_call *call, struct link_msg *m)
 	struct images_ctx *c = ctx;
 	const char *filter = images_filter(m->body);
 	const struct store_image *im;
-	struct images_item *items;
+	struct item_image *items;
 	size_t n = 0;
 
 	if (*filter != '\0') {
 		items = images_alloc(1, sizeof(*items));
 		im = images_find(c, filter);
 		if (im != NULL)
-			images_fill(&items[n++], im);
+			item_image_fill(&items[n++], im);
 	} else {
 		items = images_alloc(images_count(c->store), sizeof(*items));
 		for (; (im = store_image_at(c->store, n)) != NULL; n++)
-			images_fill(&items[n], im);
+			item_image_fill(&items[n], im);
 	}
 	images_reply_list(call, items, n);
 	free(items);
@@ -219,18 +149,18 @@ images_reply_status(struct store *s, struct link_call *call,
 	Runtime__V1__ImageStatusResponse__InfoEntry info =
 	    RUNTIME__V1__IMAGE_STATUS_RESPONSE__INFO_ENTRY__INIT;
 	Runtime__V1__ImageStatusResponse__InfoEntry *infos[] = { &info };
-	struct images_item item;
+	struct item_image item;
 	char *text = NULL;
 
 	/* A damaged one counts as absent, so that it is pulled again. */
 	if (im != NULL && !im->damaged) {
-		images_fill(&item, im);
+		item_image_fill(&item, im);
 		body.image = &item.image;
 		if (verbose)
 			text = images_info(s, im->id);
 	}
 	if (text != NULL) {
-		info.key = images_str("info");
+		info.key = item_str("info");
 		info.value = text;
 		body.info = infos;
 		body.n_info = 1;
@@ -289,31 +219,11 @@ void
 images_fsinfo(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct images_ctx *c = ctx;
-	struct store_usage usage;
-	Runtime__V1__ImageFsInfoResponse body =
-	    RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
-	Runtime__V1__FilesystemUsage fs = RUNTIME__V1__FILESYSTEM_USAGE__INIT;
-	Runtime__V1__FilesystemIdentifier id =
-	    RUNTIME__V1__FILESYSTEM_IDENTIFIER__INIT;
-	Runtime__V1__UInt64Value bytes = RUNTIME__V1__UINT64_VALUE__INIT;
-	Runtime__V1__UInt64Value inodes = RUNTIME__V1__UINT64_VALUE__INIT;
-	Runtime__V1__FilesystemUsage *all[] = { &fs };
+	struct item_fs it;
 
 	(void)m;
-	store_usage(c->store, &usage);
-	id.mountpoint = images_str(usage.directory);
-	bytes.value = usage.bytes;
-	inodes.value = usage.inodes;
-	fs.timestamp = wall_now_ns();
-	fs.fs_id = &id;
-	fs.used_bytes = &bytes;
-	fs.inodes_used = &inodes;
-	/* The same twice: a kubelet takes different ones for a split disk. */
-	body.image_filesystems = all;
-	body.n_image_filesystems = 1;
-	body.container_filesystems = all;
-	body.n_container_filesystems = 1;
-	link_reply(call, MSG_IMG_FSINFO_IS, &body, NULL, 0);
+	item_fs_fill(&it, c->store);
+	link_reply(call, MSG_IMG_FSINFO_IS, &it.body, NULL, 0);
 }
 
 /* ---- execd ---- */
@@ -322,9 +232,8 @@ static void
 images_fill_lease(Criod__Lease *body, const struct store_image *im,
     const struct imgconf *conf)
 {
-	body->image_id = images_str(im->id);
-	body->image_ref =
-	    images_str(im->ndigests > 0 ? im->digests[0] : im->id);
+	body->image_id = item_str(im->id);
+	body->image_ref = item_str(im->ndigests > 0 ? im->digests[0] : im->id);
 	memcpy(&body->layers, &im->layers, sizeof(body->layers));
 	body->n_layers = im->nlayers;
 	body->user = conf->user;

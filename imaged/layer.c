@@ -66,6 +66,7 @@ struct layers {
 	void *freed_arg;
 };
 
+static void layers_tell(struct layers *ls);
 static void layers_pump(struct layers *ls);
 static void layers_gc(struct layers *ls, bool all);
 
@@ -145,6 +146,7 @@ layer_set_size(struct layer *l, uint64_t bytes, uint64_t inodes)
 	l->all->inodes += inodes - l->row.inodes;
 	l->row.bytes = bytes;
 	l->row.inodes = inodes;
+	layers_tell(l->all);
 }
 
 static void
@@ -310,6 +312,8 @@ layers_told(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (ls->def->changed != NULL)
+		ls->def->changed(ls->def->changed_arg);
 	while ((u = TAILQ_FIRST(&ls->told)) != NULL) {
 		TAILQ_REMOVE(&ls->told, u, entry);
 		u->fn(u->arg, u->number == 0 ? &u->err : NULL, u->number);

@@ -38,6 +38,7 @@
 #include "imaged/images.h"
 #include "imaged/import.h"
 #include "imaged/manifest.h"
+#include "imaged/news.h"
 #include "imaged/proxy.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
@@ -58,6 +59,7 @@ struct imaged {
 	struct proxy_conf proxy;
 	struct pull_env env;
 	struct pulls *pulls;
+	struct news *news;
 };
 
 static const struct confine_limit imaged_rlimits[] = {
@@ -252,6 +254,8 @@ imaged_open_store(struct imaged *im, const Criod__BootImaged *conf,
 		.boot = conf->boot,
 		.pinned = (const char *const *)conf->pinned_images,
 		.npinned = conf->n_pinned_images,
+		.changed = news_changed,
+		.changed_arg = im->news,
 	};
 
 	return store_open(&def, err);
@@ -277,6 +281,7 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 		(const char *const *)boot->imaged->foreign_layers,
 		boot->imaged->n_foreign_layers,
 	};
+	im->news = news_new(helper_link(im->images.helper, ROLE_FRONT));
 	im->env.store = imaged_open_store(im, boot->imaged, err);
 	if (im->env.store == NULL)
 		return -1;
@@ -319,8 +324,12 @@ imaged_stop(void *ctx)
 static void
 imaged_attached(void *ctx, enum role peer)
 {
+	struct imaged *im = ctx;
+
 	if (peer == ROLE_EXECD)
 		images_execd_attached(ctx);
+	else if (peer == ROLE_FRONT)
+		news_begin(im->news, im->env.store);
 }
 
 static const struct helper_def imaged_def = {

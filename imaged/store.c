@@ -26,6 +26,12 @@ struct store_removal {
 	struct cerr err;
 };
 
+/* An image that was removed, to be told of. */
+struct store_lost {
+	SLIST_ENTRY(store_lost) entry;
+	char id[STORE_ID_SIZE];
+};
+
 struct store {
 	struct store_def def;
 	struct catalogue *catalogue;
@@ -34,10 +40,63 @@ struct store {
 	struct checks *checks;
 	struct kept *kept;
 	struct image_list images;
+	SLIST_HEAD(, store_lost) lost;
 	TAILQ_HEAD(, store_removal) waiting; /* for leases to settle */
 	uint64_t *missing; /* layers with a row and without a directory */
 	size_t nmissing;
 };
+
+/* ---- news ---- */
+
+static void
+store_changed(struct store *s)
+{
+	if (s->def.changed != NULL)
+		s->def.changed(s->def.changed_arg);
+}
+
+/* Only who hears of changes takes them away. */
+static void
+store_lose(struct store *s, struct image *im)
+{
+	struct store_lost *l;
+
+	if (s->def.changed != NULL) {
+		l = calloc(1, sizeof(*l));
+		if (l == NULL)
+			fatal("calloc");
+		memcpy(l->id, im->id, sizeof(l->id));
+		SLIST_INSERT_HEAD(&s->lost, l, entry);
+	}
+	image_free(&s->images, im);
+}
+
+const struct store_image *
+store_news(struct store *s)
+{
+	struct image *im;
+
+	TAILQ_FOREACH(im, &s->images, entry) {
+		if (im->news) {
+			im->news = false;
+			return &im->pub;
+		}
+	}
+	return NULL;
+}
+
+bool
+store_gone(struct store *s, char id[STORE_ID_SIZE])
+{
+	struct store_lost *l = SLIST_FIRST(&s->lost);
+
+	if (l == NULL)
+		return false;
+	SLIST_REMOVE_HEAD(&s->lost, entry);
+	memcpy(id, l->id, STORE_ID_SIZE);
+	free(l);
+	return true;
+}
 
 /* ---- reading the catalogue ---- */
 
@@ -191,11 +250,12 @@ store_remove_image(struct store *s, struct image *im, struct store_removal *r)
 		    "image %s is in use by container %s", im->id, holder);
 	if (catalogue_remove(s->catalogue, im->id, numbers, n, &r->err) == -1)
 		return -1;
-	image_free(&s->images, im);
+	store_lose(s, im);
 	for (size_t i = 0; i < n; i++)
 		layers[i]->committed = false;
 	layers_remove(s->layers, layers, n, store_removal_end, r);
 	kept_review(s->kept, s->catalogue, s->layers, s->leases);
+	store_changed(s);
 	return 0;
 }
 
@@ -366,9 +426,12 @@ void
 store_free(struct store *s)
 {
 	struct store_removal *r;
+	char id[STORE_ID_SIZE];
 
 	if (s == NULL)
 		return;
+	while (store_gone(s, id))
+		continue;
 	while ((r = TAILQ_FIRST(&s->waiting)) != NULL) {
 		TAILQ_REMOVE(&s->waiting, r, entry);
 		free(r);
@@ -553,6 +616,7 @@ store_remember(struct store *s, const struct store_new_image *n,
 	TAILQ_FOREACH(im, &s->images, entry)
 		image_publish(im, &s->def);
 	kept_review(s->kept, s->catalogue, s->layers, s->leases);
+	store_changed(s);
 }
 
 int

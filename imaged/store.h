@@ -42,6 +42,7 @@ struct store_read;
 #define STORE_NAMES_MAX	 64 /* at one commit */
 #define STORE_IDLE_MS	 (10 * 60 * 1000)
 #define STORE_HEX_SIZE	 65 /* a sha256 in hexadecimal and NUL */
+#define STORE_ID_SIZE	 72 /* "sha256:HEX" and NUL */
 
 struct store_def {
 	struct event_base *base;
@@ -52,6 +53,9 @@ struct store_def {
 	size_t npinned;
 	unsigned int unpack_max; /* at once; 0: STORE_UNPACK_MAX */
 	const char *boot;	 /* of the host; "" if that is not known */
+	/* Images or usage changed: see store_news.  May be NULL. */
+	void (*changed)(void *arg);
+	void *changed_arg;
 };
 #define STORE_UNPACK_MAX 2 /* whole blobs */
 #define STORE_AHEAD_MAX	 2 /* more, blobs that are still being fetched */
@@ -196,6 +200,14 @@ struct store_image {
 const struct store_image *store_image_find(struct store *s, const char *what);
 /* In order of id; NULL after the last. */
 const struct store_image *store_image_at(struct store *s, size_t index);
+
+/*
+ * What changed, each image once: one that is new or not what it was, or NULL
+ * after the last; the id of one that is gone, or false.  An id that is gone
+ * may be there again.
+ */
+const struct store_image *store_news(struct store *s);
+bool store_gone(struct store *s, char id[STORE_ID_SIZE]);
 
 /* All its layers, lowest first, one as often as the image has it: how many. */
 size_t store_image_layers(struct store *s, const char *id,

@@ -20,11 +20,11 @@ record_get32(const uint8_t *p)
 }
 
 static int
-record_fill(int fd, const void *buf, size_t len, bool sync)
+record_fill(int fd, const char *owner, const void *buf, size_t len, bool sync)
 {
 	uint8_t header[RECORD_HEADER];
 
-	record_header(header, buf, len);
+	record_header(header, owner, buf, len);
 	if (fdio_write_all(fd, header, sizeof(header)) == -1 ||
 	    fdio_write_all(fd, buf, len) == -1)
 		return -1;
@@ -32,8 +32,8 @@ record_fill(int fd, const void *buf, size_t len, bool sync)
 }
 
 int
-record_write(int dirfd, const char *name, const void *buf, size_t len,
-    bool sync, struct cerr *err)
+record_write(int dirfd, const char *name, const char *owner, const void *buf,
+    size_t len, bool sync, struct cerr *err)
 {
 	char aside[NAME_MAX + 1];
 	CLEANUP_FD int fd = -1;
@@ -48,7 +48,7 @@ record_write(int dirfd, const char *name, const void *buf, size_t len,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return cerr_errno(err, "create record %s", name);
-	if (record_fill(fd, buf, len, sync) == -1 ||
+	if (record_fill(fd, owner, buf, len, sync) == -1 ||
 	    failpoint("record", "rename") == -1 ||
 	    renameat(dirfd, aside, dirfd, name) == -1 ||
 	    failpoint("record", "renamed") == -1 ||
@@ -63,15 +63,20 @@ record_write(int dirfd, const char *name, const void *buf, size_t len,
 }
 
 static int
-record_check(const uint8_t *header, const char *name, uint32_t *len,
-    struct cerr *err)
+record_check(const uint8_t *header, const char *name, const char *owner,
+    uint32_t *len, struct cerr *err)
 {
+	unsigned int mark = header[6] | (unsigned int)header[7] << 8;
+
 	if (memcmp(header, RECORD_MAGIC, sizeof(RECORD_MAGIC) - 1) != 0)
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
 	if (header[5] > RECORD_VERSION)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "record %s: of a newer version (%u)", name, header[5]);
+	if (mark != 0 && mark != record_owner(owner))
+		return cerr_set(err, CERR_DATA_LOSS,
+		    "record %s: damaged, or another's", name);
 	*len = record_get32(header + 8);
 	if (*len > RECORD_MAX)
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
@@ -80,8 +85,8 @@ record_check(const uint8_t *header, const char *name, uint32_t *len,
 }
 
 int
-record_read(int dirfd, const char *name, uint8_t **buf, size_t *len,
-    struct cerr *err)
+record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
+    size_t *len, struct cerr *err)
 {
 	CLEANUP_FD int fd =
 	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -96,7 +101,7 @@ record_read(int dirfd, const char *name, uint8_t **buf, size_t *len,
 	if (fdio_read_upto(fd, header, sizeof(header)) != sizeof(header))
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
-	if (record_check(header, name, &want, err) == -1)
+	if (record_check(header, name, owner, &want, err) == -1)
 		return -1;
 	data = malloc((size_t)want + 1);
 	if (data == NULL)

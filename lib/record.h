@@ -2,9 +2,10 @@
 #define CRIOD_LIB_RECORD_H
 
 /*
- * One small state object in one file: "criod", a version, the length, a CRC-32
- * and the bytes.  Written aside and renamed, so that a reader finds the old
- * or the new one, whole.
+ * One small state object in one file: "criod", a version, whose it is, the
+ * length, a CRC-32 and the bytes.  Written aside and renamed, so that a reader
+ * finds the old or the new one, whole.  A record that was moved to where
+ * another owner's belongs is damaged.
  */
 
 #include <stdbool.h>
@@ -16,20 +17,27 @@
 #define RECORD_VERSION 1
 #define RECORD_MAX     (4U * 1024 * 1024)
 #define RECORD_MAGIC   "criod"
-#define RECORD_HEADER  16 /* magic 5, version 1, zero 2, length 4, crc 4 */
+#define RECORD_HEADER  16 /* magic 5, version 1, owner 2, length 4, crc 4 */
 
 /* The parts, for who writes a record in place (lib/record_header.c). */
 uint32_t record_crc(const uint8_t *p, size_t len);
-void record_header(uint8_t header[RECORD_HEADER], const void *buf, size_t len);
+void record_header(uint8_t header[RECORD_HEADER], const char *owner,
+    const void *buf, size_t len);
 
-/* dirfd/name; name has no slash.  sync: fsync file and directory too. */
-int record_write(int dirfd, const char *name, const void *buf, size_t len,
-    bool sync, struct cerr *err) __attribute__((warn_unused_result));
+/*
+ * dirfd/name; name has no slash.  owner is the id of what it is about.  sync:
+ * fsync file and directory too.
+ */
+int record_write(int dirfd, const char *name, const char *owner,
+    const void *buf, size_t len, bool sync, struct cerr *err)
+    __attribute__((warn_unused_result));
 /*
  * *buf is owned by the caller.  NOT_FOUND if there is none, DATA_LOSS if
  * it is damaged, FAILED_PRECONDITION if of a newer version.
  */
-int record_read(int dirfd, const char *name, uint8_t **buf, size_t *len,
-    struct cerr *err) __attribute__((warn_unused_result));
+int record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
+    size_t *len, struct cerr *err) __attribute__((warn_unused_result));
+/* The owner's two bytes; never 0, which is any owner's (older criods'). */
+uint16_t record_owner(const char *owner);
 
 #endif

@@ -62,7 +62,8 @@ cache_write(int dirfd, const struct attachment *a, bool sync, struct cerr *err)
 	json_decref(doc);
 	if (text == NULL)
 		return cerr_set(err, CERR_INTERNAL, "network record");
-	return record_write(dirfd, a->pod, text, strlen(text), sync, err);
+	return record_write(dirfd, a->pod, a->pod, text, strlen(text), sync,
+	    err);
 }
 
 int
@@ -113,7 +114,7 @@ cache_read(int dirfd, const char *pod, struct cerr *err)
 	json_t *doc;
 	size_t len;
 
-	if (record_read(dirfd, pod, &buf, &len, err) == -1)
+	if (record_read(dirfd, pod, pod, &buf, &len, err) == -1)
 		return NULL;
 	doc = json_read_bounded("network record", buf, len, RECORD_MAX, &why);
 	a = doc == NULL ? NULL : cache_build(pod, doc, &why);

@@ -159,7 +159,9 @@ class Imaged:
             self.file(kind, path)
         if ca is not None:
             self.file(2, ca)
-        self.front, self.execd = self.link("front"), self.link("execd")
+        self.told, self.told_fs = {}, None
+        self.front = self.link("front", self._news)
+        self.execd = self.link("execd")
         self.parent.send("START")
         if not self.ready.wait(20):
             raise RuntimeError("imaged did not start: " + self.log())
@@ -193,13 +195,27 @@ class Imaged:
                 kind=kind, name=os.path.basename(path)).SerializeToString(),
                 [f.fileno()])
 
-    def link(self, role):
+    def _news(self, name, ident, body, fds):
+        """What the front would answer lists from."""
+        if name != "IMG_NEWS":
+            return
+        news = msg.ImgNews.FromString(body)
+        if news.what != msg.ImgNews.CHANGES:
+            self.told = {}
+        for i in news.gone:
+            self.told.pop(i, None)
+        for i in news.images:
+            self.told[i.id] = i
+        if news.HasField("fs"):
+            self.told_fs = news.fs.image_filesystems[0]
+
+    def link(self, role, serve=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX,
                                          socket.SOCK_SEQPACKET)
         self.parent.send("LINK", struct.pack("<I", ROLES[role]),
                          [theirs.fileno()])
         theirs.close()
-        return Link(ours)
+        return Link(ours, serve)
 
     def _parent(self, name, ident, body, fds):
         if name == "READY":
@@ -304,8 +320,10 @@ class Imaged:
         return r.image if r.HasField("image") else None
 
     def list(self):
-        return list(self.front.call("IMG_LIST", cri.ListImagesRequest(),
-                                    cri.ListImagesResponse).images)
+        images = list(self.front.call("IMG_LIST", cri.ListImagesRequest(),
+                                      cri.ListImagesResponse).images)
+        assert images == [self.told[i] for i in sorted(self.told)]
+        return images
 
     def remove(self, image):
         self.front.call("IMG_REMOVE", cri.RemoveImageRequest(

@@ -81,6 +81,9 @@ def test_fsinfo(imaged, registry):
     assert one.fs_id.mountpoint == imaged.root
     assert one.used_bytes.value > 100000 and one.inodes_used.value >= 2
     assert abs(one.timestamp - time.time_ns()) < 10 ** 10
+    assert imaged.told_fs.used_bytes == one.used_bytes
+    imaged.remove(imaged.list()[0].id)
+    assert imaged.told_fs.used_bytes.value == 0
 
 
 @pytest.mark.parametrize("by", ["name", "id", "digest", "short"])

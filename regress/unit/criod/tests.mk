@@ -1,4 +1,8 @@
-TESTS += t_op t_stop t_signals t_check
+TESTS += t_op t_stop t_signals t_check t_known
+
+t_known_SRCS = regress/unit/criod/t_known.c criod/known.c criod/pb.c
+t_known_LIBS = base fixed link proto
+t_known_PKGS = libevent_core libprotobuf-c
 
 t_op_SRCS = regress/unit/criod/t_op.c criod/op.c criod/pb.c
 t_op_LIBS = base fixed link proto

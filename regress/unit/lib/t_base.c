@@ -120,12 +120,15 @@ records(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(record_write(dirfd_, "r", "hello", 5, true, &err), 0);
-	assert_int_equal(record_read(dirfd_, "r", &buf, &len, &err), 0);
+	assert_int_equal(record_write(dirfd_, "r", "me", "hello", 5, true,
+			     &err),
+	    0);
+	assert_int_equal(record_read(dirfd_, "r", "me", &buf, &len, &err), 0);
 	assert_int_equal(len, 5);
 	assert_memory_equal(buf, "hello", 5);
 	free(buf);
-	assert_int_equal(record_read(dirfd_, "none", &buf, &len, &err), -1);
+	assert_int_equal(record_read(dirfd_, "none", "me", &buf, &len, &err),
+	    -1);
 	assert_int_equal(err.code, CERR_NOT_FOUND);
 }
 
@@ -139,27 +142,52 @@ damaged_records(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(record_write(dirfd_, "r", "hello", 5, false, &err), 0);
+	assert_int_equal(record_write(dirfd_, "r", "me", "hello", 5, false,
+			     &err),
+	    0);
 	fd = openat(dirfd_, "r", O_RDWR);
 	n = (size_t)read(fd, whole, sizeof(whole));
 	for (size_t i = 0; i < n; i++) {
 		uint8_t bad = whole[i] ^ 0x41;
 
-		if (i == 6 || i == 7)
-			continue; /* reserved */
 		assert_int_equal(pwrite(fd, &bad, 1, (off_t)i), 1);
-		assert_int_equal(record_read(dirfd_, "r", &buf, &len, &err),
+		assert_int_equal(record_read(dirfd_, "r", "me", &buf, &len,
+				     &err),
 		    -1);
 		assert_int_equal(pwrite(fd, &whole[i], 1, (off_t)i), 1);
 	}
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(ftruncate(fd, (off_t)i), 0);
-		assert_int_equal(record_read(dirfd_, "r", &buf, &len, &err),
+		assert_int_equal(record_read(dirfd_, "r", "me", &buf, &len,
+				     &err),
 		    -1);
 		assert_int_equal(ftruncate(fd, 0), 0);
 		assert_int_equal(pwrite(fd, whole, n, 0), n);
 	}
 	(void)close(fd);
+}
+
+/* One that stands where another's should is damaged; older ones have no mark.
+ */
+static void
+records_have_owners(void **state)
+{
+	static const uint8_t none[2];
+	struct cerr err;
+	uint8_t *buf;
+	size_t len;
+	int fd;
+
+	(void)state;
+	assert_int_equal(record_write(dirfd_, "r", "me", "x", 1, false, &err),
+	    0);
+	assert_int_equal(record_read(dirfd_, "r", "you", &buf, &len, &err), -1);
+	assert_int_equal(err.code, CERR_DATA_LOSS);
+	fd = openat(dirfd_, "r", O_RDWR);
+	assert_int_equal(pwrite(fd, none, 2, 6), 2);
+	(void)close(fd);
+	assert_int_equal(record_read(dirfd_, "r", "you", &buf, &len, &err), 0);
+	free(buf);
 }
 
 static void
@@ -171,11 +199,12 @@ newer_record_is_refused(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(record_write(dirfd_, "r", "x", 1, false, &err), 0);
+	assert_int_equal(record_write(dirfd_, "r", "me", "x", 1, false, &err),
+	    0);
 	fd = openat(dirfd_, "r", O_RDWR);
 	assert_int_equal(pwrite(fd, &version, 1, 5), 1);
 	(void)close(fd);
-	assert_int_equal(record_read(dirfd_, "r", &buf, &len, &err), -1);
+	assert_int_equal(record_read(dirfd_, "r", "me", &buf, &len, &err), -1);
 	assert_int_equal(err.code, CERR_FAILED_PRECONDITION);
 }
 
@@ -207,6 +236,7 @@ main(void)
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(records),
 		cmocka_unit_test(damaged_records),
+		cmocka_unit_test(records_have_owners),
 		cmocka_unit_test(newer_record_is_refused),
 	};
 
