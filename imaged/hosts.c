@@ -26,6 +26,7 @@ hosts_file(struct hosts_reader *r, const struct toml *t)
 {
 	const char *dir = r->file->path;
 	size_t n = (size_t)(strrchr(dir, '/') - dir);
+	const Criod__RegistryFile *f = NULL;
 	char *path;
 
 	if (t->type != TOML_STRING) {
@@ -35,16 +36,18 @@ hosts_file(struct hosts_reader *r, const struct toml *t)
 	if (asprintf(&path, "%.*s%s%s", t->text[0] == '/' ? 0 : (int)n, dir,
 		t->text[0] == '/' ? "" : "/", t->text) == -1)
 		fatal("asprintf");
-	for (size_t i = 0; i < r->nfiles; i++) {
-		if (strcmp(r->files[i]->path, path) == 0) {
-			free(path);
-			return r->files[i];
-		}
+	for (size_t i = 0; f == NULL && i < r->nfiles; i++) {
+		if (strcmp(r->files[i]->path, path) == 0)
+			f = r->files[i];
 	}
-	(void)toml_wrong(dir, t, r->err,
-	    "%s is not among the files of certificates that criod has", path);
+	if (f == NULL)
+		(void)toml_wrong(dir, t, r->err,
+		    "%s is not among the files of certificates that criod has",
+		    path);
+	else if (f->wrong[0] != '\0')
+		(void)toml_wrong(dir, t, r->err, "%s", f->wrong);
 	free(path);
-	return NULL;
+	return f != NULL && f->wrong[0] == '\0' ? f : NULL;
 }
 
 static int

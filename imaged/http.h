@@ -67,6 +67,7 @@ struct http_reply {
 	char error[256];     /* the fault, printable */
 	char type[128];	     /* Content-Type; "" if absent or too long */
 	char digest[144];    /* Docker-Content-Digest, likewise */
+	bool signatures;     /* it keeps signatures of simple signing itself */
 	int64_t retry_after; /* seconds; -1 if absent or not understood */
 	unsigned int near;   /* enum address_near, of who was asked first */
 	const char *challenges; /* WWW-Authenticate values, one a line */

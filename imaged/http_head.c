@@ -13,6 +13,7 @@ http_reply_reset(struct http_call *c)
 	r->answered = false;
 	r->type[0] = r->digest[0] = '\0';
 	r->retry_after = -1;
+	r->signatures = false;
 	r->challenges = c->challenges;
 	r->nchallenges = 0;
 	c->range_start = -1;
@@ -110,6 +111,9 @@ http_take_field(struct http_call *c, const char *line, size_t len)
 	} else if ((v = http_field(line, len, "www-authenticate", &n)) !=
 		   NULL) {
 		http_add_challenge(c, v, n);
+	} else if ((v = http_field(line, len, "x-registry-supports-signatures",
+			&n)) != NULL) {
+		r->signatures = n == 1 && *v == '1';
 	} else if ((v = http_field(line, len, "retry-after", &n)) != NULL) {
 		r->retry_after = http_retry_after(v, n);
 	} else if ((v = http_field(line, len, "content-range", &n)) != NULL &&

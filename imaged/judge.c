@@ -251,6 +251,38 @@ judge_go_on(struct judge_check *c)
 	event_active(c->step, EV_TIMEOUT, 0);
 }
 
+/* What it says: simple signing's form, cosign's, or a bundle's. */
+static int
+judge_read(const struct sig *sig, const void *text, size_t len,
+    struct payload *p, struct cerr *err)
+{
+	if (sig->kind == SIG_DSSE)
+		return payload_statement(text, len, sig->digest, p, err);
+	return payload_parse(text, len,
+	    sig->kind == SIG_SIGSTORE ? PAYLOAD_SIGSTORE : PAYLOAD_SIMPLE, p,
+	    err);
+}
+
+/* The name must be the right one; a bundle's may be none if that will do. */
+static int
+judge_name(struct judge_check *c, const struct policy_req *r,
+    const struct sig *sig, const struct payload *p)
+{
+	bool nameless = sig->kind == SIG_DSSE && p->reference[0] == '\0';
+
+	if (nameless && c->judge->boot->nameless)
+		return 0;
+	if (nameless)
+		return cerr_set(&c->why, CERR_PERMISSION_DENIED,
+		    "a signature says no name, as cosign 3 makes them, which "
+		    "\"signature nameless\" of criod.conf does not allow");
+	if (!identity_match(&r->identity, c->named ? &c->ref : NULL,
+		p->reference))
+		return cerr_set(&c->why, CERR_PERMISSION_DENIED,
+		    "a signature is for another name, %.256s", p->reference);
+	return 0;
+}
+
 /* What a verified signature says must be of this image and name. */
 static int
 judge_says(struct judge_check *c, const struct policy_req *r,
@@ -258,18 +290,12 @@ judge_says(struct judge_check *c, const struct policy_req *r,
 {
 	struct payload p;
 
-	if (payload_parse(text, len,
-		r->type == POLICY_SIGSTORE ? PAYLOAD_SIGSTORE : PAYLOAD_SIMPLE,
-		&p, &c->why) == -1)
+	if (judge_read(sig, text, len, &p, &c->why) == -1)
 		return -1;
 	if (strcmp(p.digest, sig->digest) != 0)
 		return cerr_set(&c->why, CERR_PERMISSION_DENIED,
 		    "a signature is of another image, %s", p.digest);
-	if (!identity_match(&r->identity, c->named ? &c->ref : NULL,
-		p.reference))
-		return cerr_set(&c->why, CERR_PERMISSION_DENIED,
-		    "a signature is for another name, %.256s", p.reference);
-	return 0;
+	return judge_name(c, r, sig, &p);
 }
 
 /* The requirement is met: the next one, or the end. */
@@ -357,7 +383,6 @@ judge_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct judge_check *c = arg;
 	const struct policy_req *r;
-	enum sig_kind kind;
 	struct cerr err;
 
 	(void)fd;
@@ -376,8 +401,9 @@ judge_step(evutil_socket_t fd, short what, void *arg)
 		judge_end(c, &err);
 		return;
 	}
-	kind = r->type == POLICY_SIGSTORE ? SIG_SIGSTORE : SIG_SIMPLE;
-	while (c->sig < c->sigs->n && c->sigs->sigs[c->sig].kind != kind)
+	while (
+	    c->sig < c->sigs->n && (c->sigs->sigs[c->sig].kind == SIG_SIMPLE) !=
+				       (r->type == POLICY_SIGNED_BY))
 		c->sig++;
 	if (c->sig < c->sigs->n)
 		judge_try(c, r);

@@ -42,7 +42,7 @@
 #include "imaged/proxy.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
-#include "imaged/regconf.h"
+#include "imaged/regnow.h"
 #include "imaged/share.h"
 #include "imaged/store.h"
 #include "imaged/judge.h"
@@ -58,6 +58,7 @@ struct imaged {
 	struct http_limits limits;
 	struct proxy_conf proxy;
 	struct pull_env env;
+	struct regnow *regnow;
 	struct pulls *pulls;
 	struct news *news;
 };
@@ -276,7 +277,9 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	im->env.guard = guard_new(boot->imaged->policy, boot->imaged->n_policy,
 	    audit_new(helper_link(im->images.helper, ROLE_SCRIBE),
 		boot->imaged->audit));
-	im->env.registries = im->images.registries = regconf_new(boot->imaged);
+	im->regnow = regnow_new(helper_link(im->images.helper, ROLE_PARENT),
+	    boot->imaged);
+	im->images.registries = regnow_base(im->regnow);
 	im->env.foreign = (struct foreign_rules){
 		(const char *const *)boot->imaged->foreign_layers,
 		boot->imaged->n_foreign_layers,
@@ -297,6 +300,7 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	im->env.shares = shares_new(im->env.base, im->env.store, IMAGED_TMP);
 	imaged_parallel(im, boot->imaged);
 	pulls = (struct pulls_def){ .env = &im->env,
+		.regnow = im->regnow,
 		.parent = helper_link(im->images.helper, ROLE_PARENT),
 		.namespaced = boot->imaged->namespaced_auth,
 		.auth_file = boot->imaged->auth_file };

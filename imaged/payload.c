@@ -100,3 +100,65 @@ payload_parse(const void *buf, size_t len, const char *type, struct payload *p,
 	json_decref(doc);
 	return rc;
 }
+
+/* ---- statements ---- */
+
+/* The subject with the digest that is looked for, or the first. */
+static const json_t *
+payload_subject(const json_t *list, const char *digest)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		const char *hex = json_string_value(
+		    json_object_get(json_object_get(one, "digest"), "sha256"));
+
+		if (hex != NULL && strcmp(hex, digest + DIGEST_PREFIX_LEN) == 0)
+			return one;
+	}
+	return json_array_get(list, 0);
+}
+
+static int
+payload_claim(const json_t *subject, struct payload *p, struct cerr *err)
+{
+	const json_t *name = json_object_get(subject, "name");
+	const char *hex = json_string_value(
+	    json_object_get(json_object_get(subject, "digest"), "sha256"));
+
+	if (hex == NULL || strlen(hex) != DIGEST_HEX_LEN)
+		return payload_fail("no sha256 digest", err);
+	if ((name != NULL && !json_is_string(name)) ||
+	    json_string_length(name) >= sizeof(p->reference))
+		return payload_fail("the name", err);
+	(void)snprintf(p->digest, sizeof(p->digest), DIGEST_PREFIX "%s", hex);
+	(void)snprintf(p->reference, sizeof(p->reference), "%s",
+	    name == NULL ? "" : json_string_value(name));
+	return digest_is_sha256(p->digest) ? 0
+					   : payload_fail("the digest", err);
+}
+
+int
+payload_statement(const void *buf, size_t len, const char *digest,
+    struct payload *p, struct cerr *err)
+{
+	json_t *doc =
+	    json_read_bounded("a signature", buf, len, PAYLOAD_MAX, err);
+	const char *type, *predicate;
+	int rc;
+
+	if (doc == NULL)
+		return -1;
+	type = json_string_value(json_object_get(doc, "_type"));
+	predicate = json_string_value(json_object_get(doc, "predicateType"));
+	if (type == NULL || strcmp(type, PAYLOAD_STATEMENT) != 0 ||
+	    predicate == NULL || strcmp(predicate, PAYLOAD_PREDICATE) != 0)
+		rc = payload_fail("of another type", err);
+	else
+		rc = payload_claim(
+		    payload_subject(json_object_get(doc, "subject"), digest), p,
+		    err);
+	json_decref(doc);
+	return rc;
+}

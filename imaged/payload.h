@@ -27,4 +27,15 @@ struct payload {
 int payload_parse(const void *buf, size_t len, const char *type,
     struct payload *p, struct cerr *err) __attribute__((warn_unused_result));
 
+/*
+ * The same of a statement of in-toto, as cosign 3 signs them: what it says of
+ * the subject with that digest, or of its first.  It need have no name, which
+ * is "" then.
+ */
+#define PAYLOAD_STATEMENT "https://in-toto.io/Statement/v1"
+#define PAYLOAD_PREDICATE "https://sigstore.dev/cosign/sign/v1"
+
+int payload_statement(const void *buf, size_t len, const char *digest,
+    struct payload *p, struct cerr *err) __attribute__((warn_unused_result));
+
 #endif

@@ -1,9 +1,11 @@
 /*
- * policyread: says what the parent needs to know of a policy.json or a file of
- * registries.d, so that the parent reads neither.  Descriptor 3 is the text, in
- * a sealed memfd; 4 a pipe for the answer: "OK", then a line for each key file
- * of a policy, or for each section its scope, lookaside and 0 (unset), 1 or 2
- * (no), with tabs between; or "NO" and a line that says what is wrong.
+ * policyread: says what the parent needs to know of a policy.json, a file of
+ * registries.d, or all that there is about registries (as in imaged's BOOT), so
+ * that the parent reads none of them.  Descriptor 3 is the text, in a sealed
+ * memfd; 4 a pipe for the answer: "OK", then a line for each key file of a
+ * policy, or for each section its scope, lookaside and 0 (unset), 1 or 2 (no),
+ * with tabs between, or for each host that cannot be asked because of what was
+ * said of it; or "NO" and a line that says what is wrong.
  */
 #include <sys/resource.h>
 
@@ -14,16 +16,19 @@
 #include <unistd.h>
 
 #include "imaged/policy.h"
+#include "imaged/regconf.h"
 #include "imaged/sources.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
 #include "lib/filter.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "proto/msg.pb-c.h"
 
 #define POLICYREAD_TEXT_FD 3
 #define POLICYREAD_TELL_FD 4
 #define POLICYREAD_MIB	   ((rlim_t)1024 * 1024)
+#define POLICYREAD_MAX	   (8U * 1024 * 1024) /* bytes of a text */
 
 extern const struct filter filter_policyread;
 
@@ -87,12 +92,41 @@ policyread_sources(struct policyread *r, struct cerr *err)
 	    r, err);
 }
 
+static void
+policyread_host(void *arg, const char *why)
+{
+	struct policyread *r = arg;
+
+	(void)fprintf(r->answer, "%s\n", why);
+}
+
+static int
+policyread_registries(struct policyread *r, struct cerr *err)
+{
+	Criod__BootImaged *b =
+	    criod__boot_imaged__unpack(NULL, r->len, r->text);
+	struct regconf *rc;
+	int result = 0;
+
+	if (b == NULL)
+		return cerr_set(err, CERR_INTERNAL, "malformed");
+	rc = regconf_new(b);
+	if (rc->wrong != NULL)
+		result = cerr_set(err, CERR_INVALID_ARGUMENT, "%s", rc->wrong);
+	else
+		regconf_each_wrong(rc, policyread_host, r);
+	regconf_unref(rc);
+	criod__boot_imaged__free_unpacked(b, NULL);
+	return result;
+}
+
 static const struct {
 	const char *kind;
 	int (*fn)(struct policyread *r, struct cerr *err);
 } policyread_kinds[] = {
 	{ "policy", policyread_policy },
 	{ "sources", policyread_sources },
+	{ "registries", policyread_registries },
 };
 
 /* Whole or not at all: what a wrong file said first is dropped. */
@@ -148,8 +182,8 @@ main(int argc, char **argv)
 	if (confine_enter(&policyread_confine, -1, policyread_number(argv[2]),
 		policyread_number(argv[3]), &err) == -1)
 		fatalx("confinement: %s", err.text);
-	if (fdio_memfd_read(POLICYREAD_TEXT_FD, POLICY_MAX, &r.text, &r.len) ==
-	    -1)
+	if (fdio_memfd_read(POLICYREAD_TEXT_FD, POLICYREAD_MAX, &r.text,
+		&r.len) == -1)
 		fatal("text");
 	policyread_answer(&r, kind);
 	free(r.text);

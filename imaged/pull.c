@@ -757,9 +757,10 @@ pull_session(struct pull *p, const struct registry_endpoint *e,
 }
 
 struct pull *
-pull_start(const struct pull_env *env, const struct ref *ref, const char *ns,
-    struct auth_creds *creds, struct authfile *const auths[REGISTRY_AUTHS],
-    pull_done_fn done, void *arg, struct cerr *err)
+pull_start(const struct pull_env *env, struct regconf *conf,
+    const struct ref *ref, const char *ns, struct auth_creds *creds,
+    struct authfile *const auths[REGISTRY_AUTHS], pull_done_fn done, void *arg,
+    struct cerr *err)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
 	struct timeval total = { (time_t)env->total, 0 };
@@ -767,7 +768,7 @@ pull_start(const struct pull_env *env, const struct ref *ref, const char *ns,
 	struct pull *p;
 	size_t n, first;
 
-	if (registry_endpoints(env->registries, ref, auths, e, &n, err) == -1)
+	if (registry_endpoints(conf, ref, auths, e, &n, err) == -1)
 		return NULL;
 	ref_text(ref, text);
 	/* Then nobody is asked anything. */

@@ -34,7 +34,6 @@ struct pull_env {
 	struct import *import;
 	struct judge *judge;
 	const struct guard *guard;
-	const struct regconf *registries;
 	struct foreign_rules foreign;
 	const struct manifest_platform *platform;
 	size_t parallel;    /* layers of one pull at once */
@@ -46,11 +45,12 @@ typedef void (*pull_done_fn)(void *arg, const struct cerr *err, const char *id);
 
 /*
  * done is called once, from the loop, unless cancelled.  ns is the namespace of
- * the pod that the image is for, or "".  creds, for the registry itself, is
- * referenced; auths are borrowed for now.  NULL with err if it cannot begin.
+ * the pod that the image is for, or "".  creds, for the registry itself, and
+ * conf are referenced; auths are borrowed for now.  NULL with err if it cannot
+ * begin.
  */
-struct pull *pull_start(const struct pull_env *env, const struct ref *ref,
-    const char *ns, struct auth_creds *creds,
+struct pull *pull_start(const struct pull_env *env, struct regconf *conf,
+    const struct ref *ref, const char *ns, struct auth_creds *creds,
     struct authfile *const auths[REGISTRY_AUTHS], pull_done_fn done, void *arg,
     struct cerr *err) __attribute__((warn_unused_result));
 /* From blobs that were passed; digest is the manifest's or index's. */

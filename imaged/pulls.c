@@ -16,7 +16,9 @@
 #include "imaged/import.h"
 #include "imaged/pull.h"
 #include "imaged/pulls.h"
+#include "imaged/regconf.h"
 #include "imaged/registry.h"
+#include "imaged/regnow.h"
 
 struct pulls_wait {
 	TAILQ_ENTRY(pulls_wait) entry;
@@ -36,7 +38,12 @@ struct pulls_job {
 	size_t nrefs, next;
 	struct auth_creds *creds; /* one reference; NULL: import */
 	char *ns;		  /* the pod's namespace, or "" */
-	/* Before all else the files of credentials are asked for. */
+	/*
+	 * Before all else directories about hosts, and files of credentials,
+	 * are asked for.
+	 */
+	struct regnow_ask *files; /* NULL */
+	struct regconf *conf;	  /* one reference */
 	char namespace[64], name[REF_TEXT_SIZE];
 	struct authask *asked; /* NULL */
 	struct authfile *auths[REGISTRY_AUTHS];
@@ -83,6 +90,8 @@ pulls_job_free(struct pulls_job *job)
 	TAILQ_REMOVE(&job->pulls->jobs, job, entry);
 	job->pulls->count--;
 	auth_creds_unref(job->creds);
+	regnow_cancel(job->files);
+	regconf_unref(job->conf);
 	authask_cancel(job->asked);
 	for (size_t i = 0; i < job->nauths; i++)
 		authfile_free(job->auths[i]);
@@ -233,8 +242,9 @@ pulls_try(struct pulls_job *job)
 	struct cerr err;
 
 	while (job->next < job->nrefs) {
-		job->pull = pull_start(job->pulls->env, &job->refs[job->next++],
-		    job->ns, job->creds, job->auths, pulls_done, job, &err);
+		job->pull = pull_start(job->pulls->env, job->conf,
+		    &job->refs[job->next++], job->ns, job->creds, job->auths,
+		    pulls_done, job, &err);
 		if (job->pull != NULL)
 			return true;
 		pulls_note(job, &err);
@@ -294,6 +304,21 @@ pulls_authorized(void *arg, struct authfile *auth, const struct cerr *err)
 	pulls_authorize(job);
 }
 
+static void
+pulls_files_came(void *arg, struct regconf *conf, const struct cerr *err)
+{
+	struct pulls_job *job = arg;
+
+	job->files = NULL;
+	job->conf = regconf_ref(conf);
+	if (err == NULL) {
+		pulls_authorize(job);
+		return;
+	}
+	pulls_note(job, err);
+	pulls_end(job, NULL);
+}
+
 /* Who asks for the same, for the same namespace, waits for the same. */
 static int
 pulls_begin(struct pulls *ps, struct link_call *call,
@@ -321,7 +346,7 @@ pulls_begin(struct pulls *ps, struct link_call *call,
 	ref_name(&want->plain, job->name);
 	(void)snprintf(job->namespace, sizeof(job->namespace), "%s",
 	    want->namespace);
-	pulls_authorize(job);
+	job->files = regnow_start(ps->def.regnow, pulls_files_came, job);
 	return 0;
 }
 
@@ -412,8 +437,8 @@ pulls_want(struct pulls *ps, const Runtime__V1__PullImageRequest *req,
 	w->ns = pulls_pod_namespace(req);
 	if (ref_parse(w->text, &w->plain, err) == -1)
 		return -1;
-	if (registry_candidates(ps->env->registries, w->text, true, w->refs,
-		&w->nrefs, err) == -1)
+	if (registry_candidates(regnow_base(ps->def.regnow), w->text, true,
+		w->refs, &w->nrefs, err) == -1)
 		return -1;
 	for (size_t i = 0; i < w->nrefs; i++) {
 		if (pulls_check_policy(ps, &w->refs[i], req->sandbox_config,

@@ -16,12 +16,14 @@ struct link;
 struct link_call;
 struct pull_env;
 struct pulls;
+struct regnow;
 
 #define PULLS_MAX 64 /* at once */
 
 struct pulls_def {
 	const struct pull_env *env;
 	struct link *parent;
+	struct regnow *regnow;
 	bool namespaced; /* it may have credentials for a namespace's pull */
 	const char *auth_file; /* that it has; "" */
 };

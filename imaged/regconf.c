@@ -335,8 +335,14 @@ regconf_find_hosts(const struct regconf *rc, const char *host)
 static char *
 regconf_wrong(const struct cerr *err)
 {
-	log_error("%s", err->text);
 	return regconf_strndup(err->text, strlen(err->text));
+}
+
+/* The parent could not read the directory. */
+static int
+regconf_unread(const Criod__RegistryFile *f, struct cerr *err)
+{
+	return cerr_set(err, CERR_INVALID_ARGUMENT, "%s", f->wrong);
 }
 
 /* The first directory that has a host says all of it. */
@@ -360,7 +366,8 @@ regconf_take_certs(struct regconf *rc, const Criod__BootImaged *b,
 	c = &rc->certs[rc->ncerts++];
 	*c = (struct regconf_certs){ .host = host };
 	dir = regconf_strndup(f->path, p.file - 1);
-	if (trust_add_dir(&c->trust, b->files, b->n_files,
+	if ((f->wrong[0] != '\0' && regconf_unread(f, &err) == -1) ||
+	    trust_add_dir(&c->trust, b->files, b->n_files,
 		(unsigned int)f->kind, dir, &err) == -1)
 		c->wrong = regconf_wrong(&err);
 	free(dir);
@@ -376,7 +383,8 @@ regconf_take_hosts(struct regconf *rc, const Criod__BootImaged *b,
 	char *host;
 
 	if (!regconf_split(f->path, &p) ||
-	    strcmp(f->path + p.file, "hosts.toml") != 0)
+	    (f->wrong[0] == '\0' &&
+		strcmp(f->path + p.file, "hosts.toml") != 0))
 		return;
 	host = regconf_host_of(f->path, &p);
 	if (regconf_hosts_named(rc, host) != NULL) {
@@ -386,7 +394,8 @@ regconf_take_hosts(struct regconf *rc, const Criod__BootImaged *b,
 	rc->hosts = regconf_grow(rc->hosts, rc->nhosts + 1, sizeof(*rc->hosts));
 	h = &rc->hosts[rc->nhosts++];
 	*h = (struct regconf_hosts){ .host = host };
-	if (hosts_parse(f, b->files, b->n_files, &h->hosts, &err) == -1)
+	if ((f->wrong[0] != '\0' && regconf_unread(f, &err) == -1) ||
+	    hosts_parse(f, b->files, b->n_files, &h->hosts, &err) == -1)
 		h->wrong = regconf_wrong(&err);
 }
 
@@ -416,12 +425,26 @@ regconf_take(struct regconf *rc, const Criod__BootImaged *b,
 		return regconf_read(rc, f->path, (const char *)f->text.data,
 		    f->text.len, err);
 	if (f->kind == CRIOD__REGISTRY_FILE__KIND__HOSTS &&
-	    regconf_has_toml(b, f))
+	    (f->wrong[0] != '\0' || regconf_has_toml(b, f)))
 		regconf_take_hosts(rc, b, f);
 	else if (f->kind == CRIOD__REGISTRY_FILE__KIND__HOSTS ||
 		 f->kind == CRIOD__REGISTRY_FILE__KIND__CERTS)
 		regconf_take_certs(rc, b, f);
 	return 0;
+}
+
+void
+regconf_each_wrong(const struct regconf *rc,
+    void (*fn)(void *arg, const char *why), void *arg)
+{
+	for (size_t i = 0; i < rc->ncerts; i++) {
+		if (rc->certs[i].wrong != NULL)
+			fn(arg, rc->certs[i].wrong);
+	}
+	for (size_t i = 0; i < rc->nhosts; i++) {
+		if (rc->hosts[i].wrong != NULL)
+			fn(arg, rc->hosts[i].wrong);
+	}
 }
 
 struct regconf *
@@ -432,6 +455,7 @@ regconf_new(const Criod__BootImaged *b)
 	int rc_all = 0;
 
 	memset(rc, 0, sizeof(*rc));
+	rc->refs = 1;
 	for (size_t i = 0; rc_all == 0 && i < b->n_files; i++)
 		rc_all = regconf_take(rc, b, b->files[i], &err);
 	if (rc_all == 0)
@@ -441,10 +465,18 @@ regconf_new(const Criod__BootImaged *b)
 	return rc;
 }
 
-void
-regconf_free(struct regconf *rc)
+struct regconf *
+regconf_ref(struct regconf *rc)
 {
-	if (rc == NULL)
+	if (rc != NULL)
+		rc->refs++;
+	return rc;
+}
+
+void
+regconf_unref(struct regconf *rc)
+{
+	if (rc == NULL || --rc->refs > 0)
 		return;
 	for (size_t i = 0; i < rc->nregistries; i++)
 		regconf_registry_clear(&rc->registries[i]);

@@ -69,6 +69,7 @@ struct regconf_hosts {
 };
 
 struct regconf {
+	unsigned int refs;
 	char *wrong; /* why nothing can be pulled; NULL */
 	struct regconf_registry *registries;
 	size_t nregistries;
@@ -85,9 +86,16 @@ struct regconf {
 	size_t nhosts;
 };
 
-/* Never NULL; what is wrong is logged and kept.  b must outlive it. */
+/*
+ * Never NULL; what is wrong is kept.  What b points to must outlive it, but for
+ * files of directories.
+ */
 struct regconf *regconf_new(const struct Criod__BootImaged *b);
-void regconf_free(struct regconf *rc);
+struct regconf *regconf_ref(struct regconf *rc); /* NULL is fine */
+void regconf_unref(struct regconf *rc);		 /* likewise */
+/* What stops the pulls from some host alone. */
+void regconf_each_wrong(const struct regconf *rc,
+    void (*fn)(void *arg, const char *why), void *arg);
 
 /* For who fills it; the later replaces what has the same name. */
 struct regconf_registry *regconf_registry(struct regconf *rc,

@@ -294,7 +294,7 @@ registry_by_hosts(struct registry_list *l, const struct regconf_hosts *h,
 }
 
 int
-registry_endpoints(const struct regconf *conf, const struct ref *ref,
+registry_endpoints(struct regconf *conf, const struct ref *ref,
     struct authfile *const auths[REGISTRY_AUTHS],
     struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
     struct cerr *err)
@@ -324,6 +324,8 @@ registry_endpoints(const struct regconf *conf, const struct ref *ref,
 	else
 		rc = registry_by_conf(&l, r, ref, covered);
 	*n = rc == 0 ? l.n : 0;
+	for (size_t i = 0; i < *n; i++)
+		out[i].conf = conf;
 	return rc;
 }
 

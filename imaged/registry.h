@@ -33,6 +33,7 @@ struct registry_client {
  * SCHEME://HOST ROOT/PATH/KIND/NAME, with ?ns=NS if there is one.
  */
 struct registry_endpoint {
+	struct regconf *conf;		  /* borrowed; NULL: no pointers */
 	char host[REF_NAME_MAX + 1];	  /* HOST[:PORT] */
 	char path[2 * REF_NAME_MAX + 2];  /* the repository there */
 	char root[REGISTRY_ROOT_MAX + 1]; /* "/v2", or what stands for it */
@@ -59,7 +60,7 @@ struct registry_endpoint {
  * each of which may be NULL, that has credentials for a place counts.  conf and
  * auths must outlive *out, which holds no reference.
  */
-int registry_endpoints(const struct regconf *conf, const struct ref *ref,
+int registry_endpoints(struct regconf *conf, const struct ref *ref,
     struct authfile *const auths[REGISTRY_AUTHS],
     struct registry_endpoint out[REGISTRY_ENDPOINTS_MAX], size_t *n,
     struct cerr *err) __attribute__((warn_unused_result));

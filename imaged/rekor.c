@@ -14,7 +14,6 @@
 #include "imaged/digest.h"
 #include "imaged/rekor.h"
 
-#define REKOR_KIND    "hashedrekord"
 #define REKOR_VERSION "0.0.1"
 #define REKOR_INT_MAX ((INT64_C(1) << 53) - 1) /* exact as a double */
 
@@ -169,29 +168,85 @@ rekor_text_is(const json_t *obj, const char *key, const char *want)
 }
 
 static int
-rekor_match_doc(const json_t *doc, const struct rekor_entry *e,
+rekor_match_hash(const json_t *hash, const void *buf, size_t len,
     struct cerr *err)
 {
-	const json_t *spec = json_object_get(doc, "spec");
-	const json_t *sig = json_object_get(spec, "signature");
-	const json_t *hash =
-	    json_object_get(json_object_get(spec, "data"), "hash");
 	char digest[DIGEST_SIZE];
 
-	if (!rekor_text_is(doc, "kind", REKOR_KIND) ||
-	    !rekor_text_is(doc, "apiVersion", REKOR_VERSION))
-		return rekor_fail("not a " REKOR_KIND " " REKOR_VERSION, err);
-	if (!rekor_same(json_object_get(sig, "content"), e->sig, e->sig_len))
-		return rekor_fail("of another signature", err);
-	if (!rekor_same_key(json_object_get(json_object_get(sig, "publicKey"),
-				"content"),
-		e))
-		return rekor_fail("of another key", err);
-	digest_of(e->body, e->body_len, digest);
+	digest_of(buf, len, digest);
 	if (!rekor_text_is(hash, "algorithm", "sha256") ||
 	    !rekor_text_is(hash, "value", digest + DIGEST_PREFIX_LEN))
 		return rekor_fail("of other content", err);
 	return 0;
+}
+
+static int
+rekor_match_signer(const json_t *sig, const json_t *key,
+    const struct rekor_entry *e, struct cerr *err)
+{
+	if (!rekor_same(sig, e->sig, e->sig_len))
+		return rekor_fail("of another signature", err);
+	if (!rekor_same_key(key, e))
+		return rekor_fail("of another key", err);
+	return 0;
+}
+
+static int
+rekor_match_hashed(const json_t *spec, const struct rekor_entry *e,
+    struct cerr *err)
+{
+	const json_t *sig = json_object_get(spec, "signature");
+	const json_t *key = json_object_get(sig, "publicKey");
+
+	if (rekor_match_signer(json_object_get(sig, "content"),
+		json_object_get(key, "content"), e, err) == -1)
+		return -1;
+	return rekor_match_hash(json_object_get(json_object_get(spec, "data"),
+				    "hash"),
+	    e->body, e->body_len, err);
+}
+
+/* Of an envelope with one signature; its own hash depends on how it was sent.
+ */
+static int
+rekor_match_dsse(const json_t *spec, const struct rekor_entry *e,
+    struct cerr *err)
+{
+	const json_t *sigs = json_object_get(spec, "signatures");
+	const json_t *sig = json_array_get(sigs, 0);
+
+	if (e->payload == NULL || json_array_size(sigs) != 1)
+		return rekor_fail("of another kind of signature", err);
+	if (rekor_match_signer(json_object_get(sig, "signature"),
+		json_object_get(sig, "verifier"), e, err) == -1)
+		return -1;
+	return rekor_match_hash(json_object_get(spec, "payloadHash"),
+	    e->payload, e->payload_len, err);
+}
+
+static const struct {
+	const char *kind;
+	int (*match)(const json_t *spec, const struct rekor_entry *e,
+	    struct cerr *err);
+} rekor_kinds[] = {
+	{ "hashedrekord", rekor_match_hashed },
+	{ "dsse", rekor_match_dsse },
+};
+
+static int
+rekor_match_doc(const json_t *doc, const struct rekor_entry *e,
+    struct cerr *err)
+{
+	const json_t *spec = json_object_get(doc, "spec");
+
+	for (size_t i = 0; i < sizeof(rekor_kinds) / sizeof(rekor_kinds[0]);
+	     i++) {
+		if (rekor_text_is(doc, "kind", rekor_kinds[i].kind) &&
+		    rekor_text_is(doc, "apiVersion", REKOR_VERSION))
+			return rekor_kinds[i].match(spec, e, err);
+	}
+	return rekor_fail(
+	    "neither a hashedrekord nor a dsse of version " REKOR_VERSION, err);
 }
 
 int

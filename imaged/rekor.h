@@ -24,8 +24,10 @@ struct rekor_bundle {
 
 /* What should have been logged. */
 struct rekor_entry {
-	const uint8_t *sig, *body;
+	const uint8_t *sig, *body; /* body: all that is signed */
 	size_t sig_len, body_len;
+	const uint8_t *payload; /* of an envelope; NULL: it is none */
+	size_t payload_len;
 	uint8_t *key; /* DER of the public key or certificate */
 	size_t key_len;
 };

@@ -13,6 +13,7 @@
 
 #include "imaged/auth.h"
 #include "imaged/holds.h"
+#include "imaged/regconf.h"
 #include "imaged/session.h"
 #include "imaged/url.h"
 
@@ -46,6 +47,7 @@ struct session {
 	unsigned int near; /* enum address_near, where it is */
 	char key[DIGEST_SIZE + REF_NAME_MAX + 2];
 	bool plain;		 /* http, or https was found not to be there */
+	bool signatures;	 /* it said that it keeps some */
 	char *authorization;	 /* field value; NULL */
 	unsigned int generation; /* counts its changes */
 	struct http_call *token; /* being asked for */
@@ -68,6 +70,7 @@ session_new(const struct session_env *env, const struct registry_endpoint *e,
 	s->refs = 1;
 	s->env = env;
 	s->e = *e;
+	(void)regconf_ref(s->e.conf);
 	s->plain = e->plain;
 	s->creds = auth_creds_ref(creds);
 	s->tries_max = tries;
@@ -123,6 +126,7 @@ session_unref(struct session *s)
 	auth_wipe(s->authorization);
 	auth_creds_unref(s->creds);
 	free(s->url);
+	regconf_unref(s->e.conf);
 	free(s);
 }
 
@@ -154,6 +158,12 @@ const char *
 session_key(const struct session *s)
 {
 	return s->key;
+}
+
+bool
+session_has_signatures(const struct session *s)
+{
+	return s->signatures;
 }
 
 /* ---- the end of a call ---- */
@@ -194,9 +204,9 @@ session_fail(struct session_call *c, enum cerr_code code, const char *why)
 {
 	struct cerr err;
 
-	(void)cerr_set(&err, code, "%s: %s %s of %s: %s", c->session->e.host,
-	    strcmp(c->r.kind, "blobs") == 0 ? "blob" : "manifest", c->name,
-	    c->session->e.path, why);
+	(void)cerr_set(&err, code, "%s: %.*s %s of %s: %s", c->session->e.host,
+	    (int)strlen(c->r.kind) - 1, c->r.kind, c->name, c->session->e.path,
+	    why);
 	session_end(c, NULL, &err);
 }
 
@@ -654,6 +664,7 @@ session_reply(void *arg, const struct http_reply *r)
 
 	c->http = NULL;
 	c->session->near |= r->near;
+	c->session->signatures |= r->signatures && !r->foreign;
 	if (r->fault != HTTP_FINE)
 		session_faulted(c, r);
 	else if (r->status == 200 || (r->status == 206 && c->r.sink != NULL))
@@ -670,8 +681,9 @@ session_url(const struct session_call *c, char *url, size_t size)
 	const struct registry_endpoint *e = &c->session->e;
 
 	(void)snprintf(url, size, "%s://%s%s/%s/%s/%s%s%s",
-	    c->session->plain ? "http" : "https", e->host, e->root, e->path,
-	    c->r.kind, c->name, e->ns[0] != '\0' ? "?ns=" : "", e->ns);
+	    c->session->plain ? "http" : "https", e->host,
+	    c->r.root != NULL ? c->r.root : e->root, e->path, c->r.kind,
+	    c->name, e->ns[0] != '\0' ? "?ns=" : "", e->ns);
 }
 
 static void

@@ -34,7 +34,8 @@ struct session_env {
 };
 
 /*
- * One reference.  Copies e; refs creds, or those of e if they are not for it.
+ * One reference.  Copies e and refs its configuration; refs creds, or those of
+ * e if they are not for it.
  * tries: SESSION_TRIES_MAX or fewer.
  */
 struct session *session_new(const struct session_env *env,
@@ -53,6 +54,8 @@ const char *session_host(const struct session *s);
 const char *session_path(const struct session *s);
 bool session_resolves(const struct session *s); /* what a tag is */
 bool session_pulls(const struct session *s);	/* what a digest names */
+/* Whether it said that it keeps signatures (sigatomic.h). */
+bool session_has_signatures(const struct session *s);
 /* The same for sessions that may read the same: host and credentials. */
 const char *session_key(const struct session *s);
 
@@ -65,7 +68,8 @@ typedef void (*session_done_fn)(void *arg, const struct http_reply *reply,
     const struct cerr *err);
 
 struct session_request {
-	const char *kind;   /* "manifests" or "blobs" */
+	const char *root;   /* of the URL; NULL: the place's own */
+	const char *kind;   /* "manifests", "blobs", ... */
 	const char *name;   /* tag or digest, valid */
 	const char *accept; /* NULL: any */
 	size_t body_max;

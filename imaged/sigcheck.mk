@@ -11,11 +11,14 @@ sigcheck_CALLS = imaged/sigcheck.calls
 PROGRAMS += policyread
 policyread_OUT = libexec/criod/policyread
 policyread_SRCS = imaged/policyread.c imaged/policy.c imaged/sources.c \
-	imaged/ref.c imaged/digest.c
+	imaged/ref.c imaged/digest.c $(REGREAD_SRCS) \
+	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
+	$(B)/gen/proto/nri.pb-c.c
 policyread_LIBS = base base64 confine json yamljson
-policyread_PKGS = libcap-ng jansson yaml-0.1 libcrypto
+policyread_PKGS = libcap-ng jansson yaml-0.1 libcrypto libprotobuf-c
 policyread_CALLS = imaged/policyread.calls
 
 TRUST_SRCS = imaged/gate.c imaged/grant.c imaged/identity.c imaged/payload.c imaged/policy.c \
-	imaged/rekor.c imaged/sigchecker.c imaged/sigfetch.c \
-	imaged/sigmanifest.c imaged/sigset.c imaged/sigstore.c imaged/judge.c
+	imaged/rekor.c imaged/sigatomic.c imaged/sigbundle.c \
+	imaged/sigchecker.c imaged/sigfetch.c imaged/sigmanifest.c \
+	imaged/sigreferrer.c imaged/sigset.c imaged/sigstore.c imaged/judge.c

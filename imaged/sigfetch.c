@@ -12,8 +12,11 @@
 
 #include "imaged/http.h"
 #include "imaged/session.h"
+#include "imaged/sigatomic.h"
+#include "imaged/sigbundle.h"
 #include "imaged/sigfetch.h"
 #include "imaged/sigmanifest.h"
+#include "imaged/sigreferrer.h"
 #include "imaged/sigset.h"
 #include "imaged/url.h"
 
@@ -22,8 +25,12 @@
 /* In this order, for each digest. */
 enum sigfetch_state {
 	SIGFETCH_LOOKASIDE = 0, /* signature-1, signature-2, ... */
+	SIGFETCH_KEPT,		/* or the registry's own list */
 	SIGFETCH_MANIFEST,	/* of attached signatures */
 	SIGFETCH_BLOBS,		/* their payloads */
+	SIGFETCH_REFERRERS,	/* lists of attached bundles: the registry's */
+	SIGFETCH_TAGGED,	/* else one with a tag */
+	SIGFETCH_BUNDLES,	/* each one's manifest and blob */
 	SIGFETCH_NSTATES,
 };
 
@@ -37,6 +44,8 @@ struct sigfetch {
 	struct session_call *call;
 	uint32_t file; /* request to the parent; 0: none */
 	struct sigmanifest m;
+	struct sigreferrer_list refs;
+	struct sigreferrer_desc bundle; /* of refs' at; size 0: not known */
 };
 
 static void
@@ -207,7 +216,7 @@ sigfetch_lookaside(struct sigfetch *f)
 		.arg = f };
 	size_t base = strlen(f->def.source.lookaside);
 
-	if (base == 0) {
+	if (base == 0 || session_has_signatures(f->def.session)) {
 		sigfetch_next_state(f);
 		return;
 	}
@@ -221,6 +230,43 @@ sigfetch_lookaside(struct sigfetch *f)
 	    (int)base, f->def.source.lookaside, f->def.ref->path,
 	    sigfetch_digest(f) + DIGEST_PREFIX_LEN, ++f->at);
 	f->http = http_start(f->def.http, &r);
+}
+
+/* ---- the registry's own ---- */
+
+static void
+sigfetch_kept_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	struct cerr why;
+
+	f->call = NULL;
+	if (err != NULL && err->code == CERR_NOT_FOUND)
+		sigfetch_next_state(f);
+	else if (err != NULL)
+		sigfetch_end(f, err);
+	else if (sigatomic_parse(r->body, r->len, sigfetch_digest(f),
+		     f->def.sigs, &why) == -1)
+		sigfetch_end(f, &why);
+	else
+		sigfetch_next_state(f);
+}
+
+static void
+sigfetch_kept(struct sigfetch *f)
+{
+	struct session_request r = { .root = SIGATOMIC_ROOT,
+		.kind = "signatures",
+		.name = sigfetch_digest(f),
+		.body_max = SIGATOMIC_MAX,
+		.done = sigfetch_kept_done,
+		.arg = f };
+
+	if (session_has_signatures(f->def.session))
+		f->call = session_get(f->def.session, &r);
+	else
+		sigfetch_next_state(f);
 }
 
 /* ---- attached ones ---- */
@@ -264,27 +310,38 @@ sigfetch_manifest(struct sigfetch *f)
 	f->call = session_get(f->def.session, &r);
 }
 
-static void
-sigfetch_blob_done(void *arg, const struct http_reply *r,
-    const struct cerr *err)
+/* True if it came, whole; else that was the end. */
+static bool
+sigfetch_came(struct sigfetch *f, const struct http_reply *r,
+    const struct cerr *err, const char *want, size_t size)
 {
-	struct sigfetch *f = arg;
-	const struct sigmanifest_blob *b = &f->m.blobs[f->at];
 	char digest[DIGEST_SIZE];
 	struct cerr why;
 
 	f->call = NULL;
 	if (err != NULL) {
 		sigfetch_end(f, err);
-		return;
+		return false;
 	}
 	digest_of(r->body, r->len, digest);
-	if (r->len != b->size || strcmp(digest, b->digest) != 0) {
-		(void)cerr_set(&why, CERR_DATA_LOSS,
-		    "blob %s: its content is another", b->digest);
-		sigfetch_end(f, &why);
+	if (r->len == size && strcmp(digest, want) == 0)
+		return true;
+	(void)cerr_set(&why, CERR_DATA_LOSS, "%s: its content is another",
+	    want);
+	sigfetch_end(f, &why);
+	return false;
+}
+
+static void
+sigfetch_blob_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	const struct sigmanifest_blob *b = &f->m.blobs[f->at];
+	struct cerr why;
+
+	if (!sigfetch_came(f, r, err, b->digest, b->size))
 		return;
-	}
 	if (sigset_put(f->def.sigs, &f->def.sigs->sigs[b->sig], SIG_BODY,
 		r->body, r->len, &why) == -1) {
 		sigfetch_end(f, &why);
@@ -310,10 +367,146 @@ sigfetch_blob(struct sigfetch *f)
 	f->call = session_get(f->def.session, &r);
 }
 
+/* ---- bundles ---- */
+
+static void
+sigfetch_list_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	struct cerr why;
+
+	f->call = NULL;
+	/* Old registries have many ways to say that they do not know it. */
+	if (err != NULL && (err->code == CERR_NOT_FOUND ||
+			       (f->state == SIGFETCH_REFERRERS &&
+				   err->code == CERR_FAILED_PRECONDITION)))
+		sigfetch_next_state(f);
+	else if (err != NULL)
+		sigfetch_end(f, err);
+	else if (sigreferrer_parse(r->body, r->len, &f->refs, &why) == -1)
+		sigfetch_end(f, &why);
+	else
+		sigfetch_next_state(f);
+}
+
+static void
+sigfetch_list(struct sigfetch *f, const char *kind, const char *name)
+{
+	struct session_request r = { .kind = kind,
+		.name = name,
+		.accept = sigreferrer_accept,
+		.body_max = SIGREFERRER_LIST_MAX,
+		.done = sigfetch_list_done,
+		.arg = f };
+
+	if (f->def.source.attachments)
+		f->call = session_get(f->def.session, &r);
+	else
+		sigfetch_next_state(f);
+}
+
+static void
+sigfetch_referrers(struct sigfetch *f)
+{
+	f->refs.n = 0;
+	f->bundle.size = 0;
+	sigfetch_list(f, "referrers", sigfetch_digest(f));
+}
+
+/* A registry that has the list by itself needs none. */
+static void
+sigfetch_tagged(struct sigfetch *f)
+{
+	char tag[DIGEST_SIZE];
+
+	sigreferrer_tag(sigfetch_digest(f), tag);
+	if (f->refs.n > 0)
+		sigfetch_next_state(f);
+	else
+		sigfetch_list(f, "manifests", tag);
+}
+
+static void
+sigfetch_next_bundle(struct sigfetch *f)
+{
+	f->bundle.size = 0;
+	f->at++;
+	sigfetch_go_on(f);
+}
+
+/* One that is not understood is not a reason to refuse the others. */
+static void
+sigfetch_bundle_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	struct cerr why;
+
+	if (!sigfetch_came(f, r, err, f->bundle.digest, f->bundle.size))
+		return;
+	if (sigbundle_add(f->def.sigs, sigfetch_digest(f), r->body, r->len,
+		&why) == 0) {
+		sigfetch_next_bundle(f);
+	} else if (why.code == CERR_RESOURCE_EXHAUSTED) {
+		sigfetch_end(f, &why);
+	} else {
+		log_info("%s: %s", f->bundle.digest, why.text);
+		sigfetch_next_bundle(f);
+	}
+}
+
+static void
+sigfetch_referrer_done(void *arg, const struct http_reply *r,
+    const struct cerr *err)
+{
+	struct sigfetch *f = arg;
+	const struct sigreferrer_desc *d = &f->refs.list[f->at];
+	struct cerr why;
+
+	if (!sigfetch_came(f, r, err, d->digest, d->size))
+		return;
+	if (sigreferrer_blob(r->body, r->len, sigfetch_digest(f), &f->bundle,
+		&why) == -1)
+		log_info("%s: %s", d->digest, why.text);
+	if (f->bundle.size == 0)
+		sigfetch_next_bundle(f);
+	else
+		sigfetch_go_on(f);
+}
+
+static void
+sigfetch_bundle(struct sigfetch *f)
+{
+	struct session_request r = { .kind = "manifests",
+		.accept = sigmanifest_accept,
+		.body_max = SIGREFERRER_DOC_MAX,
+		.done = sigfetch_referrer_done,
+		.arg = f };
+
+	if (f->at == f->refs.n) {
+		sigfetch_next_state(f);
+		return;
+	}
+	r.name = f->refs.list[f->at].digest;
+	if (f->bundle.size > 0) {
+		r.kind = "blobs";
+		r.name = f->bundle.digest;
+		r.accept = NULL;
+		r.body_max = SIGSET_PART_MAX;
+		r.done = sigfetch_bundle_done;
+	}
+	f->call = session_get(f->def.session, &r);
+}
+
 static void (*const sigfetch_steps[SIGFETCH_NSTATES])(struct sigfetch *f) = {
 	[SIGFETCH_LOOKASIDE] = sigfetch_lookaside,
+	[SIGFETCH_KEPT] = sigfetch_kept,
 	[SIGFETCH_MANIFEST] = sigfetch_manifest,
 	[SIGFETCH_BLOBS] = sigfetch_blob,
+	[SIGFETCH_REFERRERS] = sigfetch_referrers,
+	[SIGFETCH_TAGGED] = sigfetch_tagged,
+	[SIGFETCH_BUNDLES] = sigfetch_bundle,
 };
 
 static void

@@ -145,7 +145,7 @@ sigset_read_one(struct sigset *set, struct sigset_reader *r)
 	char digest[DIGEST_SIZE] = "";
 	struct sig *sig;
 
-	if (p == NULL || (p[0] != SIG_SIMPLE && p[0] != SIG_SIGSTORE))
+	if (p == NULL || p[0] < SIG_SIMPLE || p[0] > SIG_DSSE)
 		return -1;
 	memcpy(digest, p + 1, DIGEST_LEN);
 	if (!digest_is_sha256(digest))

@@ -19,6 +19,7 @@
 enum sig_kind {
 	SIG_SIMPLE = 1, /* simple signing: SIG_BODY is an OpenPGP message */
 	SIG_SIGSTORE,	/* cosign's: SIG_BODY is the payload */
+	SIG_DSSE,	/* of a sigstore bundle: SIG_BODY is the envelope's */
 };
 
 enum sig_part {

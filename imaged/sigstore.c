@@ -14,6 +14,7 @@
 
 #include "imaged/policy.h"
 #include "imaged/rekor.h"
+#include "imaged/sigbundle.h"
 #include "imaged/sigset.h"
 #include "imaged/sigstore.h"
 
@@ -461,32 +462,50 @@ sigstore_by_certificate(const struct policy_req *req, struct rekor_entry *e,
 	return rc;
 }
 
+/* The signature, decoded, in place of e's. */
+static int
+sigstore_with_signature(const struct policy_req *req, struct rekor_entry *e,
+    const struct sig *sig, struct cerr *err)
+{
+	struct base64 b = { 0 };
+	uint8_t *raw = malloc(sig->part[SIG_SIGNATURE].len + 1);
+	ssize_t n;
+	int rc;
+
+	if (raw == NULL)
+		fatal("sigstore: malloc");
+	n = base64_decode(&b, sig->part[SIG_SIGNATURE].data,
+	    sig->part[SIG_SIGNATURE].len, raw);
+	e->sig = raw;
+	e->sig_len = n > 0 ? (size_t)n : 0;
+	if (n <= 0 || base64_end(&b) == -1)
+		rc = sigstore_fail("it is not base64", err);
+	else if (req->keys.n > 0)
+		rc = sigstore_by_keys(req, e, sig, err);
+	else
+		rc = sigstore_by_certificate(req, e, sig, err);
+	free(raw);
+	return rc;
+}
+
 int
 sigstore_verify(const struct policy_req *req, const struct sig *sig,
     struct cerr *err)
 {
 	struct rekor_entry e = { .body = sig->part[SIG_BODY].data,
 		.body_len = sig->part[SIG_BODY].len };
-	struct base64 b = { 0 };
-	uint8_t *raw;
-	ssize_t n;
+	uint8_t *text = NULL;
 	int rc;
 
 	if (e.body == NULL || sig->part[SIG_SIGNATURE].data == NULL)
 		return sigstore_fail("it is not whole", err);
-	raw = malloc(sig->part[SIG_SIGNATURE].len + 1);
-	if (raw == NULL)
-		fatal("sigstore: malloc");
-	n = base64_decode(&b, sig->part[SIG_SIGNATURE].data,
-	    sig->part[SIG_SIGNATURE].len, raw);
-	e.sig = raw;
-	e.sig_len = n > 0 ? (size_t)n : 0;
-	if (n <= 0 || base64_end(&b) == -1)
-		rc = sigstore_fail("it is not base64", err);
-	else if (req->keys.n > 0)
-		rc = sigstore_by_keys(req, &e, sig, err);
-	else
-		rc = sigstore_by_certificate(req, &e, sig, err);
-	free(raw);
+	if (sig->kind == SIG_DSSE) {
+		e.payload = e.body;
+		e.payload_len = e.body_len;
+		text = sigbundle_signed(e.payload, e.payload_len, &e.body_len);
+		e.body = text;
+	}
+	rc = sigstore_with_signature(req, &e, sig, err);
+	free(text);
 	return rc;
 }

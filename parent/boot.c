@@ -311,7 +311,8 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 		b->auth_file = boot_strdup(c->text[CONF_AUTH_FILE]);
 	boot_short_names(b, c);
 	b->foreign_layers = boot_words(c, CONF_FOREIGN, &b->n_foreign_layers);
-	if (regfiles_read(b, c, err) == -1)
+	if (regfiles_read(b, c, err) == -1 ||
+	    regfiles_understood(b, f, err) == -1)
 		return -1;
 	return trust_read(b, f, err);
 }

@@ -10,7 +10,7 @@ criod_SRCS = $(CONF_SRCS) parent/account.c parent/boot.c parent/conf_file.c \
 	parent/dirs.c parent/drop.c parent/files.c parent/hooks.c parent/host.c \
 	parent/listeners.c parent/logdest.c parent/main.c parent/metrics.c \
 	parent/notify.c parent/plan.c parent/plugins.c parent/proc.c parent/proxies.c \
-	parent/regfiles.c parent/reload.c \
+	parent/reader.c parent/regfiles.c parent/reload.c \
 	parent/roles.c parent/selinux.c parent/spawn.c parent/lookaside.c parent/trust.c parent/unpacks.c \
 	parent/watch.c
 criod_LIBS = base capdrop fixed link proto trim

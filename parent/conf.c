@@ -36,6 +36,7 @@ static const struct {
 	[CONF_SIG_POLICY] = { "signature policy", conf_valid_dir },
 	[CONF_SIG_POLICIES] = { "signature policy directory", conf_valid_dir },
 	[CONF_SIG_SOURCES] = { "signature source directory", conf_valid_dir },
+	[CONF_SIG_NAMELESS] = { "signature nameless", conf_valid_yes },
 	[CONF_CHECKPOINT] = { "checkpoint", conf_valid_checkpoint },
 	[CONF_APPARMOR] = { "apparmor default", conf_valid_profile },
 	[CONF_SELINUX] = { "selinux", conf_valid_yes },

@@ -59,6 +59,7 @@ static const struct {
 	{ "mirror", MIRROR },
 	{ "mode", MODE },
 	{ "name", NAME },
+	{ "nameless", NAMELESS },
 	{ "network", NETWORK },
 	{ "nri", NRI },
 	{ "on", ON },

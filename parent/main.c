@@ -335,10 +335,56 @@ main_report(void *arg, const char *line)
 	(void)fprintf(stderr, "%s\n", line);
 }
 
-static int
-main_check(const struct conf *c, bool print)
+/* Why policyread cannot be started, or NULL. */
+static const char *
+main_cannot_ask(struct parent *p)
 {
-	if (c == NULL)
+	static struct cerr why;
+	char *program;
+	int rc;
+
+	if (geteuid() != 0)
+		return "only root can";
+	if (account_load(p->ids, &why) == -1)
+		return why.text;
+	if (asprintf(&program, "%s/policyread", p->conf->text[CONF_PROGRAM]) ==
+	    -1)
+		err(1, "asprintf");
+	rc = access(program, X_OK);
+	if (rc == -1)
+		(void)cerr_errno(&why, "%s", program);
+	free(program);
+	return rc == -1 ? why.text : NULL;
+}
+
+/* Policies and registries.conf, which the parent does not understand. */
+static int
+main_ask(struct parent *p)
+{
+	const char *why = main_cannot_ask(p);
+	struct plan_facts facts = parent_facts(p, p->conf);
+	struct plan *plan;
+	struct cerr err;
+
+	if (why != NULL) {
+		warnx("policies and registries.conf are not looked into: %s",
+		    why);
+		return 0;
+	}
+	log_init("criod");
+	plan = plan_new(roles_find(ROLE_IMAGED), &facts, &err);
+	if (plan == NULL)
+		warnx("%s", err.text);
+	plan_free(plan);
+	return plan == NULL ? -1 : 0;
+}
+
+static int
+main_check(struct parent *p, bool print)
+{
+	const struct conf *c = p->conf;
+
+	if (c == NULL || main_ask(p) == -1)
 		return 1;
 	if (print)
 		conf_print(stdout, c);
@@ -436,7 +482,7 @@ main(int argc, char **argv)
 	main_options(parent, &flags, argc, argv);
 	parent->conf = conf_file_load(&parent->options, main_report, NULL);
 	if (flags.check)
-		return main_check(parent->conf, flags.verbose);
+		return main_check(parent, flags.verbose);
 	if (parent->conf == NULL)
 		return 1;
 	if (geteuid() != 0)

@@ -269,6 +269,26 @@ proc_take_auth(void *ctx, struct link_call *call, struct link_msg *m)
 }
 
 static void
+proc_take_registries(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	Criod__RegistryFiles *files = malloc(sizeof(*files));
+	struct proc *p = ctx;
+	struct cerr err;
+
+	(void)m;
+	if (files == NULL)
+		fatal("malloc");
+	criod__registry_files__init(files);
+	if (regfiles_now(files, p->parent->conf, &err) == -1)
+		link_refuse(call, &err);
+	else
+		link_reply(call, MSG_REG_TAKEN, files, NULL, 0);
+	criod__registry_files__free_unpacked(files, NULL);
+	if (link_waiting(p->link) > FILES_WAITING_MAX)
+		proc_kill(p, "does not read what it asks for");
+}
+
+static void
 proc_take_sig_file(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct proc *p = ctx;
@@ -293,6 +313,7 @@ static const struct link_handler proc_handlers[] = {
 	{ MSG_UNPACK_SPAWN, proc_take_unpack },
 	{ MSG_SIG_FILE, proc_take_sig_file },
 	{ MSG_AUTH_TAKE, proc_take_auth },
+	{ MSG_REG_TAKE, proc_take_registries },
 };
 
 /*

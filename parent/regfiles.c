@@ -15,13 +15,15 @@
 #include "parent/conf.h"
 #include "parent/conf_file.h"
 #include "parent/files.h"
+#include "parent/plan.h"
+#include "parent/reader.h"
 #include "parent/regfiles.h"
 
 #define REGFILES_TAKEN ".criod-in-use" /* what is about to be removed */
 
 struct regfiles {
-	Criod__BootImaged *b;
-	size_t total;
+	Criod__RegistryFile **files;
+	size_t n, total;
 	bool check; /* and say what could be better */
 	struct cerr *err;
 };
@@ -58,30 +60,57 @@ regfiles_secret(const char *path)
 		log_warn("%s: others than its owner may read it", path);
 }
 
+/* NULL with err if that is too much. */
+static Criod__RegistryFile *
+regfiles_new(struct regfiles *r, unsigned int kind, const char *path,
+    size_t len)
+{
+	Criod__RegistryFile *f;
+
+	r->total += len + strlen(path);
+	if (r->n == REGFILES_MAX || r->total > REGFILES_TOTAL_MAX) {
+		(void)cerr_set(r->err, CERR_INVALID_ARGUMENT,
+		    "%s: with it there are more than %d files, or %u bytes, "
+		    "about registries",
+		    path, REGFILES_MAX, REGFILES_TOTAL_MAX);
+		return NULL;
+	}
+	r->files = regfiles_memory(
+	    reallocarray(r->files, r->n + 1, sizeof(Criod__RegistryFile *)));
+	f = regfiles_memory(malloc(sizeof(*f)));
+	criod__registry_file__init(f);
+	f->kind = (Criod__RegistryFile__Kind)kind;
+	f->path = regfiles_memory(strdup(path));
+	r->files[r->n++] = f;
+	return f;
+}
+
 /* Takes text. */
 static int
 regfiles_add(struct regfiles *r, unsigned int kind, const char *path,
     char *text, size_t len)
 {
-	Criod__RegistryFile *f;
+	Criod__RegistryFile *f = regfiles_new(r, kind, path, len);
 
-	r->total += len + strlen(path);
-	if (r->b->n_files == REGFILES_MAX || r->total > REGFILES_TOTAL_MAX) {
+	if (f == NULL) {
 		free(text);
-		return cerr_set(r->err, CERR_INVALID_ARGUMENT,
-		    "%s: with it there are more than %d files, or %u bytes, "
-		    "about registries",
-		    path, REGFILES_MAX, REGFILES_TOTAL_MAX);
+		return -1;
 	}
-	r->b->files = regfiles_memory(reallocarray(r->b->files,
-	    r->b->n_files + 1, sizeof(Criod__RegistryFile *)));
-	f = regfiles_memory(malloc(sizeof(*f)));
-	criod__registry_file__init(f);
-	f->kind = (Criod__RegistryFile__Kind)kind;
-	f->path = regfiles_memory(strdup(path));
 	f->text.data = (uint8_t *)text;
 	f->text.len = len;
-	r->b->files[r->b->n_files++] = f;
+	return 0;
+}
+
+/* In place of what cannot be read: it stops those pulls that need it. */
+static int
+regfiles_add_wrong(struct regfiles *r, unsigned int kind, const char *path,
+    const char *why)
+{
+	Criod__RegistryFile *f = regfiles_new(r, kind, path, strlen(why));
+
+	if (f == NULL)
+		return -1;
+	f->wrong = regfiles_memory(strdup(why));
 	return 0;
 }
 
@@ -214,7 +243,35 @@ regfiles_read_dir(struct regfiles *r, unsigned int kind, const char *path,
 	return rc;
 }
 
-/* path/HOST/FILE */
+static void
+regfiles_free_from(struct regfiles *r, size_t n)
+{
+	while (r->n > n)
+		criod__registry_file__free_unpacked(r->files[--r->n], NULL);
+}
+
+/* path/HOST/FILE; what is wrong with a host's is that host's. */
+static int
+regfiles_read_host(struct regfiles *r, unsigned int kind, const char *path)
+{
+	struct cerr err = { .code = CERR_OK }, *kept = r->err;
+	CLEANUP_FREE char *dir = NULL;
+	size_t n = r->n;
+	int rc;
+
+	r->err = &err;
+	rc = regfiles_read_dir(r, kind, path, regfiles_select_cert);
+	r->err = kept;
+	if (rc == 0)
+		return 0;
+	if (r->check)
+		log_warn("%s", err.text);
+	regfiles_free_from(r, n);
+	if (asprintf(&dir, "%s/", path) == -1)
+		fatal("asprintf");
+	return regfiles_add_wrong(r, kind, dir, err.text);
+}
+
 static int
 regfiles_read_hosts(struct regfiles *r, unsigned int kind, const char *path)
 {
@@ -222,10 +279,25 @@ regfiles_read_hosts(struct regfiles *r, unsigned int kind, const char *path)
 	int rc = regfiles_scan(path, regfiles_select_host, &l, r->err);
 
 	for (size_t i = 0; rc == 0 && i < l.n; i++)
-		rc = regfiles_read_dir(r, kind, l.paths[i],
-		    regfiles_select_cert);
+		rc = regfiles_read_host(r, kind, l.paths[i]);
 	regfiles_free(&l);
 	return rc;
+}
+
+/* A file that hosts.toml may name: one that is not there fails those. */
+static int
+regfiles_read_named(struct regfiles *r, const char *path)
+{
+	struct cerr err = { .code = CERR_OK }, *kept = r->err;
+	int rc;
+
+	r->err = &err;
+	rc = regfiles_read_one(r, CRIOD__REGISTRY_FILE__KIND__NAMED, path);
+	r->err = kept;
+	if (rc == 0)
+		return 0;
+	return regfiles_add_wrong(r, CRIOD__REGISTRY_FILE__KIND__NAMED, path,
+	    err.text);
 }
 
 /* ---- all ---- */
@@ -247,42 +319,106 @@ regfiles_registries(struct regfiles *r, const char *path)
 }
 
 static int
-regfiles_words(struct regfiles *r, const struct conf *c, enum conf_list list,
+regfiles_hosts(struct regfiles *r, const struct conf *c, enum conf_list list,
     unsigned int kind)
 {
 	const struct conf_word *w;
-	int rc = 0;
 
 	TAILQ_FOREACH(w, &c->words[list], entry) {
-		if (list == CONF_CERT_FILE)
-			rc = regfiles_read_one(r, kind, w->text);
-		else if (!regfiles_is_none(w->text))
-			rc = regfiles_read_hosts(r, kind, w->text);
-		if (rc == -1)
+		if (!regfiles_is_none(w->text) &&
+		    regfiles_read_hosts(r, kind, w->text) == -1)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-regfiles_read_all(struct regfiles *r, const struct conf *c)
+regfiles_named(struct regfiles *r, const struct conf *c)
 {
-	if (regfiles_registries(r, c->text[CONF_REGISTRY_FILE]) == -1 ||
-	    regfiles_words(r, c, CONF_CERT_DIR,
+	const struct conf_word *w;
+
+	TAILQ_FOREACH(w, &c->words[CONF_CERT_FILE], entry) {
+		if (regfiles_read_named(r, w->text) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+regfiles_dirs(struct regfiles *r, const struct conf *c)
+{
+	if (regfiles_hosts(r, c, CONF_CERT_DIR,
 		CRIOD__REGISTRY_FILE__KIND__CERTS) == -1 ||
-	    regfiles_words(r, c, CONF_HOSTS_DIR,
+	    regfiles_hosts(r, c, CONF_HOSTS_DIR,
 		CRIOD__REGISTRY_FILE__KIND__HOSTS) == -1)
 		return -1;
-	return regfiles_words(r, c, CONF_CERT_FILE,
-	    CRIOD__REGISTRY_FILE__KIND__NAMED);
+	return regfiles_named(r, c);
 }
 
 int
 regfiles_read(Criod__BootImaged *b, const struct conf *c, struct cerr *err)
 {
-	struct regfiles r = { .b = b, .err = err };
+	struct regfiles r = { .err = err };
+	int rc = regfiles_registries(&r, c->text[CONF_REGISTRY_FILE]);
 
-	return regfiles_read_all(&r, c);
+	b->files = r.files;
+	b->n_files = r.n;
+	return rc;
+}
+
+int
+regfiles_now(Criod__RegistryFiles *f, const struct conf *c, struct cerr *err)
+{
+	struct regfiles r = { .err = err };
+	int rc = regfiles_dirs(&r, c);
+
+	f->files = r.files;
+	f->n_files = r.n;
+	return rc;
+}
+
+/* ---- whether they can be understood ---- */
+
+/* What stops some pulls only is a line of the answer each. */
+static int
+regfiles_ask(const Criod__BootImaged *b, const struct plan_facts *f,
+    struct cerr *err)
+{
+	size_t len = criod__boot_imaged__get_packed_size(b);
+	CLEANUP_FREE uint8_t *text = regfiles_memory(malloc(len + 1));
+	CLEANUP_FREE char *answer = NULL;
+	char *lines, *line;
+
+	(void)criod__boot_imaged__pack(b, text);
+	if (reader_ask(f, "registries", (const char *)text, len, &answer,
+		&lines, err) == -1)
+		return -1;
+	while ((line = reader_line(&lines)) != NULL)
+		log_warn("%s", line);
+	return 0;
+}
+
+int
+regfiles_understood(const Criod__BootImaged *b, const struct plan_facts *f,
+    struct cerr *err)
+{
+	Criod__BootImaged all = *b;
+	struct regfiles r = { .err = err };
+	int rc = regfiles_dirs(&r, f->conf);
+	size_t own = r.n;
+
+	r.files = regfiles_memory(reallocarray(r.files, own + b->n_files + 1,
+	    sizeof(Criod__RegistryFile *)));
+	if (b->n_files > 0)
+		memcpy(r.files + own, b->files,
+		    b->n_files * sizeof(Criod__RegistryFile *));
+	all.files = r.files;
+	all.n_files = own + b->n_files;
+	if (rc == 0)
+		rc = regfiles_ask(&all, f, err);
+	regfiles_free_from(&r, 0);
+	free(r.files);
+	return rc;
 }
 
 /* It may come later, and is read by each pull: here only what is said of it. */
@@ -308,14 +444,14 @@ int
 regfiles_check(const struct conf *c, struct cerr *err)
 {
 	struct regfiles r = { .check = true, .err = err };
-	int rc;
+	int rc = regfiles_registries(&r, c->text[CONF_REGISTRY_FILE]);
 
-	r.b = regfiles_memory(malloc(sizeof(*r.b)));
-	criod__boot_imaged__init(r.b);
-	rc = regfiles_read_all(&r, c);
+	if (rc == 0)
+		rc = regfiles_dirs(&r, c);
 	if (rc == 0)
 		rc = regfiles_check_auth(c->text[CONF_AUTH_FILE], err);
-	criod__boot_imaged__free_unpacked(r.b, NULL);
+	regfiles_free_from(&r, 0);
+	free(r.files);
 	return rc;
 }
 

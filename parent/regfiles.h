@@ -13,13 +13,30 @@
 #define REGFILES_MAX	   4096 /* files */
 
 struct Criod__BootImaged;
+struct Criod__RegistryFiles;
 struct conf;
+struct plan_facts;
 
-/* b's files; b is freed by the caller in any case. */
+/*
+ * b's files, registries.conf and its drop-ins; b is freed by the caller in any
+ * case.
+ */
 int regfiles_read(struct Criod__BootImaged *b, const struct conf *c,
     struct cerr *err) __attribute__((warn_unused_result));
 
-/* Whether that would do. */
+/*
+ * Directories of hosts, and files that those may name, as they are now; f is
+ * freed by the caller in any case.
+ */
+int regfiles_now(struct Criod__RegistryFiles *f, const struct conf *c,
+    struct cerr *err) __attribute__((warn_unused_result));
+
+/* Whether b and those make sense to who will read them; INVALID_ARGUMENT. */
+int regfiles_understood(const struct Criod__BootImaged *b,
+    const struct plan_facts *f, struct cerr *err)
+    __attribute__((warn_unused_result));
+
+/* Whether all of them may be read. */
 int regfiles_check(const struct conf *c, struct cerr *err)
     __attribute__((warn_unused_result));
 

@@ -1,10 +1,6 @@
-#include <sys/wait.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +9,14 @@
 
 #include "lib/fdio.h"
 #include "lib/log.h"
-#include "lib/mono.h"
 #include "proto/msg.pb-c.h"
 #include "parent/conf.h"
 #include "parent/conf_file.h"
 #include "parent/files.h"
 #include "parent/lookaside.h"
 #include "parent/plan.h"
-#include "parent/spawn.h"
+#include "parent/reader.h"
 #include "parent/trust.h"
-
-#define TRUST_PROGRAM	 "policyread"
-#define TRUST_ANSWER_MAX (4U * 1024 * 1024)
-#define TRUST_WAIT_MS	 10000
 
 static void *
 trust_memory(void *p)
@@ -42,115 +33,6 @@ trust_name(struct cerr *err, const char *path)
 	struct cerr why = *err;
 
 	return cerr_set(err, why.code, "%s: %s", path, why.text);
-}
-
-/* ---- policyread ---- */
-
-/* All that the program says; it has TRUST_WAIT_MS. */
-static int
-trust_listen(int fd, char **text, struct cerr *err)
-{
-	struct mono end = mono_after_ms(TRUST_WAIT_MS);
-	struct pollfd p = { fd, POLLIN, 0 };
-	size_t len = 0;
-	ssize_t n;
-
-	*text = trust_memory(malloc(TRUST_ANSWER_MAX + 1));
-	do {
-		if (poll(&p, 1, (int)mono_left_ms(end)) != 1)
-			return cerr_set(err, CERR_INTERNAL,
-			    TRUST_PROGRAM " does not answer");
-		n = read(fd, *text + len, TRUST_ANSWER_MAX - len);
-		if (n == -1)
-			return cerr_errno(err, TRUST_PROGRAM);
-		len += (size_t)n;
-	} while (n > 0 && len < TRUST_ANSWER_MAX);
-	(*text)[len] = '\0';
-	return 0;
-}
-
-static int
-trust_ended(pid_t pid, struct cerr *err)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) == -1) {
-		if (errno != EINTR)
-			return cerr_errno(err, TRUST_PROGRAM);
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return cerr_set(err, CERR_INTERNAL, TRUST_PROGRAM " failed");
-	return 0;
-}
-
-static pid_t
-trust_start(const struct plan_facts *f, const char *kind, int in, int out,
-    struct cerr *err)
-{
-	const struct account_ids *ids = &f->ids[ACCOUNT_IMAGE];
-	CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	CLEANUP_FREE char *path = NULL;
-	char program[] = TRUST_PROGRAM, what[16], uid[16], gid[16];
-	char *argv[] = { program, what, uid, gid, NULL };
-	char *envp[] = { NULL };
-	struct spawn_def def = { .argv = argv,
-		.envp = envp,
-		.fds = { null, null, STDERR_FILENO, in, out },
-		.nfds = 5,
-		.umask = 077 };
-
-	(void)snprintf(what, sizeof(what), "%s", kind);
-	(void)snprintf(uid, sizeof(uid), "%u", ids->uid);
-	(void)snprintf(gid, sizeof(gid), "%u", ids->gid);
-	if (null == -1) {
-		(void)cerr_errno(err, "/dev/null");
-		return -1;
-	}
-	if (asprintf(&path, "%s/" TRUST_PROGRAM, f->conf->text[CONF_PROGRAM]) ==
-	    -1)
-		fatal("asprintf");
-	def.path = path;
-	return spawn_run(&def, err);
-}
-
-/* The answer to text; *lines is owned, and what follows "OK". */
-static int
-trust_ask(const struct plan_facts *f, const char *kind, const char *text,
-    size_t len, char **lines, struct cerr *err)
-{
-	CLEANUP_FD int in = fdio_memfd_sealed(kind, text, len);
-	CLEANUP_FD int rd = -1;
-	CLEANUP_FD int wr = -1;
-	int fds[2], rc;
-	pid_t pid;
-
-	*lines = NULL;
-	if (in == -1 || pipe2(fds, O_CLOEXEC) == -1)
-		return cerr_errno(err, TRUST_PROGRAM);
-	rd = fds[0];
-	wr = fds[1];
-	pid = trust_start(f, kind, in, wr, err);
-	if (pid == -1)
-		return -1;
-	fdio_close(&wr);
-	rc = trust_listen(rd, lines, err);
-	if (rc == -1)
-		(void)kill(pid, SIGKILL);
-	if (trust_ended(pid, rc == 0 ? err : NULL) == -1)
-		rc = -1;
-	if (rc == 0 && strncmp(*lines, "OK\n", 3) != 0)
-		rc = cerr_set(err, CERR_INVALID_ARGUMENT, "%s",
-		    strncmp(*lines, "NO\n", 3) == 0 ? *lines + 3 : "no answer");
-	return rc;
-}
-
-/* The next line, cut off; NULL after the last. */
-static char *
-trust_line(char **lines)
-{
-	char *line = strsep(lines, "\n");
-
-	return line != NULL && *line != '\0' ? line : NULL;
 }
 
 /* ---- policies ---- */
@@ -209,10 +91,9 @@ trust_read_policy(Criod__BootTrust *t, const struct plan_facts *f,
 	p->text.data = (uint8_t *)text;
 	p->text.len = len;
 	t->policies[t->n_policies++] = p;
-	if (trust_ask(f, "policy", text, len, &answer, err) == -1)
+	if (reader_ask(f, "policy", text, len, &answer, &lines, err) == -1)
 		return trust_name(err, path);
-	lines = answer + 3;
-	while ((line = trust_line(&lines)) != NULL) {
+	while ((line = reader_line(&lines)) != NULL) {
 		if (trust_add_key(t, line, err) == -1)
 			return trust_name(err, path);
 	}
@@ -351,12 +232,12 @@ trust_source_file(void *arg, const char *path, const char *name,
 	(void)name;
 	if (conf_file_read(path, TRUST_POLICY_MAX, &text, &len, err) == -1)
 		return -1;
-	if (trust_ask(r->facts, "sources", text, len, &answer, err) == -1)
+	if (reader_ask(r->facts, "sources", text, len, &answer, &lines, err) ==
+	    -1)
 		return trust_name(err, path);
-	lines = answer + 3;
 	/* The default section's scope is empty, so a line may begin with a tab.
 	 */
-	while ((line = trust_line(&lines)) != NULL) {
+	while ((line = reader_line(&lines)) != NULL) {
 		if (trust_add_source(r->trust, line, err) == -1)
 			return trust_name(err, path);
 	}
@@ -372,6 +253,7 @@ trust_read(Criod__BootImaged *b, const struct plan_facts *f, struct cerr *err)
 
 	criod__boot_trust__init(t);
 	b->trust = t;
+	t->nameless = strcmp(text[CONF_SIG_NAMELESS], "yes") == 0;
 	r.trust = t;
 	t->policies =
 	    trust_memory(calloc(TRUST_POLICIES_MAX + 1, sizeof(*t->policies)));

@@ -8,6 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+static const char digest[] = DIGEST_PREFIX
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 static char a[] = "docker.io", b[] = "r.example/x";
 
 /* What names nothing that could be asked for matches nothing. */
@@ -18,6 +20,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct payload p;
 	struct ref wanted, ref;
 
+	if (payload_statement(data, len, digest, &p, NULL) == 0 &&
+	    !digest_valid(p.digest))
+		abort();
 	if (payload_parse(data, len, PAYLOAD_SIMPLE, &p, NULL) == -1)
 		return 0;
 	if (!digest_valid(p.digest) ||

@@ -31,8 +31,7 @@ fuzz_file(Criod__RegistryFile *f, unsigned int kind, char *path,
 
 /* Every place that comes of it must make a URL. */
 static void
-fuzz_ask(const struct regconf *rc, struct authfile *const *auths,
-    const char *name)
+fuzz_ask(struct regconf *rc, struct authfile *const *auths, const char *name)
 {
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
 	struct ref refs[REGISTRY_CANDIDATES_MAX];
@@ -83,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_ask(rc, auths, "a.test/b:1");
 	fuzz_ask(rc, auths, "busybox");
 	fuzz_ask(rc, auths, "x.wild.test:99/c");
-	regconf_free(rc);
+	regconf_unref(rc);
 	authfile_free(auths[1]);
 	free(files[0].text.data);
 	free(files[1].text.data);

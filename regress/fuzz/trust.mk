@@ -1,5 +1,5 @@
 FUZZERS += fuzz_policy fuzz_payload fuzz_sigmanifest fuzz_sigset fuzz_rekor \
-	fuzz_sources
+	fuzz_sigbundle fuzz_sources
 fuzz_policy_SRCS = regress/fuzz/fuzz_policy.c imaged/policy.c imaged/ref.c \
 	imaged/digest.c
 fuzz_policy_LIBS = base base64 json
@@ -12,6 +12,10 @@ fuzz_sigmanifest_SRCS = regress/fuzz/fuzz_sigmanifest.c imaged/sigmanifest.c \
 	imaged/sigset.c imaged/digest.c
 fuzz_sigmanifest_LIBS = base json
 fuzz_sigmanifest_PKGS = jansson libcrypto
+fuzz_sigbundle_SRCS = regress/fuzz/fuzz_sigbundle.c imaged/sigatomic.c \
+	imaged/sigbundle.c imaged/sigreferrer.c imaged/sigset.c imaged/digest.c
+fuzz_sigbundle_LIBS = base base64 json
+fuzz_sigbundle_PKGS = jansson libcrypto
 fuzz_sigset_SRCS = regress/fuzz/fuzz_sigset.c imaged/sigset.c imaged/digest.c
 fuzz_sigset_LIBS = base
 fuzz_sigset_PKGS = libcrypto

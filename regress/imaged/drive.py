@@ -177,10 +177,7 @@ class Imaged:
         boot.imaged.container_directory = self.root
         for r in registries:
             boot.imaged.registries.append(r)
-        for kind, path, text in self.files:
-            if isinstance(text, str):
-                text = text.encode()
-            boot.imaged.files.add(kind=kind, path=path, text=text)
+        self._add_files(boot.imaged.files, lambda kind: kind == 0)
         boot.imaged.namespaced_auth = self.left is not None
         boot.imaged.auth_file = "" if self.auth is None else "/etc/auth.json"
         boot.imaged.boot = self.boot_id
@@ -188,6 +185,23 @@ class Imaged:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         self.parent.send("BOOT", boot.SerializeToString(), [fd])
         os.close(fd)
+
+    def _add_files(self, to, wanted):
+        """BOOT has registries.conf, each pull asks for the others."""
+        for kind, path, text in self.files:
+            if not wanted(kind):
+                continue
+            if isinstance(text, Exception):
+                to.add(kind=kind, path=path, wrong=str(text))
+                continue
+            if isinstance(text, str):
+                text = text.encode()
+            to.add(kind=kind, path=path, text=text)
+
+    def _registries(self, ident):
+        files = msg.RegistryFiles()
+        self._add_files(files.files, lambda kind: kind != 0)
+        self.parent.send("REG_TAKEN", files.SerializeToString(), ident=ident)
 
     def file(self, kind, path):
         with open(path, "rb") as f:
@@ -227,6 +241,8 @@ class Imaged:
                 self._spawn(layer, PACK if op == 2 else UNPACK, ident)
             except OSError:
                 pass  # imaged was killed meanwhile
+        elif name == "REG_TAKE":
+            self._registries(ident)
         elif name == "AUTH_TAKE":
             self._take(ident, *[f.rstrip(b"\0").decode()
                                 for f in (body[:64], body[64:])])

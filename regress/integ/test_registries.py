@@ -240,8 +240,8 @@ def test_namespace_untrusted(node):
 
 
 def test_reload(node):
-    """SIGHUP takes what is there; what cannot be understood stops pulls
-    until it is mended, what others may write changes nothing."""
+    """SIGHUP takes what is there; what cannot be understood, or others may
+    write, changes nothing."""
     conf = node.put("containers/registries.conf", CONF)
     drop = node.put("containers/registries.conf.d/50.conf",
                     '[[registry]]\nlocation = "second.test"\n'
@@ -249,9 +249,9 @@ def test_reload(node):
     node.reload()
     node.refused("second.test/app/box:1", C.PERMISSION_DENIED, "50.conf")
     node.put("containers/registries.conf.d/50.conf", "\n\nunquoted = yes\n")
-    node.reload()
-    node.refused("a.wild.test/busybox", C.FAILED_PRECONDITION, "50.conf:3: ")
-    assert "50.conf:3: " in node.criod.log()
+    node.reload(taken=False)
+    assert "the old configuration stays: %s:3: " % drop in node.criod.log()
+    node.refused("second.test/app/box:1", C.PERMISSION_DENIED, "50.conf")
     os.chmod(drop, 0o666)
     node.reload(taken=False)
     os.unlink(drop)
@@ -262,14 +262,72 @@ def test_reload(node):
     node.pull("second.test/app/box:1")
 
 
+def check(node):
+    return subprocess.run(
+        [cri.BUILD + "/sbin/criod", "-n", "-r", node.path, "-x",
+         cri.BUILD + "/libexec/criod", "-f", node.path + "/criod.conf"],
+        capture_output=True, text=True)
+
+
+def test_start(node, tmp_path):
+    """It is refused at the start, and by criod -n."""
+    path = str(tmp_path / "criod")
+    drop = path + "/etc/containers/registries.conf.d/50.conf"
+    os.makedirs(os.path.dirname(drop))
+    c = Criod(path)
+    with open(drop, "w") as f:
+        f.write("[[registry]]\nlocation = 5\n")
+    with pytest.raises(RuntimeError) as e:
+        c.start()
+    assert drop + ":2: " in str(e.value)
+    assert check(node).returncode == 0
+    drop = node.put("containers/registries.conf.d/60.conf", "x")
+    try:
+        got = check(node)
+        assert got.returncode == 1 and drop + ":1: " in got.stderr
+    finally:
+        os.unlink(drop)
+
+
 def test_hosts(node):
-    """containerd's directory, for what registries.conf says nothing of."""
+    """containerd's directory, for what registries.conf says nothing of: each
+    pull sees it as it is, and nothing is restarted."""
+    before = node.criod.helpers()["imaged"]
     node.refused("hosted.test/library/busybox", C.UNKNOWN,
                  "RegistryUnavailable")
-    node.put("containerd/certs.d/hosted.test/hosts.toml",
-             'server = "http://%s"\n' % REGISTRY)
-    node.reload()
+    toml = node.put("containerd/certs.d/hosted.test/hosts.toml",
+                    'server = "http://%s"\n' % REGISTRY)
     node.pull("hosted.test/library/busybox")
+    node.put("containerd/certs.d/hosted.test/hosts.toml", "server = 5\n")
+    node.refused("hosted.test/library/busybox", C.FAILED_PRECONDITION,
+                 toml + ":1: ")
+    assert toml + ":1: " in node.criod.log()
+    node.pull("second.test/app/box:1")
+    got = check(node)
+    assert got.returncode == 0 and toml + ":1: " in got.stderr
+    os.unlink(toml)
+    node.refused("hosted.test/library/busybox", C.UNKNOWN,
+                 "RegistryUnavailable")
+    os.kill(node.criod.parent(), signal.SIGHUP)
+    wait_for("a look", lambda: "ready again" in node.criod.log())
+    assert node.criod.helpers()["imaged"] == before
+
+
+def test_certificates(node):
+    """Likewise those of one host, of which what is wrong is that host's."""
+    before = node.criod.helpers()["imaged"]
+    d = "%s/etc/containers/certs.d/%s" % (node.path, SECOND)
+    os.rename(d + "/ca.crt", d + "/ca.crt.old")
+    node.refused("second.test/app/box:1", C.UNKNOWN, "certificate")
+    os.rename(d + "/ca.crt.old", d + "/ca.crt")
+    node.pull("second.test/app/box:1")
+    os.chmod(d, 0o777)
+    node.refused("second.test/app/box:1", C.FAILED_PRECONDITION,
+                 d + ": others than root may write it")
+    node.pull("box")
+    os.chmod(d, 0o755)
+    node.pull("second.test/app/box:1")
+    assert node.criod.helpers()["imaged"] == before
 
 
 def test_secrets(node):

@@ -12,8 +12,9 @@ import pytest
 import cri
 import oci
 from conftest_integ import REGISTRY, Criod, Pods, wait_for
-from trust import (COSIGN, Fulcio, Gpg, Key, Lookaside, attach, b64, bundle,
-                   payload, push, upload)
+from trust import (COSIGN, SIGN, Fulcio, Gpg, Keeper, Key, Lookaside, attach,
+                   b64, bundle, dsse_entry, envelope, pae, payload, push, refer,
+                   statement, upload)
 
 TOOLS = os.path.join(cri.TOP, "build/go")
 REFUSED = "SignatureValidationFailed: "
@@ -29,6 +30,7 @@ class World:
         os.makedirs(self.d)
         self.scratch = scratch
         self.look = Lookaside(self.path("look"))
+        self.keeper = Keeper(REGISTRY)
         self.gpg = Gpg(self.path("gpg"))
         for name in "signer", "stranger", "gone":
             self.gpg.key(name)
@@ -66,10 +68,11 @@ class World:
 
     def conf(self):
         return ('registry "%s" {\n insecure\n}\n'
+                'registry "%s" {\n insecure\n}\n'
                 'signature policy "%s"\nsignature policy directory "%s"\n'
-                'signature source directory "%s"\n' % (
-                    REGISTRY, self.path("policy.json"),
-                    self.path("policies"), self.path("sources")))
+                'signature source directory "%s"\nsignature nameless yes\n'
+                % (REGISTRY, self.keeper.host, self.path("policy.json"),
+                   self.path("policies"), self.path("sources")))
 
     def signed_by(self, *names, **more):
         return {"type": "signedBy", "keyType": "GPGKeys",
@@ -100,8 +103,10 @@ class World:
             "both": [self.signed_by("signer"), self.sigstore(self.key)],
             "lost": [self.signed_by("nothere")],
         }
-        return {"default": [{"type": "reject"}], "transports": {"docker": {
-            REGISTRY + "/" + k: v for k, v in docker.items()}}}
+        scopes = {REGISTRY + "/" + k: v for k, v in docker.items()}
+        scopes[self.keeper.host] = [self.signed_by("signer")]
+        return {"default": [{"type": "reject"}],
+                "transports": {"docker": scopes}}
 
     def write_policy(self, policy):
         text = policy if isinstance(policy, str) else json.dumps(policy)
@@ -172,6 +177,7 @@ class World:
     def stop(self):
         self.criod.stop()
         self.look.stop()
+        self.keeper.stop()
         self.gpg.stop()
 
 
@@ -236,6 +242,32 @@ def test_standalone(world, tmp_path):
                    stdout=subprocess.DEVNULL)
     world.look.add("gpg/alone", digest, out.read_bytes())
     assert world.pull(name) == image
+
+
+def test_kept_by_the_registry(world):
+    """X-Registry-Supports-Signatures: its own list, and no lookaside."""
+    keeper = world.keeper
+    _, digest, image = world.push("kept/one")
+    name = keeper.host + "/kept/one:v1"
+    world.refused(name, image, "and there is none")
+    kept = keeper.kept[digest] = [b"no signature", world.gpg.sign(
+        payload(name, digest), "stranger")]
+    world.refused(name, image, "none of 2 signatures is accepted")
+    for bad, why in (
+            (b"{", "list of signatures"), (b"[" * 100000, "list of"),
+            (json.dumps({"signatures": [{"version": 2, "type": "atomic",
+                                         "content": "aaaa"}] * 129}).encode(),
+             "more than 128 signatures"),
+            (b"{" + b" " * (6 << 20) + b"}", "the reply is too long")):
+        keeper.list = bad
+        with pytest.raises(grpc.RpcError) as e:
+            world.pull(name)
+        assert why in e.value.details(), e.value.details()
+    keeper.list = None
+    kept.append(world.gpg.sign(payload(name, digest), "signer"))
+    assert world.pull(name) == image
+    assert "/extensions/v2/kept/one/signatures/" + digest in keeper.asked
+    assert not [p for p in world.look.asked if "kept/one" in p]
 
 
 @pytest.mark.parametrize("case, how, why", [
@@ -514,26 +546,115 @@ def index_of(repository, digest, tag):
 
 
 def test_cosign(world, restore):
-    """The real tool's, on an image and on an index."""
+    """The real tool's, on an image and on an index, in both of its forms."""
     cosign(world, "generate-key-pair")
     policy = json.loads(json.dumps(world.base))
-    policy["transports"]["docker"][REGISTRY + "/cosign"] = [
-        {"type": "sigstoreSigned", "keyPath": world.path("cosign.pub"),
-         "signedIdentity": REPOSITORY}]
+    for scope in "cosign", "cosign3":
+        policy["transports"]["docker"][REGISTRY + "/" + scope] = [
+            {"type": "sigstoreSigned", "keyPath": world.path("cosign.pub"),
+             "signedIdentity": REPOSITORY}]
     world.reload(policy)
-    name, digest, image = world.push("cosign/one")
-    world.refused(name, image, "and there is none")
     sign = ["sign", "--key", "cosign.key", "--tlog-upload=false",
-            "--allow-http-registry", "--yes"]
-    cosign(world, *sign, name.rsplit(":", 1)[0] + "@" + digest)
+            "--use-signing-config=false", "--allow-http-registry", "--yes"]
+    for scope, form in (("cosign", "--new-bundle-format=false"),
+                        ("cosign3", "--new-bundle-format=true")):
+        name, digest, image = world.push(scope + "/one")
+        world.refused(name, image, "and there is none")
+        cosign(world, *sign, form, name.rsplit(":", 1)[0] + "@" + digest)
+        assert world.pull(name) == image
+        # An index, which leads to the image, is signed, the image is not.
+        _, inner, image = world.push(scope + "/many")
+        top = index_of(scope + "/many", inner, "all")
+        name = "%s/%s/many:all" % (REGISTRY, scope)
+        world.refused(name, image, "and there is none")
+        cosign(world, *sign, form, "%s/%s/many@%s" % (REGISTRY, scope, top))
+        assert world.pull(name) == image
+
+
+# ---- sigstore's bundles ----
+
+def sign_bundle(world, name, digest, key=None, said=None, reference=None,
+                pem=None, logged=False, kind=SIGN, **more):
+    key = key or world.key
+    body = statement(said or digest, reference, kind)
+    signature = key.sign(pae(body))
+    entries = [dsse_entry(world.log, body, signature, pem or key.public)] \
+        if logged else []
+    refer(REGISTRY, name.split("/", 1)[1].rsplit(":", 1)[0], digest,
+          [b"no JSON", envelope(body, signature, pem, entries)], **more)
+
+
+def test_bundle(world):
+    name, digest, image = world.push("sig/bundle")
+    for more, why in (
+            ({"key": world.stranger}, "it is not by a key of the policy"),
+            ({"said": "sha256:" + "b" * 64}, "of another image"),
+            ({"reference": REGISTRY + "/sig/else"}, "for another name"),
+            ({"kind": "https://slsa.dev/provenance/v1"}, "of another type"),
+            ({"subject": {"digest": "sha256:" + "b" * 64}}, "there is none"),
+            ({"artifactType": "application/x"}, "there is none")):
+        sign_bundle(world, name, digest, **more)
+        world.refused(name, image, why)
+    sign_bundle(world, name, digest)
     assert world.pull(name) == image
-    # An index, which leads to the image, is signed, the image is not.
-    _, inner, image = world.push("cosign/many")
-    top = index_of("cosign/many", inner, "all")
-    name = REGISTRY + "/cosign/many:all"
-    world.refused(name, image, "and there is none")
-    cosign(world, *sign, REGISTRY + "/cosign/many@" + top)
+
+
+def test_bundle_logged(world):
+    name, digest, image = world.push("logged/bundle")
+    body = statement(digest)
+    signature = world.key.sign(pae(body))
+    for entry, why in (
+            ({}, "it was not entered in a log"),
+            (dsse_entry(world.stranger, body, signature, world.key.public),
+             "no log of the policy"),
+            (dsse_entry(world.log, b"else", signature, world.key.public),
+             "of other content"),
+            (dsse_entry(world.log, body, b"else", world.key.public),
+             "of another signature"),
+            (dsse_entry(world.log, body, signature, world.stranger.public),
+             "of another key")):
+        refer(REGISTRY, "logged/bundle", digest,
+              [envelope(body, signature, None, [entry])])
+        world.refused(name, image, why)
+    sign_bundle(world, name, digest, logged=True)
     assert world.pull(name) == image
+
+
+def test_bundle_fulcio(world):
+    name, digest, image = world.push("fulcio/bundle")
+    key, pem = world.fulcio.issue(email="evil@example.com")
+    sign_bundle(world, name, digest, key, pem=pem, logged=True)
+    world.refused(name, image, "subjectEmail")
+    key, pem = world.fulcio.issue()
+    sign_bundle(world, name, digest, key, pem=pem)
+    world.refused(name, image, "it was not entered in a log")
+    sign_bundle(world, name, digest, key, pem=pem, logged=True)
+    assert world.pull(name) == image
+
+
+def test_bundle_nameless(world, scratch, registry):
+    """Without the statement a bundle must say the right name."""
+    name, digest, image = world.push("sig/nameless")
+    sign_bundle(world, name, digest)
+    c = Criod(world.path("named"),
+              conf=world.conf().replace("signature nameless yes\n", ""))
+    c.start()
+    try:
+        with pytest.raises(grpc.RpcError) as e:
+            c.client.PullImage(image={"image": name})
+        assert "signature nameless" in e.value.details()
+        sign_bundle(world, name, digest, reference=name.rsplit(":", 1)[0])
+        assert c.client.PullImage(image={"image": name}).image_ref == image
+    finally:
+        c.stop()
+
+
+def test_bundle_too_many(world):
+    name, digest, image = world.push("sig/crowd")
+    refer(REGISTRY, "sig/crowd", digest, [b"%d" % i for i in range(65)])
+    with pytest.raises(grpc.RpcError) as e:
+        world.pull(name)
+    assert "more than 64 referrers" in e.value.details()
 
 
 # ---- both ----

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -93,6 +94,65 @@ class Lookaside:
         self.server.server_close()
 
 
+class Keeper:
+    """A registry, in front of another, that keeps signatures itself: kept has
+    them by digest, asked what was asked for.  list replaces an answer."""
+
+    def __init__(self, registry):
+        self.kept, self.asked, self.list = {}, [], None
+        this = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                this.asked.append(self.path)
+                if self.path.startswith("/extensions/v2/"):
+                    self.reply(200, this.answer(
+                        self.path.rsplit("/", 1)[1]), {})
+                    return
+                try:
+                    with urllib.request.urlopen(urllib.request.Request(
+                            "http://" + registry + self.path, headers={
+                                "Accept": self.headers["Accept"] or "*/*"}
+                            )) as r:
+                        self.reply(r.status, r.read(), {
+                            k: r.headers[k] for k in
+                            ("Content-Type", "Docker-Content-Digest")
+                            if r.headers[k]})
+                except urllib.error.HTTPError as e:
+                    self.reply(e.code, b"", {})
+
+            def reply(self, status, body, fields):
+                self.send_response(status)
+                for k, v in fields.items():
+                    self.send_header(k, v)
+                self.send_header("X-Registry-Supports-Signatures", "1")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever,
+                         daemon=True).start()
+        self.host = "127.0.0.1:%d" % self.server.server_port
+
+    def answer(self, digest):
+        if self.list is not None:
+            return self.list
+        return json.dumps({"signatures": [
+            {"version": 2, "type": "atomic", "name": digest + "@x",
+             "content": b64(s)} for s in self.kept.get(digest, [])]}).encode()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 # ---- sigstore ----
 
 def upload(registry, repository, data):
@@ -131,6 +191,73 @@ def attach(registry, repository, digest, signatures):
             registry, repository, digest.replace(":", "-")), method="PUT",
         data=manifest, headers={
             "Content-Type": oci.OCI + "manifest.v1+json"})).close()
+
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+INTOTO = "application/vnd.in-toto+json"
+SIGN = "https://sigstore.dev/cosign/sign/v1"
+
+
+def put_manifest(registry, repository, what, manifest):
+    """Its digest and size."""
+    data = json.dumps(manifest).encode()
+    urllib.request.urlopen(urllib.request.Request(
+        "http://%s/v2/%s/manifests/%s" % (registry, repository, what),
+        method="PUT", data=data,
+        headers={"Content-Type": manifest["mediaType"]})).close()
+    return "sha256:" + hashlib.sha256(data).hexdigest(), len(data)
+
+
+def refer(registry, repository, digest, blobs, **more):
+    """Attaches bundles as cosign 3 does to a registry without referrers; more
+    replaces what the manifests of referrers have."""
+    listed = []
+    for data in blobs:
+        manifest = {
+            "schemaVersion": 2, "mediaType": oci.OCI + "manifest.v1+json",
+            "artifactType": BUNDLE,
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json",
+                       "size": 2, "digest": upload(registry, repository,
+                                                   b"{}")},
+            "layers": [{"mediaType": BUNDLE, "size": len(data), "digest":
+                        upload(registry, repository, data)}],
+            "subject": {"mediaType": oci.OCI + "manifest.v1+json",
+                        "digest": digest, "size": 7}, **more}
+        tag = "m" + hashlib.sha256(json.dumps(manifest).encode()
+                                   ).hexdigest()[:16]
+        name, size = put_manifest(registry, repository, tag, manifest)
+        listed.append({"mediaType": manifest["mediaType"], "digest": name,
+                       "size": size, "artifactType": BUNDLE})
+    put_manifest(registry, repository, digest.replace(":", "-"), {
+        "schemaVersion": 2, "mediaType": oci.OCI + "index.v1+json",
+        "manifests": listed})
+
+
+def statement(digest, name=None, kind=SIGN):
+    subject = {"digest": {"sha256": digest.split(":")[1]}}
+    if name:
+        subject["name"] = name
+    return json.dumps({"_type": "https://in-toto.io/Statement/v1",
+                       "predicateType": kind, "subject": [subject]}).encode()
+
+
+def pae(body):
+    return b"DSSEv1 %d %s %d %s" % (len(INTOTO), INTOTO.encode(), len(body),
+                                    body)
+
+
+def envelope(body, signature, pem=None, entries=(), **more):
+    """A sigstore bundle; pem: the signer's certificate."""
+    material = {"publicKey": {"hint": "x"}}
+    if pem:
+        material = {"certificate": {"rawBytes": "".join(
+            pem.decode().split("-----")[2].split())}}
+    return json.dumps({
+        "mediaType": BUNDLE,
+        "verificationMaterial": dict(material, tlogEntries=list(entries)),
+        "dsseEnvelope": {"payload": b64(body), "payloadType": INTOTO,
+                         "signatures": [{"sig": b64(signature)}]},
+        **more}).encode()
 
 
 def openssl(*args, data=b"", cwd=None):
@@ -229,3 +356,23 @@ def bundle(log, body, signature, public, when=WHEN, digest=None):
                            separators=(",", ":")).encode()
     return json.dumps({"SignedEntryTimestamp": b64(log.sign(canonical)),
                        "Payload": said})
+
+
+def dsse_entry(log, body, signature, public, digest=None):
+    """The same of an envelope, as a bundle has it."""
+    entry = {"apiVersion": "0.0.1", "kind": "dsse", "spec": {
+        "envelopeHash": {"algorithm": "sha256", "value": "0" * 64},
+        "payloadHash": {"algorithm": "sha256", "value":
+                        digest or hashlib.sha256(body).hexdigest()},
+        "signatures": [{"signature": b64(signature),
+                        "verifier": b64(public)}]}}
+    key = hashlib.sha256(log.public).digest()
+    said = {"body": b64(json.dumps(entry).encode()), "integratedTime": WHEN,
+            "logIndex": 1234, "logID": key.hex()}
+    canonical = json.dumps(said, sort_keys=True,
+                           separators=(",", ":")).encode()
+    return {"logIndex": "1234", "logId": {"keyId": b64(key)},
+            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+            "integratedTime": str(WHEN), "canonicalizedBody": said["body"],
+            "inclusionPromise": {"signedEntryTimestamp":
+                                 b64(log.sign(canonical))}}

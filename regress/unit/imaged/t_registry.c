@@ -62,7 +62,7 @@ file(unsigned int kind, const char *path, const char *text)
  * of the credentials.  "!TEXT" is an error's.
  */
 static char *
-places(const struct regconf *rc, const char *text)
+places(struct regconf *rc, const char *text)
 {
 	static char out[2048];
 	struct registry_endpoint e[REGISTRY_ENDPOINTS_MAX];
@@ -169,7 +169,7 @@ test_registries(void **state)
 	assert_null(rc->wrong);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		assert_string_equal(places(rc, want[i][0]), want[i][1]);
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 /* Drop-ins and criod.conf replace what has the same prefix, no more. */
@@ -206,7 +206,7 @@ test_later(void **state)
 	    "cache.test /v2/l/busybox h");
 	assert_string_equal(places(rc, "tags.test/a:old"),
 	    "!registry tags.test/a:old is blocked by /etc/r.conf");
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 /* What criod.conf has of a host goes for it as a mirror, and before certs.d. */
@@ -236,7 +236,7 @@ test_own_host(void **state)
 	assert_string_equal(places(rc, "foo/bar"),
 	    "m1.test:5000 /v2/foo/bar ikh|m3.test /v2/foo/bar |"
 	    "registry-1.docker.io /v2/foo/bar ");
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 static void
@@ -269,7 +269,7 @@ test_certs(void **state)
 	assert_string_equal(places(rc, "nopem.test/a"),
 	    "!/etc/b/certs.d/nopem.test/a.crt: has no certificate (PEM)");
 	assert_string_equal(places(rc, "other.test/a"), "other.test /v2/a ");
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 static const char hosts[] = "server = \"https://up.test/base\"\n"
@@ -329,7 +329,7 @@ test_hosts(void **state)
 	assert_string_equal(places(rc, "old.test/a"),
 	    "all.test /v2/a n=old.test|old.test /v2/a c");
 	assert_string_equal(places(rc, "conf.test/a"), "conf.test /v2/a ");
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 /* A place gets what is for it: not what is for the registry it stands for. */
@@ -378,7 +378,7 @@ test_auth(void **state)
 	authfile_free(given.auths[0]);
 	authfile_free(given.auths[1]);
 	memset(given.auths, 0, sizeof(given.auths));
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 /* What names may mean: "A|B", or "!TEXT". */
@@ -451,13 +451,13 @@ test_short(void **state)
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		rc = configured(want[i][0]);
 		assert_string_equal(means(rc, want[i][1], true), want[i][2]);
-		regconf_free(rc);
+		regconf_unref(rc);
 	}
 	/* To look for, all of them, whatever the mode. */
 	rc = configured(want[7][0]);
 	assert_string_equal(means(rc, "bb:2", false),
 	    "a.test:1/x/bb:2|q.test/bb:2|docker.io/library/bb:2");
-	regconf_free(rc);
+	regconf_unref(rc);
 }
 
 static void
@@ -522,7 +522,7 @@ test_broken(void **state)
 		    bad[i][1]);
 		assert_string_equal(places(rc, "q.test/a"), text);
 		assert_string_equal(means(rc, "a", true), text);
-		regconf_free(rc);
+		regconf_unref(rc);
 	}
 }
 

@@ -371,6 +371,47 @@ test_payloads(void **state)
 		    -1);
 }
 
+#define STATEMENT(name)                                                        \
+	"{\"_type\":\"" PAYLOAD_STATEMENT                                      \
+	"\",\"predicateType\":\"" PAYLOAD_PREDICATE "\",\"subject\":[" name    \
+	"]}"
+#define OF(name, hex) "{" name "\"digest\":{\"sha256\":\"" hex "\"}}"
+#define OTHER	      "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static int
+statement(const char *text, struct payload *p)
+{
+	return payload_statement(text, strlen(text), D, p, NULL);
+}
+
+static void
+test_statements(void **state)
+{
+	static const char *const bad[] = { "{}", STATEMENT(""), STATEMENT("{}"),
+		STATEMENT(OF("", "aa")), STATEMENT(OF("\"name\":5,", OTHER)),
+		"{\"_type\":\"" PAYLOAD_STATEMENT
+		"\",\"predicateType\":\"https://slsa.dev/provenance/v1\","
+		"\"subject\":[" OF("", OTHER) "]}",
+		"{\"_type\":\"x\",\"predicateType\":\"" PAYLOAD_PREDICATE
+		"\",\"subject\":[" OF("", OTHER) "]}" };
+	const char *hex = D + DIGEST_PREFIX_LEN;
+	struct payload p;
+	char text[1024];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+	    STATEMENT(OF("", OTHER) "," OF("\"name\":\"r.io/a\",", "%s")), hex);
+	assert_int_equal(statement(text, &p), 0);
+	assert_string_equal(p.digest, D);
+	assert_string_equal(p.reference, "r.io/a");
+	/* What it is of is told, for the error. */
+	assert_int_equal(statement(STATEMENT(OF("", OTHER)), &p), 0);
+	assert_string_equal(p.digest, DIGEST_PREFIX OTHER);
+	assert_string_equal(p.reference, "");
+	for (size_t i = 0; i < N(bad); i++)
+		assert_int_equal(statement(bad[i], &p), -1);
+}
+
 int
 main(void)
 {
@@ -382,6 +423,7 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_identities),
 		cmocka_unit_test(test_payloads),
+		cmocka_unit_test(test_statements),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
