@@ -42,7 +42,7 @@ PROGRAMS =
 include lib/build.mk
 include $(wildcard parent/build.mk criod/build.mk streamd/build.mk \
 	imaged/build.mk netd/build.mk execd/build.mk nrid/build.mk \
-	scribe/build.mk criodctl/build.mk)
+	scribe/build.mk keeper/build.mk criodctl/build.mk)
 include $(wildcard regress/build.mk contrib/build.mk)
 
 # regress/unit/FOLDER/tests.mk: TESTS += t_NAME, with t_NAME_SRCS (the test

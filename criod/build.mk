@@ -1,11 +1,11 @@
 PROGRAMS += front
 front_OUT = libexec/criod/front
 front_SRCS = criod/main.c criod/front.c criod/methods.c criod/nri.c criod/nri_msg.c criod/serve.c \
-	criod/control.c criod/facts.c criod/orphan.c criod/store.c \
+	criod/control.c criod/facts.c criod/foreign.c criod/orphan.c criod/store.c \
 	criod/pod.c criod/pod_restore.c criod/pod_run.c criod/pod_stop.c criod/pod_remove.c \
 	criod/ctr.c criod/ctr_create.c criod/ctr_start.c criod/ctr_stop.c \
 	criod/ctr_remove.c criod/ctr_exec.c criod/ctr_stream.c \
-	criod/pod_forward.c criod/session.c criod/ctr_log.c criod/image.c \
+	criod/pod_forward.c criod/session.c criod/ctr_log.c criod/image.c criod/keep.c \
 	criod/list.c criod/events.c criod/node.c criod/status.c criod/stream_list.c \
 	criod/view.c criod/filter_match.c criod/forward.c criod/known.c criod/wait.c \
 	criod/ctr_update.c criod/pod_update.c criod/resources.c \

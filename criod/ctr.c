@@ -109,7 +109,7 @@ ctr_save(struct ctr *c)
 {
 	struct cerr err;
 
-	if (store_write_ctr(&c->front->store, c, &err) == -1)
+	if (store_write_ctr(c, &err) == -1)
 		log_error("container %s: %s", c->id, err.text);
 }
 
@@ -164,6 +164,18 @@ ctr_reason(const Criod__CtrExited *e)
 	return e->exit_code == 0 ? "Completed" : "Error";
 }
 
+static void
+ctr_set_end(struct ctr *c, int32_t code, int64_t at, const char *reason,
+    const char *message)
+{
+	c->exit_code = code;
+	c->finished_at = at > c->started_at ? at : c->started_at;
+	ctr_set_text(&c->reason, reason);
+	ctr_set_text(&c->message, message);
+	ctr_set_state(c, CTR_EXITED);
+	ctr_save(c);
+}
+
 /* The record is written before anybody can be told. */
 static void
 ctr_end(struct ctr *c, int32_t code, int64_t at, const char *reason,
@@ -172,12 +184,7 @@ ctr_end(struct ctr *c, int32_t code, int64_t at, const char *reason,
 	Runtime__V1__StopContainerResponse resp =
 	    RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
 
-	c->exit_code = code;
-	c->finished_at = at > c->started_at ? at : c->started_at;
-	ctr_set_text(&c->reason, reason);
-	ctr_set_text(&c->message, message);
-	ctr_set_state(c, CTR_EXITED);
-	ctr_save(c);
+	ctr_set_end(c, code, at, reason, message);
 	if (!c->starting)
 		events_ctr_stopped(c);
 	nri_ctr_tell(c, NRI__EVENT__STOP_CONTAINER);
@@ -210,6 +217,16 @@ ctr_lost(struct ctr *c, const char *why)
 {
 	if (ctr_may_end(c))
 		ctr_end(c, 255, wall_now_ns(), "Unknown", why);
+}
+
+/* Nobody is told: none has asked yet. */
+void
+ctr_rebooted(struct ctr *c)
+{
+	if (ctr_may_end(c))
+		ctr_set_end(c, 255, wall_now_ns(), "NodeRestarted",
+		    "the node was restarted; how the container ended is not "
+		    "known");
 }
 
 void

@@ -58,6 +58,7 @@ struct ctr {
 	bool start_told; /* that it runs, as an event */
 	bool start_lost; /* execd went away over it: it may yet start */
 	bool asked;	 /* settled when execd was asked for all it knows */
+	bool kept;	 /* keeper has the record as it is */
 	struct event *park_timer;
 	struct op *create, *remove;
 	struct wait_list create_waits, start_waits, stop_waits, remove_waits;
@@ -129,6 +130,8 @@ void ctr_nri_update(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_exited(struct ctr *c, const Criod__CtrExited *e);
 /* It is over, but execd does not know how. */
 void ctr_lost(struct ctr *c, const char *why);
+/* It is of an earlier boot. */
+void ctr_rebooted(struct ctr *c);
 /* Its process never ran: start failed. */
 void ctr_start_failed(struct ctr *c, const struct cerr *err);
 

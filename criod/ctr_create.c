@@ -137,7 +137,7 @@ ctr_step_record(void *ctx, struct op *op)
 	if (c->image_id == NULL)
 		(void)cerr_set(&err, CERR_NOT_FOUND, "image %.512s: not found",
 		    c->config->image->image);
-	else if (store_write_ctr(&c->front->store, c, &err) == 0) {
+	else if (store_write_ctr(c, &err) == 0) {
 		op_next(op, NULL);
 		return;
 	}
@@ -195,7 +195,7 @@ ctr_step_created(void *ctx, struct op *op)
 	struct cerr err;
 
 	ctr_set_state(c, CTR_CREATED);
-	if (store_write_ctr(&c->front->store, c, &err) == 0) {
+	if (store_write_ctr(c, &err) == 0) {
 		op_next(op, NULL);
 		return;
 	}

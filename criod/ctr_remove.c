@@ -55,7 +55,7 @@ ctr_step_forget(void *ctx, struct op *op)
 	struct ctr *c = ctx;
 	struct cerr err;
 
-	if (store_unlink_ctr(&c->front->store, c->id, &err) == -1)
+	if (store_unlink_ctr(c->front, c->id, &err) == -1)
 		op_next(op, &err);
 	else
 		op_next(op, NULL);

@@ -147,12 +147,14 @@ facts_take_unknown(struct front *front, const Criod__CtrFacts *m)
 	for (size_t i = 0; i < m->n_containers; i++) {
 		const char *id = m->containers[i]->id;
 
-		if (id_valid(id) && ctr_by_id(front, id) == NULL)
+		if (id_valid(id) && ctr_by_id(front, id) == NULL &&
+		    !foreign_has(front, KEEP_CTR, id))
 			orphan_ctr(front, id);
 	}
 	for (size_t i = 0; i < m->n_pods; i++) {
 		if (id_valid(m->pods[i]) &&
-		    pod_by_id(front, m->pods[i]) == NULL)
+		    pod_by_id(front, m->pods[i]) == NULL &&
+		    !foreign_has(front, KEEP_POD, m->pods[i]))
 			orphan_pod(front, m->pods[i]);
 	}
 }
@@ -246,9 +248,11 @@ static void
 facts_gc(struct front *front)
 {
 	Criod__NetGc gc = CRIOD__NET_GC__INIT;
-	char **ids = pb_calloc(front->npods, sizeof(*ids));
+	size_t nforeign = foreign_ids(front, KEEP_POD, NULL);
+	char **ids = pb_calloc(front->npods + nforeign, sizeof(*ids));
 	struct pod *pod;
 
+	gc.n_pod_ids = foreign_ids(front, KEEP_POD, ids);
 	TAILQ_FOREACH(pod, &front->pods, entry) {
 		if (!pod->net_done && pod->state != POD_GONE)
 			ids[gc.n_pod_ids++] = pod->id;

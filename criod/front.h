@@ -11,6 +11,8 @@
 
 #include "criod/control.h"
 #include "criod/events.h"
+#include "criod/foreign.h"
+#include "criod/keep.h"
 #include "criod/known.h"
 #include "criod/serve.h"
 #include "criod/session.h"
@@ -49,12 +51,14 @@ struct front {
 	struct event_base *base;
 	struct grpc_server *grpc;
 	struct audit *audit; /* NULL: nothing is recorded */
-	struct link *imaged, *netd, *execd, *nrid, *streamd;
+	struct link *imaged, *netd, *execd, *nrid, *streamd, *keeper;
 	struct store store;
+	struct keep keep;
 	struct events events;
 	struct pod_list pods;
 	struct ctr_list ctrs;
 	struct orphan_list orphans;
+	struct foreign_list foreigns;
 	size_t npods, nctrs;
 	uint64_t seq;	  /* of the newest pod or container */
 	bool facts_asked; /* and not answered yet */

@@ -102,6 +102,7 @@ static const struct link_def front_links[] = {
 		sizeof(front_nrid_handlers) / sizeof(front_nrid_handlers[0]),
 	},
 	{ FRONT_LINK(ROLE_SCRIBE) },
+	{ FRONT_LINK(ROLE_KEEPER) },
 };
 
 static const struct link_handler front_handlers[] = {
@@ -115,6 +116,21 @@ front_call_ended(void *ctx, const struct grpc_outcome *o)
 
 	figures_call(f, o);
 	record_call(f->audit, o);
+}
+
+/* Its records are complete: with what others know they can be compared. */
+static void
+front_go(struct front *f)
+{
+	if (link_attached(f->nrid))
+		nri_attached(f);
+	figures_send(f);
+	if (link_attached(f->netd))
+		facts_netd_back(f);
+	if (link_attached(f->execd))
+		facts_execd_back(f);
+	else
+		serve_begin(f);
 }
 
 static int
@@ -131,9 +147,12 @@ front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	f->audit =
 	    audit_new(helper_link(f->helper, ROLE_SCRIBE), f->boot->audit);
 	grpc_server_on_end(f->grpc, front_call_ended);
-	if (store_open(&f->store, err) == -1)
+	if (store_open(&f->store, err) == -1 || store_load(f, err) == -1 ||
+	    keep_open(f, front_go, err) == -1)
 		return -1;
-	return store_load(f, err);
+	if (!f->keep.restoring)
+		store_resume(f);
+	return 0;
 }
 
 static void
@@ -142,15 +161,10 @@ front_start(void *ctx)
 	struct front *f = ctx;
 
 	f->started = true;
-	if (link_attached(f->nrid))
-		nri_attached(f);
-	figures_send(f);
-	if (link_attached(f->netd))
-		facts_netd_back(f);
-	if (link_attached(f->execd))
-		facts_execd_back(f);
-	else
-		serve_begin(f);
+	if (link_attached(f->keeper))
+		keep_attached(f);
+	if (!f->keep.restoring)
+		front_go(f);
 }
 
 static void
@@ -158,7 +172,9 @@ front_attached(void *ctx, enum role peer)
 {
 	struct front *f = ctx;
 
-	if (!f->started)
+	if (f->started && peer == ROLE_KEEPER)
+		keep_attached(f);
+	if (!f->started || f->keep.restoring)
 		return;
 	if (peer == ROLE_EXECD)
 		facts_execd_back(f);
@@ -198,6 +214,7 @@ main(void)
 	TAILQ_INIT(&front.pods);
 	TAILQ_INIT(&front.ctrs);
 	LIST_INIT(&front.orphans);
+	LIST_INIT(&front.foreigns);
 	session_init(&front.sessions);
 	LIST_INIT(&front.control.clients);
 	events_init(&front.events);
@@ -208,5 +225,6 @@ main(void)
 	front.netd = helper_link(front.helper, ROLE_NETD);
 	front.execd = helper_link(front.helper, ROLE_EXECD);
 	front.nrid = helper_link(front.helper, ROLE_NRID);
+	front.keeper = helper_link(front.helper, ROLE_KEEPER);
 	helper_boot_run(front.helper);
 }

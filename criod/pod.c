@@ -120,8 +120,19 @@ pod_save(struct pod *pod)
 {
 	struct cerr err;
 
-	if (store_write_pod(&pod->front->store, pod, &err) == -1)
+	if (store_write_pod(pod, &err) == -1)
 		log_error("pod %s: %s", pod->id, err.text);
+}
+
+/* Nobody is told: none has asked yet. */
+void
+pod_rebooted(struct pod *pod)
+{
+	if (pod->state != POD_READY)
+		return;
+	pod_set_ips(pod, NULL, 0);
+	pod_set_state(pod, POD_NOTREADY);
+	pod_save(pod);
 }
 
 struct pod *

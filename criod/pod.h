@@ -47,6 +47,7 @@ struct pod {
 	bool parked;	/* made, but no caller took the id */
 	bool restoring; /* RestorePod makes it: no other caller takes it */
 	bool asked;	/* settled when execd was asked for all it knows */
+	bool kept;	/* keeper has the record as it is */
 	struct event *park_timer;
 	struct op *create, *stop, *remove, *net;
 	struct wait_list create_waits, stop_waits, remove_waits;
@@ -106,5 +107,7 @@ void pod_stop(struct pod *pod, wait_fn fn, void *arg);
 void pod_net_retry(struct pod *pod);
 /* execd or netd is back. */
 void pod_hurry(struct pod *pod);
+/* It is of an earlier boot. */
+void pod_rebooted(struct pod *pod);
 
 #endif

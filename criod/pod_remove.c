@@ -100,7 +100,7 @@ pod_step_forget(void *ctx, struct op *op)
 	if (pod->net != NULL) {
 		pod_set_state(pod, POD_GONE);
 		pod_save(pod);
-	} else if (store_unlink_pod(&pod->front->store, pod->id, &err) == -1) {
+	} else if (store_unlink_pod(pod->front, pod->id, &err) == -1) {
 		op_next(op, &err);
 		return;
 	}

@@ -108,7 +108,7 @@ pod_step_record(void *ctx, struct op *op)
 	struct pod *pod = ctx;
 	struct cerr err;
 
-	if (store_write_pod(&pod->front->store, pod, &err) == -1)
+	if (store_write_pod(pod, &err) == -1)
 		op_next(op, &err);
 	else
 		op_next(op, NULL);
@@ -120,7 +120,7 @@ pod_undo_record(void *ctx, struct op *op)
 	struct pod *pod = ctx;
 	struct cerr err;
 
-	if (store_unlink_pod(&pod->front->store, pod->id, &err) == -1)
+	if (store_unlink_pod(pod->front, pod->id, &err) == -1)
 		op_next(op, &err);
 	else
 		op_next(op, NULL);
@@ -237,7 +237,7 @@ pod_step_ready(void *ctx, struct op *op)
 
 	pod->net_done = pod_host_network(pod);
 	pod_set_state(pod, POD_READY);
-	if (store_write_pod(&pod->front->store, pod, &err) == 0) {
+	if (store_write_pod(pod, &err) == 0) {
 		op_next(op, NULL);
 		return;
 	}
@@ -337,6 +337,13 @@ pod_run_room(const struct front *front, const Runtime__V1__PodSandboxConfig *c,
 			l->security_context->namespace_options->network ==
 			    RUNTIME__V1__NAMESPACE_MODE__NODE;
 
+	const struct foreign *f = foreign_by_name(front, c->metadata);
+
+	if (f != NULL)
+		return cerr_set(err, CERR_ALREADY_EXISTS,
+		    "pod sandbox %s, which a newer version of criod made, has "
+		    "this name and attempt",
+		    f->id);
 	if (front->npods >= FRONT_PODS_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "there are %d pod sandboxes already", FRONT_PODS_MAX);

@@ -84,7 +84,7 @@ pod_net_undo_record(void *ctx, struct op *op)
 	pod->net_dirty = false;
 	if (pod->state != POD_GONE)
 		pod_save(pod);
-	else if (store_unlink_pod(&pod->front->store, pod->id, &err) == -1) {
+	else if (store_unlink_pod(pod->front, pod->id, &err) == -1) {
 		op_next(op, &err);
 		return;
 	}

@@ -35,26 +35,23 @@ store_open_dir(const char *path, struct cerr *err)
 int
 store_open(struct store *s, struct cerr *err)
 {
-	s->pod_dir = store_open_dir("/pod", err);
-	if (s->pod_dir == -1)
-		return -1;
-	s->ctr_dir = store_open_dir("/ctr", err);
+	s->dir = store_open_dir("/", err);
+	s->pod_dir = s->dir == -1 ? -1 : store_open_dir("/pod", err);
+	s->ctr_dir = s->pod_dir == -1 ? -1 : store_open_dir("/ctr", err);
 	return s->ctr_dir == -1 ? -1 : 0;
 }
 
-static int
-store_write(int dir, const char *id, const ProtobufCMessage *m,
-    struct cerr *err)
+static size_t
+store_pack(const ProtobufCMessage *m, uint8_t **buf)
 {
 	size_t len = protobuf_c_message_get_packed_size(m);
-	CLEANUP_FREE uint8_t *buf = pb_calloc(1, len);
 
-	(void)protobuf_c_message_pack(m, buf);
-	return record_write(dir, id, id, buf, len, false, err);
+	*buf = pb_calloc(1, len);
+	return protobuf_c_message_pack(m, *buf);
 }
 
-int
-store_write_pod(const struct store *s, const struct pod *pod, struct cerr *err)
+size_t
+store_pack_pod(const struct pod *pod, uint8_t **buf)
 {
 	Criod__FrontPod m = CRIOD__FRONT_POD__INIT;
 
@@ -66,17 +63,20 @@ store_write_pod(const struct store *s, const struct pod *pod, struct cerr *err)
 	m.n_ips = pod->nips;
 	m.net_done = pod->net_done;
 	m.restoring = pod->restoring;
-	return store_write(s->pod_dir, pod->id, &m.base, err);
+	return store_pack(&m.base, buf);
 }
 
-int
-store_write_ctr(const struct store *s, const struct ctr *c, struct cerr *err)
+size_t
+store_pack_ctr(const struct ctr *c, bool kept, uint8_t **buf)
 {
 	Criod__FrontCtr m = CRIOD__FRONT_CTR__INIT;
+	Runtime__V1__ContainerConfig config = *c->config;
 
+	if (kept)
+		config.n_envs = 0;
 	m.state = c->state;
 	m.pod_id = pb_str(c->pod_id);
-	m.config = c->config;
+	m.config = &config;
 	m.created_at = c->created_at;
 	m.started_at = c->started_at;
 	m.finished_at = c->finished_at;
@@ -85,7 +85,31 @@ store_write_ctr(const struct store *s, const struct ctr *c, struct cerr *err)
 	m.message = c->message;
 	m.image_name = c->image_name;
 	m.made = c->made;
-	return store_write(s->ctr_dir, c->id, &m.base, err);
+	return store_pack(&m.base, buf);
+}
+
+int
+store_write_pod(struct pod *pod, struct cerr *err)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len = store_pack_pod(pod, &buf);
+
+	pod->kept = false;
+	keep_changed(pod->front);
+	return record_write(pod->front->store.pod_dir, pod->id, pod->id, buf,
+	    len, false, err);
+}
+
+int
+store_write_ctr(struct ctr *c, struct cerr *err)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len = store_pack_ctr(c, false, &buf);
+
+	c->kept = false;
+	keep_changed(c->front);
+	return record_write(c->front->store.ctr_dir, c->id, c->id, buf, len,
+	    false, err);
 }
 
 static int
@@ -97,15 +121,17 @@ store_unlink(int dir, const char *id, struct cerr *err)
 }
 
 int
-store_unlink_pod(const struct store *s, const char *id, struct cerr *err)
+store_unlink_pod(struct front *front, const char *id, struct cerr *err)
 {
-	return store_unlink(s->pod_dir, id, err);
+	keep_dropped(front, KEEP_POD, id);
+	return store_unlink(front->store.pod_dir, id, err);
 }
 
 int
-store_unlink_ctr(const struct store *s, const char *id, struct cerr *err)
+store_unlink_ctr(struct front *front, const char *id, struct cerr *err)
 {
-	return store_unlink(s->ctr_dir, id, err);
+	keep_dropped(front, KEEP_CTR, id);
+	return store_unlink(front->store.ctr_dir, id, err);
 }
 
 /* ---- reading them back ---- */
@@ -164,6 +190,11 @@ store_take_ctr(struct front *front, const char *id, const uint8_t *buf,
 		return cerr_set(err, CERR_DATA_LOSS, "malformed");
 	}
 	pod = pod_by_id(front, m->pod_id);
+	if (pod == NULL && foreign_has(front, KEEP_POD, m->pod_id)) {
+		criod__front_ctr__free_unpacked(m, NULL);
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "its pod is of a newer version");
+	}
 	if (pod == NULL) {
 		criod__front_ctr__free_unpacked(m, NULL);
 		return cerr_set(err, CERR_DATA_LOSS, "its pod is not known");
@@ -176,16 +207,17 @@ store_take_ctr(struct front *front, const char *id, const uint8_t *buf,
 }
 
 struct store_kind {
+	enum keep_kind kind;
 	const char *what;
 	int (*take)(struct front *front, const char *id, const uint8_t *buf,
 	    size_t len, struct cerr *err);
 	void (*clean)(struct front *front, const char *id);
 };
 
-static const struct store_kind store_pods = { "pod", store_take_pod,
+static const struct store_kind store_pods = { KEEP_POD, "pod", store_take_pod,
 	orphan_pod };
-static const struct store_kind store_ctrs = { "container", store_take_ctr,
-	orphan_ctr };
+static const struct store_kind store_ctrs = { KEEP_CTR, "container",
+	store_take_ctr, orphan_ctr };
 
 static void
 store_quarantine(struct front *front, const struct store_kind *k, int dir,
@@ -198,6 +230,19 @@ store_quarantine(struct front *front, const struct store_kind *k, int dir,
 	if (renameat(dir, id, dir, bad) == -1)
 		log_error("rename to %s: %s", bad, strerror(errno));
 	k->clean(front, id);
+}
+
+/* It stays where it is. */
+static void
+store_take_newer(struct front *front, const struct store_kind *k, int dir,
+    const char *id)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len = 0;
+
+	if (record_read_newer(dir, id, &buf, &len, NULL) == -1)
+		buf = NULL;
+	foreign_add(front, k->kind, id, buf, len);
 }
 
 static void
@@ -213,8 +258,12 @@ store_load_one(struct front *front, const struct store_kind *k, int dir,
 			(void)unlinkat(dir, name, 0);
 		return;
 	}
-	if (record_read(dir, name, name, &buf, &len, &err) == -1 ||
-	    k->take(front, name, buf, len, &err) == -1)
+	if (record_read(dir, name, name, &buf, &len, &err) == 0 &&
+	    k->take(front, name, buf, len, &err) == 0)
+		return;
+	if (err.code == CERR_FAILED_PRECONDITION)
+		store_take_newer(front, k, dir, name);
+	else
 		store_quarantine(front, k, dir, name, &err);
 }
 
@@ -248,7 +297,7 @@ store_load_dir(struct front *front, const struct store_kind *k, int dir,
 	return 0;
 }
 
-static void
+void
 store_resume(struct front *front)
 {
 	struct pod *pod;
@@ -277,7 +326,63 @@ store_load(struct front *front, struct cerr *err)
 	if (store_load_dir(front, &store_pods, s->pod_dir, err) == -1 ||
 	    store_load_dir(front, &store_ctrs, s->ctr_dir, err) == -1)
 		return -1;
-	store_resume(front);
 	log_info("%zu pods, %zu containers", front->npods, front->nctrs);
 	return 0;
+}
+
+/* ---- after a reboot ---- */
+
+static void
+store_save_kept(struct front *front, enum keep_kind kind, const char *id)
+{
+	if (kind == KEEP_POD)
+		pod_save(pod_by_id(front, id));
+	else
+		ctr_save(ctr_by_id(front, id));
+}
+
+void
+store_take_kept(struct front *front, enum keep_kind kind,
+    const Criod__KeepRecord *copy)
+{
+	static const struct store_kind *const kinds[KEEP_KINDS] = {
+		[KEEP_POD] = &store_pods,
+		[KEEP_CTR] = &store_ctrs,
+	};
+	const struct store_kind *k = kinds[kind];
+	struct cerr err;
+
+	if (!id_valid(copy->id) || pod_by_id(front, copy->id) != NULL ||
+	    ctr_by_id(front, copy->id) != NULL)
+		return;
+	if (copy->data.len > 0 && k->take(front, copy->id, copy->data.data,
+				      copy->data.len, &err) == 0) {
+		store_save_kept(front, kind, copy->id);
+		return;
+	}
+	if (copy->newer ||
+	    (copy->data.len > 0 && err.code == CERR_FAILED_PRECONDITION)) {
+		foreign_add(front, kind, copy->id, NULL, 0);
+		return;
+	}
+	log_error("%s %s of the last boot: %s", k->what, copy->id,
+	    copy->data.len > 0 ? err.text : "its record is damaged");
+	k->clean(front, copy->id);
+}
+
+void
+store_rebooted(struct front *front)
+{
+	struct pod *pod;
+	struct ctr *c;
+
+	TAILQ_FOREACH(c, &front->ctrs, entry)
+		ctr_rebooted(c);
+	TAILQ_FOREACH(pod, &front->pods, entry)
+		pod_rebooted(pod);
+	if (front->npods > 0)
+		log_info("the node was restarted: %zu pods and %zu containers "
+			 "of before are stopped",
+		    front->npods, front->nctrs);
+	store_resume(front);
 }

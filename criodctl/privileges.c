@@ -17,8 +17,8 @@
 #include "lib/log.h"
 
 extern const struct filter filter_execd, filter_execlaunch, filter_front,
-    filter_imaged, filter_monitor, filter_netd, filter_nrid, filter_pack,
-    filter_pause, filter_policyread, filter_scribe, filter_shimrun,
+    filter_imaged, filter_keeper, filter_monitor, filter_netd, filter_nrid,
+    filter_pack, filter_pause, filter_policyread, filter_scribe, filter_shimrun,
     filter_sigcheck, filter_streamd, filter_unarchive, filter_unpack;
 
 /* In the order in which they are shown; the parent is the first. */
@@ -39,6 +39,7 @@ const struct privileges_program privileges_programs[] = {
 	{ "execlaunch", &filter_execlaunch, "none" },
 	{ "nrid", &filter_nrid, "no files" },
 	{ "scribe", &filter_scribe, "no files" },
+	{ "keeper", &filter_keeper, "own root" },
 	{ "monitor", &filter_monitor, "none" },
 	{ "shimrun", &filter_shimrun, "none" },
 	{ "pause", &filter_pause, "none" },

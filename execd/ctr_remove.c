@@ -147,12 +147,11 @@ ctr_take_remove(void *ctx, struct link_call *call, struct link_msg *m)
 	const Criod__CtrId *body = m->body;
 	struct cerr err;
 	struct ctr *c = ctr_find_or(ctx, body->id, &err);
-	Criod__Empty empty;
 
-	criod__empty__init(&empty);
+	/* One of an earlier boot has left a writable layer. */
 	if (c == NULL && err.code == CERR_NOT_FOUND) {
-		link_reply(call, MSG_CTR_REMOVED, &empty, NULL, 0);
-		return;
+		c = ctr_new(ctx, body->id, "");
+		c->state = CTR_REMOVING;
 	}
 	if (c == NULL) {
 		link_refuse(call, &err);

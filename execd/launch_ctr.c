@@ -279,7 +279,9 @@ launch_ctr_remove(const struct launch *l, const char *ctr, uint32_t runtime,
 
 	if (ctr_check(l, ctr, runtime, err) == -1)
 		return -1;
-	known = launch_record_read(l, ctr, &r, NULL);
+	known = launch_record_read(l, ctr, &r, err);
+	if (known == -1 && err->code == CERR_FAILED_PRECONDITION)
+		return -1;
 	/* A create that was cut short: its monitor is ending the runtime, which
 	 * may still make what is removed here. */
 	if (known == 0 && r.pid == 0)

@@ -72,10 +72,7 @@ launch_record_read(const struct launch *l, const char *name,
 static void
 record_unlink(const struct launch *l, const char *file)
 {
-	char aside[NAME_MAX + 8];
-
-	(void)snprintf(aside, sizeof(aside), ".%s.new", file);
-	(void)unlinkat(l->dirs[LAUNCH_DIR_LAUNCH], aside, 0);
+	record_aside_drop(l->dirs[LAUNCH_DIR_LAUNCH], file);
 	(void)unlinkat(l->dirs[LAUNCH_DIR_LAUNCH], file, 0);
 }
 

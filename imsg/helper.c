@@ -16,7 +16,7 @@
 #include "lib/trim.h"
 
 #define HELPER_IDLE_S	    3
-#define HELPER_LINKS_MAX    6
+#define HELPER_LINKS_MAX    7
 #define HELPER_HANDLERS_MAX 16
 /* A peer whose link ended has been given back by then, if it died. */
 #define HELPER_GONE_MIN_S 2

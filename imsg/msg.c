@@ -35,6 +35,7 @@ static const struct {
 	{ ROLE_PACK, "pack" },
 	{ ROLE_SCRIBE, "scribe" },
 	{ ROLE_SIGCHECK, "sigcheck" },
+	{ ROLE_KEEPER, "keeper" },
 };
 
 const char *

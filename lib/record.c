@@ -19,62 +19,105 @@ record_get32(const uint8_t *p)
 	       (uint32_t)p[3] << 24;
 }
 
+static void
+record_aside_name(char aside[NAME_MAX + 1], const char *name)
+{
+	(void)snprintf(aside, NAME_MAX + 1, ".%s.new", name);
+}
+
+void
+record_aside_drop(int dirfd, const char *name)
+{
+	char aside[NAME_MAX + 1];
+	int saved = errno;
+
+	record_aside_name(aside, name);
+	(void)unlinkat(dirfd, aside, 0);
+	errno = saved;
+}
+
 static int
-record_fill(int fd, const char *owner, const void *buf, size_t len, bool sync)
+record_fill(int fd, const char *owner, const void *buf, size_t len)
 {
 	uint8_t header[RECORD_HEADER];
 
 	record_header(header, owner, buf, len);
-	if (fdio_write_all(fd, header, sizeof(header)) == -1 ||
-	    fdio_write_all(fd, buf, len) == -1)
-		return -1;
-	return sync ? fsync(fd) : 0;
+	return fdio_write_all(fd, header, sizeof(header)) == -1
+		   ? -1
+		   : fdio_write_all(fd, buf, len);
 }
 
 int
-record_write(int dirfd, const char *name, const char *owner, const void *buf,
-    size_t len, bool sync, struct cerr *err)
+record_aside(int dirfd, const char *name, const char *owner, const void *buf,
+    size_t len, struct cerr *err)
 {
 	char aside[NAME_MAX + 1];
-	CLEANUP_FD int fd = -1;
+	int fd;
 
 	if (len > RECORD_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "record %s is too large", name);
 	if (failpoint("record", NULL) == -1)
 		return cerr_errno(err, "write record %s", name);
-	(void)snprintf(aside, sizeof(aside), ".%s.new", name);
+	record_aside_name(aside, name);
 	fd = openat(dirfd, aside,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return cerr_errno(err, "create record %s", name);
-	if (record_fill(fd, owner, buf, len, sync) == -1 ||
-	    failpoint("record", "rename") == -1 ||
-	    renameat(dirfd, aside, dirfd, name) == -1 ||
-	    failpoint("record", "renamed") == -1 ||
-	    (sync && fsync(dirfd) == -1)) {
-		int saved = errno;
+	if (record_fill(fd, owner, buf, len) == 0)
+		return fd;
+	record_aside_drop(dirfd, name);
+	(void)cerr_errno(err, "write record %s", name);
+	fdio_close(&fd);
+	return -1;
+}
 
-		(void)unlinkat(dirfd, aside, 0);
-		errno = saved;
+int
+record_place(int dirfd, const char *name, struct cerr *err)
+{
+	char aside[NAME_MAX + 1];
+
+	record_aside_name(aside, name);
+	if (failpoint("record", "rename") == 0 &&
+	    renameat(dirfd, aside, dirfd, name) == 0 &&
+	    failpoint("record", "renamed") == 0)
+		return 0;
+	record_aside_drop(dirfd, name);
+	return cerr_errno(err, "write record %s", name);
+}
+
+int
+record_write(int dirfd, const char *name, const char *owner, const void *buf,
+    size_t len, bool sync, struct cerr *err)
+{
+	CLEANUP_FD int fd = record_aside(dirfd, name, owner, buf, len, err);
+
+	if (fd == -1)
+		return -1;
+	if (sync && fsync(fd) == -1) {
+		record_aside_drop(dirfd, name);
 		return cerr_errno(err, "write record %s", name);
 	}
-	return 0;
+	if (record_place(dirfd, name, err) == -1)
+		return -1;
+	return sync && fsync(dirfd) == -1
+		   ? cerr_errno(err, "write record %s", name)
+		   : 0;
 }
 
 static int
 record_check(const uint8_t *header, const char *name, const char *owner,
-    uint32_t *len, struct cerr *err)
+    unsigned int version, uint32_t *len, struct cerr *err)
 {
 	unsigned int mark = header[6] | (unsigned int)header[7] << 8;
 
 	if (memcmp(header, RECORD_MAGIC, sizeof(RECORD_MAGIC) - 1) != 0)
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
-	if (header[5] > RECORD_VERSION)
+	if (header[5] > version)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "record %s: of a newer version (%u)", name, header[5]);
-	if (mark != 0 && mark != record_owner(owner))
+	if (owner != NULL && mark != 0 && mark != record_owner(owner))
 		return cerr_set(err, CERR_DATA_LOSS,
 		    "record %s: damaged, or another's", name);
 	*len = record_get32(header + 8);
@@ -84,9 +127,9 @@ record_check(const uint8_t *header, const char *name, const char *owner,
 	return 0;
 }
 
-int
-record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
-    size_t *len, struct cerr *err)
+static int
+record_read_upto(int dirfd, const char *name, const char *owner,
+    unsigned int version, uint8_t **buf, size_t *len, struct cerr *err)
 {
 	CLEANUP_FD int fd =
 	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -101,7 +144,7 @@ record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
 	if (fdio_read_upto(fd, header, sizeof(header)) != sizeof(header))
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
-	if (record_check(header, name, owner, &want, err) == -1)
+	if (record_check(header, name, owner, version, &want, err) == -1)
 		return -1;
 	data = malloc((size_t)want + 1);
 	if (data == NULL)
@@ -115,4 +158,19 @@ record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
 	*len = want;
 	data = NULL;
 	return 0;
+}
+
+int
+record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
+    size_t *len, struct cerr *err)
+{
+	return record_read_upto(dirfd, name, owner, RECORD_VERSION, buf, len,
+	    err);
+}
+
+int
+record_read_newer(int dirfd, const char *name, uint8_t **buf, size_t *len,
+    struct cerr *err)
+{
+	return record_read_upto(dirfd, name, NULL, UINT8_MAX, buf, len, err);
 }

@@ -25,6 +25,17 @@ void record_header(uint8_t header[RECORD_HEADER], const char *owner,
     const void *buf, size_t len);
 
 /*
+ * The two steps of a write, for who syncs between them, perhaps several at
+ * once: dirfd/.name.new, whose descriptor is returned; then under its name.
+ */
+int record_aside(int dirfd, const char *name, const char *owner,
+    const void *buf, size_t len, struct cerr *err)
+    __attribute__((warn_unused_result));
+int record_place(int dirfd, const char *name, struct cerr *err)
+    __attribute__((warn_unused_result));
+void record_aside_drop(int dirfd, const char *name);
+
+/*
  * dirfd/name; name has no slash.  owner is the id of what it is about.  sync:
  * fsync file and directory too.
  */
@@ -37,7 +48,20 @@ int record_write(int dirfd, const char *name, const char *owner,
  */
 int record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
     size_t *len, struct cerr *err) __attribute__((warn_unused_result));
+/*
+ * The same of one of a newer version, which may be of use if only its body
+ * is new.
+ */
+int record_read_newer(int dirfd, const char *name, uint8_t **buf, size_t *len,
+    struct cerr *err) __attribute__((warn_unused_result));
 /* The owner's two bytes; never 0, which is any owner's (older criods'). */
 uint16_t record_owner(const char *owner);
+
+/* fn gets each name in the directory. */
+int record_each(int dirfd, void (*fn)(void *arg, const char *name), void *arg,
+    struct cerr *err) __attribute__((warn_unused_result));
+/* Removes what a writer that was killed has left half written. */
+int record_clear_aside(int dirfd, struct cerr *err)
+    __attribute__((warn_unused_result));
 
 #endif

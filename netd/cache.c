@@ -1,6 +1,5 @@
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -133,22 +132,25 @@ cache_remove(int dirfd, const char *pod, struct cerr *err)
 	return 0;
 }
 
+struct cache_walk {
+	void (*fn)(void *arg, const char *pod);
+	void *arg;
+};
+
+static void
+cache_list_one(void *arg, const char *name)
+{
+	struct cache_walk *w = arg;
+
+	if (id_valid(name))
+		w->fn(w->arg, name);
+}
+
 int
 cache_list(int dirfd, void (*fn)(void *arg, const char *pod), void *arg,
     struct cerr *err)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *d;
+	struct cache_walk w = { fn, arg };
 
-	if (dir == NULL) {
-		fdio_close(&fd);
-		return cerr_errno(err, "network records");
-	}
-	while ((d = readdir(dir)) != NULL) {
-		if (id_valid(d->d_name))
-			fn(arg, d->d_name);
-	}
-	(void)closedir(dir);
-	return 0;
+	return record_each(dirfd, cache_list_one, &w, err);
 }

@@ -3,7 +3,6 @@
  * plugins run with what, and keeps what they said.  It executes nothing and
  * has no network of its own.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -19,6 +18,7 @@
 #include "lib/filter.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/record.h"
 #include "netd/conf.h"
 #include "netd/confdir.h"
 #include "netd/dial.h"
@@ -110,23 +110,6 @@ static const struct link_handler netd_handlers[] = {
 	{ MSG_FILE, netd_take_file },
 };
 
-/* Records that a killed predecessor did not finish writing. */
-static void
-netd_clear_aside(int cache)
-{
-	DIR *dir =
-	    fdopendir(openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *d;
-
-	if (dir == NULL)
-		return;
-	while ((d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.' && strstr(d->d_name, ".new") != NULL)
-			(void)unlinkat(cache, d->d_name, 0);
-	}
-	(void)closedir(dir);
-}
-
 static int
 netd_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 {
@@ -144,7 +127,8 @@ netd_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	n->cache = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n->cache == -1)
 		return cerr_errno(err, "network directory");
-	netd_clear_aside(n->cache);
+	if (record_clear_aside(n->cache, err) == -1)
+		return -1;
 	n->confdir = confdir_new(boot->netd->default_network, embedded);
 	n->scan = scan_new(n);
 	n->runner = runner_new(helper_base(n->helper),

@@ -16,6 +16,7 @@ static const char *const account_names[ACCOUNT_COUNT] = {
 	[ACCOUNT_MON] = "_criomon",
 	[ACCOUNT_NRI] = "_crionri",
 	[ACCOUNT_AUDIT] = "_crioaudit",
+	[ACCOUNT_KEEP] = "_criokeep",
 };
 
 static int

@@ -159,6 +159,7 @@ boot_front(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	b->nri = c->nri;
 	b->netns_directory = boot_path(c, CONF_STATE, "/ns");
 	b->split_disk = boot_split(c);
+	b->boot = boot_strdup(f->host->boot);
 	b->audit = c->audit;
 	return 0;
 }
@@ -409,9 +410,9 @@ boot_nrid(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	return 0;
 }
 
-/* All that it needs to know comes with the file. */
+/* For roles that need to know nothing. */
 int
-boot_scribe(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
+boot_nothing(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 {
 	(void)boot;
 	(void)f;

@@ -25,7 +25,7 @@ int boot_execd(struct Criod__Boot *boot, const struct plan_facts *f,
 
 int boot_nrid(struct Criod__Boot *boot, const struct plan_facts *f,
     struct cerr *err);
-int boot_scribe(struct Criod__Boot *boot, const struct plan_facts *f,
+int boot_nothing(struct Criod__Boot *boot, const struct plan_facts *f,
     struct cerr *err);
 
 void boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f);

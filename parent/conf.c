@@ -26,6 +26,7 @@ static const struct {
 	[CONF_IMAGE] = { "image directory", conf_valid_dir },
 	[CONF_CONTAINER] = { "container directory", conf_valid_dir },
 	[CONF_NETWORK] = { "network directory", conf_valid_dir },
+	[CONF_RECORD] = { "record directory", conf_valid_dir },
 	[CONF_PROGRAM] = { "program directory", conf_valid_dir },
 	[CONF_CNI_CONF] = { "cni configuration", conf_valid_dir },
 	[CONF_CNI_PLUGINS] = { "cni plugins", conf_valid_dir },

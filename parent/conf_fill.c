@@ -22,6 +22,7 @@ static const struct {
 	{ CONF_IMAGE, "/var/lib/criod/image", "/lib/image" },
 	{ CONF_CONTAINER, "/var/lib/criod/container", "/lib/container" },
 	{ CONF_NETWORK, "/var/lib/criod/network", "/lib/network" },
+	{ CONF_RECORD, "/var/lib/criod/record", "/lib/record" },
 	{ CONF_PROGRAM, CRIOD_PREFIX "/libexec/criod", NULL },
 	{ CONF_CNI_CONF, "/etc/cni/net.d", NULL },
 	{ CONF_CNI_SUBNET, "10.88.0.0/16", NULL },
@@ -121,7 +122,7 @@ static int
 conf_check_dirs(const struct conf *c, struct cerr *err)
 {
 	static const enum conf_text dirs[] = { CONF_STATE, CONF_IMAGE,
-		CONF_CONTAINER, CONF_NETWORK };
+		CONF_CONTAINER, CONF_NETWORK, CONF_RECORD };
 	size_t n = sizeof(dirs) / sizeof(dirs[0]);
 
 	for (size_t i = 0; i < n; i++) {

@@ -43,6 +43,9 @@ static const struct {
 	{ CONF_IMAGE, "etc", ACCOUNT_IMAGE, 0700 },
 	{ CONF_CONTAINER, NULL, ACCOUNT_ROOT, 0700 },
 	{ CONF_NETWORK, NULL, ACCOUNT_NET, 0700 },
+	{ CONF_RECORD, NULL, ACCOUNT_KEEP, 0700 },
+	{ CONF_RECORD, "pod", ACCOUNT_KEEP, 0700 },
+	{ CONF_RECORD, "ctr", ACCOUNT_KEEP, 0700 },
 };
 
 static const struct {
@@ -53,6 +56,7 @@ static const struct {
 	[DIRS_EMPTY] = { CONF_STATE, "empty" },
 	[DIRS_IMAGE] = { CONF_IMAGE, NULL },
 	[DIRS_NETWORK] = { CONF_NETWORK, NULL },
+	[DIRS_RECORD] = { CONF_RECORD, NULL },
 	[DIRS_BUNDLE] = { CONF_STATE, "bundle" },
 	[DIRS_LAYER] = { CONF_IMAGE, "layer" },
 };

@@ -73,6 +73,7 @@ static const struct {
 	{ "program", PROGRAM },
 	{ "proxy", PROXY },
 	{ "pull", PULL },
+	{ "record", RECORD },
 	{ "registration", REGISTRATION },
 	{ "registry", REGISTRY },
 	{ "require", REQUIRE },

@@ -34,7 +34,7 @@ reload_check_fixed(const struct conf *old, const struct conf *new,
     struct cerr *err)
 {
 	static const enum conf_text fixed[] = { CONF_STATE, CONF_IMAGE,
-		CONF_CONTAINER, CONF_NETWORK };
+		CONF_CONTAINER, CONF_NETWORK, CONF_RECORD };
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		if (strcmp(old->text[fixed[i]], new->text[fixed[i]]) != 0)

@@ -26,7 +26,7 @@ const struct roles_info roles_table[] = {
 	    .account = ACCOUNT_FRONT,
 	    .root = DIRS_FRONT,
 	    .links = ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD | ROLE_EXECD |
-		     ROLE_NRID | ROLE_SCRIBE,
+		     ROLE_NRID | ROLE_SCRIBE | ROLE_KEEPER,
 	    .listeners =
 		ROLES_LISTENER(LISTENER_CRI) | ROLES_LISTENER(LISTENER_CONTROL),
 	    .umask = ROLES_UMASK,
@@ -113,8 +113,17 @@ const struct roles_info roles_table[] = {
 	    .links = ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_NETD |
 		     ROLE_EXECD,
 	    .umask = ROLES_UMASK,
-	    .boot = boot_scribe,
+	    .boot = boot_nothing,
 	    .wanted = roles_want_scribe,
+	},
+	{
+	    .role = ROLE_KEEPER,
+	    .program = "keeper",
+	    .account = ACCOUNT_KEEP,
+	    .root = DIRS_RECORD,
+	    .links = ROLE_FRONT,
+	    .umask = ROLES_UMASK,
+	    .boot = boot_nothing,
 	},
 };
 

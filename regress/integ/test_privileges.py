@@ -101,7 +101,8 @@ def seen(scratch, registry, moments):
 # ---- in the words of the page ----
 
 ROOTS = [("run/", "STATE/"), ("lib/image", "IMAGE"),
-         ("lib/network", "NETWORK")]
+         ("lib/network", "NETWORK"),
+         ("lib/record", "RECORD")]
 
 
 def root(path):
@@ -224,7 +225,7 @@ def test_page(seen):
 
 PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "pack",
             "sigcheck", "policyread", "netd", "netlaunch", "execd",
-            "execlaunch", "nrid", "scribe", "monitor", "pause"]
+            "execlaunch", "nrid", "scribe", "keeper", "monitor", "pause"]
 
 
 def test_all_are_shown(seen):
@@ -259,6 +260,7 @@ def test_tables_of_landlock(seen):
                        ("policyread", "imaged/policyread.c"),
                        ("netd", "netd/main.c"), ("execd", "execd/main.c"),
                        ("nrid", "nrid/main.c"), ("scribe", "scribe/main.c"),
+                       ("keeper", "keeper/main.c"),
                        ("netlaunch", "netd/launch_main.c"),
                        ("monitor", "execd/monitor_drop.c")):
         with open(os.path.join(cri.TOP, path)) as f:

@@ -87,9 +87,11 @@ front_new(struct world *w)
 	TAILQ_INIT(&f->pods);
 	TAILQ_INIT(&f->ctrs);
 	LIST_INIT(&f->orphans);
+	LIST_INIT(&f->foreigns);
 	f->base = event_base_new();
 	f->execd = f->imaged = link_new(f->base, &execd_near, f);
 	f->netd = link_new(f->base, &netd_near, f);
+	f->store.dir = open_dir(w, ".");
 	f->store.pod_dir = open_dir(w, "pod");
 	f->store.ctr_dir = open_dir(w, "ctr");
 }
@@ -162,6 +164,8 @@ front_free(struct front *f)
 	link_free(f->execd);
 	link_free(f->netd);
 	event_base_free(f->base);
+	free(f->keep.drops);
+	(void)close(f->store.dir);
 	(void)close(f->store.pod_dir);
 	(void)close(f->store.ctr_dir);
 }
@@ -275,6 +279,7 @@ reload(struct world *w)
 	front_free(&w->front);
 	front_new(w);
 	assert_int_equal(store_load(&w->front, &err), 0);
+	store_resume(&w->front);
 }
 
 static void

@@ -30,6 +30,7 @@ static const enum role roles[] = {
 	ROLE_MONITOR,
 	ROLE_CTL,
 	ROLE_SIGCHECK,
+	ROLE_KEEPER,
 };
 
 #define NROLES (sizeof(roles) / sizeof(roles[0]))

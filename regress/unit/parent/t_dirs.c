@@ -25,6 +25,7 @@ static struct account_ids ids[ACCOUNT_COUNT] = {
 	{ 61004, 61004 },
 	{ 61005, 61005 },
 	{ 61006, 61006 },
+	[ACCOUNT_KEEP] = { 61009, 61009 },
 };
 static char top[64];
 static struct conf *conf;
@@ -40,6 +41,7 @@ setup(void **state)
 		{ CONF_IMAGE, "lib/image" },
 		{ CONF_CONTAINER, "lib/container" },
 		{ CONF_NETWORK, "lib/network" },
+		{ CONF_RECORD, "lib/record" },
 	};
 	char path[128];
 	struct cerr err;
@@ -48,7 +50,7 @@ setup(void **state)
 	(void)strcpy(top, "/tmp/t_dirs.XXXXXX");
 	assert_non_null(mkdtemp(top));
 	conf = conf_new();
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", top, dirs[i].below);
 		assert_int_equal(conf_set_text(conf, dirs[i].which, path, &err),
 		    0);
@@ -124,6 +126,7 @@ test_make(void **state)
 	assert_dir("lib/image/layer", 61003, 0700);
 	assert_dir("lib/container", 0, 0700);
 	assert_dir("lib/network", 61004, 0700);
+	assert_dir("lib/record/pod", 61009, 0700);
 }
 
 static void
