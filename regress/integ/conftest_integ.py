@@ -70,6 +70,28 @@ def registry(scratch):
     proc.wait()
 
 
+def children(pid):
+    """Of all processes: the kernel's own list of a process's children leaves
+    some out while others end."""
+    out = []
+    for p in os.listdir("/proc"):
+        try:
+            with open("/proc/%d/stat" % int(p)) as f:
+                if int(f.read().rpartition(")")[2].split()[1]) == pid:
+                    out.append(int(p))
+        except (OSError, ValueError):
+            pass
+    return out
+
+
+def program(pid):
+    """The name of its file; None: it has ended."""
+    try:
+        return os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    except OSError:
+        return None
+
+
 class Criod:
     """regress/serve, started and stopped."""
 
@@ -103,25 +125,15 @@ class Criod:
 
     def parent(self):
         """The pid of criod itself."""
-        with open("/proc/%d/task/%d/children" % (
-                (self.proc.pid,) * 2)) as f:
-            kids = f.read().split()
-        for k in kids:
-            if os.path.basename(os.readlink("/proc/%s/exe" % k)) == "criod":
-                return int(k)
+        for k in children(self.proc.pid):
+            if program(k) == "criod":
+                return k
         raise AssertionError("criod is not running")
 
     def helpers(self):
         """Program name to pid of the parent's children."""
-        out = {}
-        pid = self.parent()
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            for k in f.read().split():
-                try:
-                    out[os.path.basename(os.readlink(
-                        "/proc/%s/exe" % k))] = int(k)
-                except OSError:
-                    pass
+        out = {program(k): k for k in children(self.parent())}
+        out.pop(None, None)
         return out
 
     def log(self):

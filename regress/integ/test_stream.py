@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 import cri
-from conftest_integ import NODE, wait_for
+from conftest_integ import NODE, children, wait_for
 
 CRICTL = os.path.join(cri.BUILD, "go/crictl")
 MIB = 1 << 20
@@ -119,8 +119,7 @@ class Traces:
         out = {}
         for name, pid in self.criod.helpers().items():
             out[name] = len(os.listdir("/proc/%d/fd" % pid))
-            with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-                out[name, "children"] = len(f.read().split())
+            out[name, "children"] = len(children(pid))
         return out
 
     def gone(self):
