@@ -63,14 +63,17 @@ static const char catalogue_schema[] = CATALOGUE_LAYER_TABLE
     "CREATE INDEX name_image ON name(image);"
     "CREATE INDEX image_layer_layer ON image_layer(layer);" CATALOGUE_TABLES_2;
 
-/* Layers of version 1 have no recipe; numbers go on as they were. */
+/*
+ * Layers of version 1 have no recipe; numbers go on as they were.  A new spare
+ * has seen no change: it lags behind.
+ */
 static const char catalogue_schema_1_to_2[] =
     "ALTER TABLE layer RENAME TO layer1;" CATALOGUE_LAYER_TABLE
     "INSERT INTO layer (number, diff_id, bytes, inodes, checked)"
     " SELECT number, diff_id, bytes, inodes, 1 FROM layer1;"
     "DELETE FROM sqlite_sequence WHERE name = 'layer';"
     "UPDATE sqlite_sequence SET name = 'layer' WHERE name = 'layer1';"
-    "DROP TABLE layer1;" CATALOGUE_TABLES_2;
+    "DROP TABLE layer1;" CATALOGUE_TABLES_2 "UPDATE change SET n = 1;";
 
 /*
  * What was found of signatures, by the repository that it was found in.  An

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("B", os.path.join(TOP, "build"))
@@ -48,6 +49,13 @@ class Failed(Exception):
     def __init__(self, code, text):
         super().__init__(f"{code}: {text}")
         self.code, self.text = code, text
+
+
+def wait_for(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, true
+        time.sleep(0.02)
 
 
 class Link:

@@ -483,6 +483,34 @@ def test_mirror_gives_another(start, registry, other):
     assert len(other.log) == 1
 
 
+@pytest.mark.parametrize("when", ["index", "manifest"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_tag_moves_meanwhile(imaged, registry, when, gone):
+    """The tag is asked for once: what it was then is pulled, or nothing, if
+    the registry has it no more."""
+    old, new = Image([{"a": b"old"}]), Image([{"a": b"new"}])
+    what = old
+    if when == "index":
+        registry.put("app", "x", old)
+        what = hostile.index([old.entry(os="linux", architecture="amd64")])
+    name = registry.put("app", "v1", what)
+    kind, raw = registry.manifests["app", "v1"]
+
+    def move(h):
+        registry.put("app", "v1", new)
+        for d in old.blobs if gone else ():
+            registry.blobs.pop(d)
+        h.reply(200, raw, Content_Type=kind)
+    registry.hooks["manifests", "app", "v1"] = hostile.first_times(
+        1, move, registry, "manifests", "app")
+    if gone:
+        refused(imaged, name, "NOT_FOUND", "404")
+    else:
+        assert imaged.pull(name) == old.id
+    assert len(registry.requests("/manifests/v1")) == 1
+    assert imaged.pull(name) == new.id
+
+
 # unwell
 
 @pytest.mark.parametrize("status,code", [

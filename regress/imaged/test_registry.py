@@ -3,6 +3,7 @@ skopeo."""
 import base64
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,7 @@ storage:
   filesystem:
     rootdirectory: {root}
 http:
-  addr: 127.0.0.1:{port}
+  addr: "{host}:{port}"
 """
 BASIC = """auth:
   htpasswd:
@@ -60,24 +61,25 @@ def layout(tmp_path_factory):
     return f"{d}/layout"
 
 
-def serve(root, extra=""):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+def serve(root, extra="", host="127.0.0.1"):
+    address = host.strip("[]")
+    with socket.create_server((address, 0), family=(
+            socket.AF_INET6 if ":" in address else socket.AF_INET)) as s:
         port = s.getsockname()[1]
     os.makedirs(root, exist_ok=True)
     with open(f"{root}/config.yml", "w") as f:
-        f.write(CONFIG.format(root=root, port=port) +
+        f.write(CONFIG.format(root=root, host=host, port=port) +
                 extra.format(root=root))
     process = subprocess.Popen(
         ["docker-registry", "serve", f"{root}/config.yml"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(100):
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((address, port), 1).close()
             break
         except OSError:
             time.sleep(0.1)
-    return process, f"127.0.0.1:{port}"
+    return process, f"{host}:{port}"
 
 
 def push(layout, host, name, *options):
@@ -185,6 +187,63 @@ def test_cut_http2(start, secure, certificates):
     assert im.status(ident) is not None
     assert wire.count > 3
     wire.stop()
+
+
+def test_cut_and_resumed(start, tmp_path, layout):
+    """By HTTP/1.1: each new connection asks for the rest."""
+    process, host = serve(str(tmp_path / "r"))
+    wire = between.Wire(int(host.rsplit(":", 1)[1]),
+                        [None] + [200000] * 100)
+    try:
+        push(layout, host, "busybox:1")
+        im = start(registries=insecure(wire.host))
+        assert im.status(im.pull(f"{wire.host}/busybox:1")) is not None
+        asked = [int(n) for n in re.findall(
+            rb"\r\nRange: bytes=(\d+)-\r\n", b"".join(wire.heard))]
+        assert len(asked) >= 2 and len(set(asked)) == len(asked)
+    finally:
+        wire.stop()
+        process.terminate()
+        process.wait()
+
+
+CLIENTS = """    clientcas:
+      - {ca}
+"""
+
+
+def test_client_certificate(start, tmp_path, layout, certificates):
+    """At an IPv6 address, and by a proxy that is spoken to in TLS."""
+    cert, key = certificates["named"]
+    process, host = serve(str(tmp_path / "r"), (TLS + CLIENTS).format(
+        cert=cert, key=key, ca=certificates["ca"]), "[::]")
+    proxy = between.Proxy({"registry.test": "::1"}, tls=certificates["good"])
+    # skopeo takes no address of IPv6
+    host, push_to, named = [h + host[4:] for h in (
+        "[::1]", "127.0.0.1", "registry.test")]
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    for name, path in zip(("ca.crt", "client.cert", "client.key"),
+                          (certificates["ca"], *certificates["client"])):
+        shutil.copy(path, certs / name)
+    try:
+        push(layout, push_to, "busybox:1", f"--dest-cert-dir={certs}")
+        options = {"ca": certificates["ca"],
+                   "proxy": {"https": f"https://{proxy.host}"}}
+        im = start(registries=[drive.registry(
+            h, client=certificates["client"]) for h in (host, named)],
+            **options)
+        assert im.pull(f"{named}/busybox:1") == im.pull(f"{host}/busybox:1")
+        assert set(proxy.log) == {f"CONNECT {named} HTTP/1.1"}
+        im = start(transfer={"progress": 1}, **options)
+        for h in (host, named):
+            with pytest.raises(drive.Failed, match="RegistryUnavailable: "):
+                im.pull(f"{h}/busybox:1")
+        assert im.list() == []
+    finally:
+        proxy.stop()
+        process.terminate()
+        process.wait()
 
 
 def sign(claims, cert, key):

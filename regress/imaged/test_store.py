@@ -1,6 +1,7 @@
 """The store behind imaged's own filter: status, list, removal, leases, kills."""
 import json
 import os
+import sqlite3
 import subprocess
 import time
 
@@ -278,6 +279,91 @@ def test_full_at_every_write(start, registry, tmp_path, what, step):
         im.pull(two)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+VERSION_1 = """
+CREATE TABLE layer (number INTEGER PRIMARY KEY AUTOINCREMENT,
+ diff_id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
+ inodes INTEGER NOT NULL) STRICT;
+CREATE TABLE image (id TEXT PRIMARY KEY, user TEXT NOT NULL,
+ config BLOB NOT NULL) STRICT;
+CREATE TABLE manifest (digest TEXT NOT NULL, image TEXT NOT NULL
+ REFERENCES image(id) ON DELETE CASCADE, body BLOB NOT NULL,
+ PRIMARY KEY (digest, image)) STRICT;
+CREATE TABLE name (name TEXT PRIMARY KEY, image TEXT NOT NULL
+ REFERENCES image(id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+CREATE TABLE image_layer (image TEXT NOT NULL
+ REFERENCES image(id) ON DELETE CASCADE, position INTEGER NOT NULL,
+ layer INTEGER NOT NULL REFERENCES layer(number),
+ PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;
+CREATE INDEX manifest_image ON manifest(image);
+CREATE INDEX name_image ON name(image);
+CREATE INDEX image_layer_layer ON image_layer(layer);
+PRAGMA user_version = 1;
+"""
+
+
+def make_version_1(root):
+    """Of the store what criod's first catalogue would be: no recipes, no
+    spare."""
+    path = os.path.join(root, "catalogue.db")
+    os.rename(path, path + ".now")
+    for suffix in ("", "-wal"):
+        if os.path.exists(os.path.join(root, "spare.db" + suffix)):
+            os.unlink(os.path.join(root, "spare.db" + suffix))
+    db = sqlite3.connect(path)
+    db.executescript(VERSION_1)
+    db.execute("ATTACH ? AS now", (path + ".now",))
+    for table, columns in (("layer", "number, diff_id, bytes, inodes"),
+                           ("image", "*"), ("manifest", "*"), ("name", "*"),
+                           ("image_layer", "*"), ("sqlite_sequence", "*")):
+        db.execute("DELETE FROM " + table)
+        db.execute("INSERT INTO %s SELECT %s FROM now.%s" % (
+            table, columns, table))
+    db.commit()
+    db.close()
+    for name in os.listdir(root):
+        if name.startswith("catalogue.db.now") or name == "catalogue.db-wal":
+            os.unlink(os.path.join(root, name))
+    for n in os.listdir(os.path.join(root, "layer")):
+        os.unlink(os.path.join(root, "layer", n, "recipe"))
+    os.chown(path, drive.UID, drive.GID)
+
+
+def test_catalogue_of_version_1(start, registry):
+    """Nothing is lost, nothing fetched again, no number given twice."""
+    config = [drive.registry(registry.host, insecure=True)]
+    im = start(registries=config, boot="one")
+    have(im)
+    made = [Image([{"a": b"1"}, {"n": b"%d" % n}]) for n in range(3)]
+    names = [registry.put("app%d" % n, "v1", i) for n, i in enumerate(made)]
+    for name in names:
+        im.pull(name)
+    im.remove(names[2])  # it had the highest number
+    drive.wait_for(lambda: layers(im) == ["1", "2", "3"])
+    before = list(im.lease(A, made[0].id).layers)
+    put(im, A)
+    assert im.stop() == 0
+    make_version_1(im.root)
+    asked = len(registry.requests("/blobs/"))
+    im.__init__(im.root, config, boot="two")
+    have(im)
+    assert [im.status(n).id for n in names[:2]] == [i.id for i in made[:2]]
+    assert list(im.lease(A, made[0].id).layers) == before
+    put(im, A)
+    assert im.pull(names[1]) == made[1].id
+    assert len(registry.requests("/blobs/")) == asked
+    with pytest.raises(drive.Failed) as e:
+        im.front.call("IMG_READ", msg.ImgRead(layer=1), msg.ImgReadDone)
+    assert e.value.code == "FAILED_PRECONDITION", e.value
+    im.pull(names[2])
+    assert max(im.lease(A, made[2].id).layers) == 5
+    put(im, A)
+    # for good: with the spare in its place it is the same
+    assert im.stop() == 0
+    os.unlink(os.path.join(im.root, "catalogue.db"))
+    im.__init__(im.root, config, boot="two")
+    assert {i.id for i in im.list()} == {i.id for i in made}
 
 
 def test_user(imaged, registry):

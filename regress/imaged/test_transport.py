@@ -252,17 +252,39 @@ def test_names(start, made, registry, tmp_path):
 
 # TLS
 
+def self_signed(tmp_path, certificates):
+    pair = (str(tmp_path / "c"), str(tmp_path / "k"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048",
+                    "-nodes", "-keyout", pair[1], "-out", pair[0],
+                    "-subj", "/CN=127.0.0.1", "-days", "1", "-addext",
+                    "subjectAltName=IP:127.0.0.1"], check=True,
+                   stderr=subprocess.DEVNULL)
+    return pair
+
+
+def old_tls(tmp_path, certificates):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(*certificates["good"])
+    c.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        c.minimum_version = ssl.TLSVersion.TLSv1
+        c.maximum_version = ssl.TLSVersion.TLSv1_1
+    return c
+
+
+def long_chain(tmp_path, certificates, size=1 << 20):
+    chain = tmp_path / "chain"
+    with open(certificates["good"][0]) as f:
+        pem = f.read()
+    chain.write_text(pem * (1 + size // len(pem)))
+    return str(chain), certificates["good"][1]
+
+
 @pytest.mark.parametrize("which,text", [
     ("expired", "expired"), ("wrong", ""), ("self", "")])
 def test_tls_trust(start, made, certificates, tmp_path, which, text):
-    pair = certificates.get(which)
-    if which == "self":
-        pair = (str(tmp_path / "c"), str(tmp_path / "k"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048",
-                        "-nodes", "-keyout", pair[1], "-out", pair[0],
-                        "-subj", "/CN=127.0.0.1", "-days", "1", "-addext",
-                        "subjectAltName=IP:127.0.0.1"], check=True,
-                       stderr=subprocess.DEVNULL)
+    pair = certificates.get(which) or self_signed(tmp_path, certificates)
     r = made(hostile.Registry(tls=pair))
     im = start(ca=certificates["ca"])
     e = refused(im, r.put("app", "v1", Image()), "UNKNOWN", text, **AUTH)
@@ -283,25 +305,9 @@ def test_tls_private_ca(start, made, certificates):
     assert e.value.code == "UNKNOWN" and other.log == []
 
 
-def test_tls_old(start, made, certificates):
-    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    c.load_cert_chain(*certificates["good"])
-    c.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        c.minimum_version = ssl.TLSVersion.TLSv1
-        c.maximum_version = ssl.TLSVersion.TLSv1_1
-    r = made(hostile.Registry(tls=c))
-    im = start(ca=certificates["ca"], transfer=FEW)
-    refused(im, r.put("app", "v1", Image()), "UNKNOWN", "")
-    assert r.log == []
-
-
-def test_tls_long_chain(start, made, certificates, tmp_path):
-    chain = tmp_path / "chain"
-    pem = open(certificates["good"][0]).read()
-    chain.write_text(pem * (1 + (1 << 20) // len(pem)))
-    r = made(hostile.Registry(tls=(str(chain), certificates["good"][1])))
+@pytest.mark.parametrize("tls", [old_tls, long_chain])
+def test_tls_bad(start, made, certificates, tmp_path, tls):
+    r = made(hostile.Registry(tls=tls(tmp_path, certificates)))
     im = start(ca=certificates["ca"], transfer=FEW)
     refused(im, r.put("app", "v1", Image()), "UNKNOWN", "")
     assert r.log == []

@@ -4,13 +4,12 @@ pulls and removals, again and again (security.md §3 rows 11-13, §4 D4).
 ext4's own shutdown, without flushing its journal, is what file systems' tests
 take for a power cut: what was not on disk is gone.  Then the store is opened as
 after a boot.  Each image that it lists must be whole, each directory must be an
-image's, and no start may fail.  In the guest: see run."""
+image's, and no start may fail."""
 
 import fcntl
 import os
 import random
 import shutil
-import stat
 import struct
 import subprocess
 import sys
@@ -23,6 +22,8 @@ sys.path[:0] = [os.path.join(HERE, "..", "imaged"),
                 os.path.join(HERE, "..", "registry"),
                 os.path.join(HERE, "..", "grpc")]
 
+import content  # noqa: E402
+import disk  # noqa: E402
 import drive  # noqa: E402
 import hostile  # noqa: E402
 
@@ -30,65 +31,23 @@ SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
 NO_LOG_FLUSH = 2
 
 
-class Disk:
-    def __init__(self, work):
-        self.image = os.path.join(work, "disk")
-        self.mount = os.path.join(work, "image")
-        os.mkdir(self.mount)
-        with open(self.image, "wb") as f:
-            f.truncate(256 << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True)
-        self.attach()
-
-    def attach(self):
-        """regress/box has no device nodes of loops: these are its own."""
-        if not os.path.exists("/dev/loop-control"):
-            os.mknod("/dev/loop-control", stat.S_IFCHR | 0o600,
-                     os.makedev(10, 237))
-        free = subprocess.run(["losetup", "-f"], check=True, text=True,
-                              capture_output=True).stdout.strip()
-        if not os.path.exists(free):
-            os.mknod(free, stat.S_IFBLK | 0o600,
-                     os.makedev(7, int(free[len("/dev/loop"):])))
-        subprocess.run(["losetup", free, self.image], check=True)
-        self.loop = free
-
-    def end(self):
-        subprocess.run(["umount", self.mount], stderr=subprocess.DEVNULL)
-        subprocess.run(["losetup", "-d", self.loop], check=True)
-
-    def up(self):
-        subprocess.run(["mount", "-t", "ext4", self.loop, self.mount],
-                       check=True)
-
+class Disk(disk.Disk):
     def cut(self):
         fd = os.open(self.mount, os.O_RDONLY)
         fcntl.ioctl(fd, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
         os.close(fd)
 
-    def down(self):
-        for _ in range(100):
-            if subprocess.run(["umount", self.mount],
-                              stderr=subprocess.DEVNULL).returncode == 0:
-                return
-            time.sleep(0.1)  # processes that were killed still end
-        raise RuntimeError("the disk is still in use")
 
-
-def images(registry, dice):
-    """With layers in common, of many small files and of a few large ones."""
-    layers = [{"d%d/f%d" % (n, i): dice.randbytes(dice.choice(
-        [0, 10, 5000, 200000] if n % 2 else [0, 10, 3000]))
-        for i in range(6 if n % 2 else 40)} for n in range(5)]
-    return [registry.put("i%d" % n, "v1", hostile.Image(
-        [layers[n % 5], layers[(n + 2) % 5], {"own": b"%d" % n}]))
-        for n in range(6)]
+def make_disk(work):
+    image = os.path.join(work, "disk")
+    disk.format_image(image, "ext4", 256 << 20, 256 << 20)
+    return Disk(image, os.path.join(work, "image")).attach()
 
 
 class Run:
-    def __init__(self, disk, registry, names, number):
-        self.disk, self.names = disk, names
-        self.im = drive.Imaged(disk.mount, registries=[
+    def __init__(self, root, registry, names, number):
+        self.names = names
+        self.im = drive.Imaged(root, registries=[
             drive.registry(registry.host, insecure=True)],
             boot="boot-%d" % number)
         self.im.execd.send("LEASE_HAVE", drive.msg.LeaseHave(
@@ -143,9 +102,9 @@ class Run:
             p.wait(20)
 
 
-def one(disk, registry, names, number, dice):
-    disk.up()
-    run = Run(disk, registry, names, number)
+def one(place, registry, names, number, dice):
+    place.up()
+    run = Run(place.mount, registry, names, number)
     whole = run.check()
     stop = threading.Event()
     workers = [threading.Thread(target=run.work, daemon=True,
@@ -154,12 +113,12 @@ def one(disk, registry, names, number, dice):
     for w in workers:
         w.start()
     time.sleep(dice.random() * 1.5)
-    disk.cut()
+    place.cut()
     stop.set()
     run.die()
     for w in workers:
         w.join(30)
-    disk.down()
+    place.down()
     return whole
 
 
@@ -170,22 +129,22 @@ def main():
     work = tempfile.mkdtemp(prefix="criod-cut.")
     os.chmod(work, 0o755)
     try:
-        disk = Disk(work)
+        place = make_disk(work)
     except (OSError, subprocess.CalledProcessError) as e:
         print("skipped: no disk can be had here: %s" % e)
         print("powercut: 0 passed, 0 failed")
         return
     registry = hostile.Registry()
-    names, seen = images(registry, dice), 0
+    names, seen = content.images(registry, dice), 0
     n = status = 0
     try:
         for n in range(runs):
-            seen += one(disk, registry, names, n, dice)
+            seen += one(place, registry, names, n, dice)
     except BaseException as e:  # said here, as threads may still wait
-        with open(disk.mount + ".log") as f:
+        with open(place.mount + ".log") as f:
             print("%s\nrun %d of seed %d: %r" % (f.read()[-3000:], n, seed, e))
         status = 1
-    disk.end()
+    place.end()
     shutil.rmtree(work, ignore_errors=True)
     print("powercut: %d images found whole; %d passed, %d failed" % (
         seen, n + 1 - status, status))

@@ -50,8 +50,9 @@ def ready(a, b):
     return held or select.select([a, b], [], [])[0]
 
 
-def carry(a, b, limit=None):
-    """Bytes both ways until one ends, or limit bytes came from b."""
+def carry(a, b, limit=None, heard=None):
+    """Bytes both ways until one ends, or limit bytes came from b; what a says
+    is added to heard."""
     other = {a: b, b: a}
     while True:
         for s in ready(a, b):
@@ -59,6 +60,8 @@ def carry(a, b, limit=None):
             if limit is not None and s is b:
                 data = data[:limit]
                 limit -= len(data)
+            if heard is not None and s is a:
+                heard.append(data)
             if not data:
                 return
             other[s].sendall(data)
@@ -69,13 +72,13 @@ class Wire(Listener):
     turn is cut."""
 
     def __init__(self, port, cuts=()):
-        self.to, self.cuts = port, list(cuts)
+        self.to, self.cuts, self.heard = port, list(cuts), []
         super().__init__()
 
     def serve(self, conn):
         limit = self.cuts.pop(0) if self.cuts else None
         with socket.create_connection(("127.0.0.1", self.to)) as far:
-            carry(conn, far, limit)
+            carry(conn, far, limit, self.heard)
 
 
 class Proxy(Listener):
