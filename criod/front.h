@@ -43,7 +43,9 @@ LIST_HEAD(orphan_list, orphan);
 #define FRONT_NET_DEL_MS (90 * 1000)
 #define FRONT_QUERY_MS	 (30 * 1000)
 /* A result that no caller took is kept so long for a retry. */
+#ifndef FRONT_PARK_S
 #define FRONT_PARK_S 120
+#endif
 
 struct front {
 	struct helper *helper; /* first: see helper_link_lost */

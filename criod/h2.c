@@ -163,6 +163,8 @@ h2_server_new(struct event_base *base, const struct h2_ops *ops, void *ctx)
 	s->base = base;
 	s->ops = ops;
 	s->ctx = ctx;
+	s->stall_time = H2_STALL_TIME;
+	s->idle_time = H2_IDLE_TIME;
 	TAILQ_INIT(&s->listeners);
 	TAILQ_INIT(&s->conns);
 	h2_server_library(s);

@@ -72,6 +72,9 @@ h2_conn_on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd,
 	if (hd->type == NGHTTP2_RST_STREAM) {
 		h2_conn_spend(conn, &conn->resets, 1, "too many resets");
 	} else if (hd->type == NGHTTP2_HEADERS) {
+		/* Those of a request are earned back. */
+		h2_conn_spend(conn, &conn->control, 1,
+		    "too many header blocks");
 		/* CONTINUATION does not come here. */
 		if ((hd->flags & NGHTTP2_FLAG_END_HEADERS) == 0)
 			conn->block = mono_now();
@@ -145,6 +148,7 @@ h2_conn_got_headers(struct h2_conn *conn, const nghttp2_frame *frame,
 	if (st == NULL)
 		return;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		h2_bucket_earn(&conn->control, 1);
 		h2_stream_open(st);
 	} else if (!end) {
 		/* A second header block can only be trailers. */
@@ -546,14 +550,16 @@ h2_conn_older(struct mono since, int64_t seconds)
 static const char *
 h2_conn_overdue(const struct h2_conn *conn)
 {
+	int64_t stall = conn->server->stall_time;
+
 	if (!conn->settled && h2_conn_older(conn->opened, H2_PREFACE_TIME))
 		return "no HTTP/2 preface in time";
-	if (!conn->acked && h2_conn_older(conn->opened, H2_STALL_TIME))
+	if (!conn->acked && h2_conn_older(conn->opened, stall))
 		return "settings not acknowledged in time";
 	if (h2_conn_older(conn->block, H2_BLOCK_TIME))
 		return "header block not finished in time";
 	if (evbuffer_get_length(conn->out) > 0 &&
-	    h2_conn_older(conn->progress, H2_STALL_TIME))
+	    h2_conn_older(conn->progress, stall))
 		return "reads nothing";
 	return NULL;
 }
@@ -583,7 +589,7 @@ h2_conn_sweep(struct h2_conn *conn)
 		return;
 	}
 	if (TAILQ_EMPTY(&conn->streams) &&
-	    h2_conn_older(conn->idle, H2_IDLE_TIME)) {
+	    h2_conn_older(conn->idle, conn->server->idle_time)) {
 		(void)nghttp2_session_terminate_session(conn->session,
 		    NGHTTP2_NO_ERROR);
 		h2_conn_flush(conn);

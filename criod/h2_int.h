@@ -85,6 +85,7 @@ struct h2_server {
 	size_t nconns;
 	size_t queued;
 	uint64_t next_number;
+	int64_t stall_time, idle_time; /* seconds; tests set shorter ones */
 	struct event *sweep;
 	struct mono warned;
 	uint8_t buf[H2_READ_SIZE];
@@ -114,7 +115,7 @@ void h2_stream_free(struct h2_stream *st); /* tells the user */
 void h2_stream_field(struct h2_stream *st, const char *name, size_t namelen,
     const char *value, size_t valuelen);
 void h2_stream_open(struct h2_stream *st);
-/* True if nothing has moved for H2_STALL_TIME although something should. */
+/* True if nothing has moved for the stall time although something should. */
 bool h2_stream_stalled(const struct h2_stream *st);
 
 #endif

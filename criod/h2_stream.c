@@ -137,11 +137,12 @@ h2_stream_open(struct h2_stream *st)
 bool
 h2_stream_stalled(const struct h2_stream *st)
 {
+	int64_t limit = st->conn->server->stall_time;
 	bool owed = st->out != NULL && evbuffer_get_length(st->out) > 0;
 
 	if (st->in_done && !owed && !st->out_done)
 		return false; /* the work goes on */
-	return mono_now().ns - st->progress.ns > H2_STALL_TIME * MONO_NS_PER_S;
+	return mono_now().ns - st->progress.ns > limit * MONO_NS_PER_S;
 }
 
 void

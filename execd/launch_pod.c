@@ -272,10 +272,12 @@ pod_build(const struct launch *l, struct launch_op *op,
 	pid_t pid = 0;
 	CLEANUP_FD int nsdir =
 	    launch_make_dir(l->dirs[LAUNCH_DIR_NS], m->pod, 0700);
+	/* For the root of a user namespace, not for the host's users: its
+	 * /dev/shm is anybody's. */
 	CLEANUP_FD int poddir =
-	    launch_make_dir(l->dirs[LAUNCH_DIR_POD], m->pod, 0711);
+	    launch_make_dir(l->dirs[LAUNCH_DIR_POD], m->pod, 0710);
 
-	if (nsdir == -1 || poddir == -1)
+	if (nsdir == -1 || poddir == -1 || fchown(poddir, 0, m->gid) == -1)
 		return cerr_errno(err, "directories of the pod");
 	if (pod_write_files(op, poddir, err) == -1 ||
 	    pod_shm(poddir, m, err) == -1)

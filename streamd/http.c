@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/mono.h"
 #include "streamd/http.h"
 #include "streamd/http1.h"
 #include "streamd/sock.h"
@@ -54,6 +55,9 @@ struct http_server {
 	TAILQ_HEAD(, http_conn) conns; /* the longest idle first */
 	size_t nconns;
 	TAILQ_HEAD(, http_listen) listens;
+	unsigned int guesses; /* since the timer was set */
+	struct event *guesses_end;
+	struct mono warned;
 };
 
 struct http_status {
@@ -184,6 +188,49 @@ http_conn_page(struct http_conn *c, const struct http_route *route)
 	evbuffer_free(body);
 }
 
+static void
+http_server_warn(struct http_server *s)
+{
+	if (mono_is_set(s->warned) && !mono_passed(s->warned))
+		return;
+	s->warned = mono_after_ms(60 * 1000);
+	log_warn("streams: somebody guesses URLs");
+}
+
+/*
+ * A guess is never right (there are 2^160), but it costs.  Who was told his URL
+ * waits in the listeners' queue meanwhile, and is served.
+ */
+static void
+http_server_guessed(struct http_server *s)
+{
+	static const struct timeval tv = { 0, HTTP_GUESSES_MS * 1000 };
+	struct http_listen *l;
+
+	if (s->guesses++ == 0)
+		(void)evtimer_add(s->guesses_end, &tv);
+	if (s->guesses != HTTP_GUESSES_MAX)
+		return;
+	http_server_warn(s);
+	TAILQ_FOREACH(l, &s->listens, entry) {
+		if (l->which == HTTP_STREAM)
+			(void)event_del(l->ev);
+	}
+}
+
+static void
+http_server_on_guesses_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+	struct http_listen *l;
+
+	(void)fd;
+	(void)what;
+	s->guesses = 0;
+	TAILQ_FOREACH(l, &s->listens, entry)
+		(void)event_add(l->ev, NULL);
+}
+
 static const struct http_upgrade *
 http_server_upgrade(const struct http_server *s, const struct http1_request *r)
 {
@@ -208,6 +255,8 @@ http_conn_upgrade(struct http_conn *c, const struct http_upgrade *u,
 		http_conn_drop(c);
 		return true;
 	}
+	if (no.guess)
+		http_server_guessed(c->server);
 	c->last = true;
 	http_conn_reply(c, no.code, no.text,
 	    no.fields == NULL ? "" : no.fields);
@@ -439,6 +488,9 @@ http_server_new(struct event_base *base, const struct http_route *routes,
 	s->ctx = ctx;
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->listens);
+	s->guesses_end = evtimer_new(base, http_server_on_guesses_end, s);
+	if (s->guesses_end == NULL)
+		fatalx("http_server_new: out of memory");
 	return s;
 }
 

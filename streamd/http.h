@@ -22,6 +22,10 @@ struct tls;
 #define HTTP_IDLE_TIME	60 /* between two requests */
 #define HTTP_WRITE_TIME 20 /* for an answer to go out */
 
+/* So many wrong guesses in that time, then nobody is accepted until it ends. */
+#define HTTP_GUESSES_MAX 50
+#define HTTP_GUESSES_MS	 250
+
 /* Which listeners serve a route, one bit each. */
 enum http_listener {
 	HTTP_STREAM = 0x1,
@@ -42,6 +46,7 @@ struct http_refusal {
 	int code;
 	const char *text;   /* constant */
 	const char *fields; /* header lines more; constant, may be NULL */
+	bool guess;	    /* its path may have been a guess */
 };
 
 /*

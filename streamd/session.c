@@ -179,8 +179,10 @@ sessions_take(struct sessions *all, enum want_kind kind,
 
 	if (all->count >= SESSION_MAX)
 		return sessions_refuse(no, 503, "too many streams are open");
-	if (token_take(all->tokens, kind, token.p, token.len, &want) == -1)
+	if (token_take(all->tokens, kind, token.p, token.len, &want) == -1) {
+		no->guess = true;
 		return sessions_refuse(no, 404, "no such stream is expected");
+	}
 	s = session_new(all, &want, u);
 	if (s == NULL) {
 		session_tell(all->front, MSG_STREAM_DROP, want.session);

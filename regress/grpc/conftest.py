@@ -25,11 +25,12 @@ def cri(tmp_path_factory):
 
 
 class Echo:
-    def __init__(self, path):
+    def __init__(self, path, *times):
         self.path = path
         build = os.environ.get("CRIOD_BUILD", os.path.join(TOP, "build"))
         self.proc = subprocess.Popen(
-            [os.path.join(build, "regress/grpc_echo"), path],
+            [os.path.join(build, "regress/grpc_echo"), path,
+             *map(str, times)],
             stdout=subprocess.PIPE)
         assert self.proc.stdout.readline() == b"ready\n"
 

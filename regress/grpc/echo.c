@@ -1,6 +1,6 @@
 /*
  * A gRPC server on criod's transport with handlers made for tests: no pod, no
- * peer process.  grpc_echo SOCKET.
+ * peer process.  grpc_echo SOCKET [STALL IDLE], the latter in seconds.
  *
  * Version	     "counts": how many calls were started, ended, cancelled
  *		     and are open; "hang": no answer, ends when cancelled;
@@ -21,7 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "criod/grpc.h"
+#include "criod/grpc_int.h"
+#include "criod/h2_int.h"
 #include "lib/log.h"
 #include "proto/cri.pb-c.h"
 
@@ -307,7 +308,7 @@ main(int argc, char **argv)
 	struct echo echo = { 0 };
 	struct event *term;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 4)
 		return 2;
 	log_init("grpc_echo");
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -319,6 +320,10 @@ main(int argc, char **argv)
 	echo.base = event_base_new();
 	echo.server =
 	    grpc_server_new(echo.base, echo_methods, ECHO_NMETHODS, &echo);
+	if (argc == 4) {
+		echo.server->h2->stall_time = atoi(argv[2]);
+		echo.server->h2->idle_time = atoi(argv[3]);
+	}
 	grpc_server_listen(echo.server, echo_listen(argv[1]));
 	term = evsignal_new(echo.base, SIGTERM, echo_stop, &echo);
 	(void)event_add(term, NULL);

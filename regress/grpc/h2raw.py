@@ -97,8 +97,8 @@ class Raw:
 
     def __init__(self, path, preface=True, settings=b""):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(path)	# waits if there is a queue
         self.sock.settimeout(10)
-        self.sock.connect(path)
         self.got = b""
         self.frames = []
         self.fields = {}

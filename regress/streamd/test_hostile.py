@@ -1,6 +1,7 @@
 """Clients that do what no client does: each is cut off, streamd goes on."""
 
 import os
+import socket
 import struct
 import time
 import zlib
@@ -181,3 +182,31 @@ def test_idle(pb):
         b.close()
         s.send("STOP", struct.pack("<I", 0))
         assert s.proc.wait(10) == 0
+
+
+def guess(streamd):
+    s = socket.create_connection(streamd.kinds["STREAM"], 10)
+    s.settimeout(30)
+    s.sendall(("GET /exec/%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % (
+        os.urandom(20).hex(), "\r\n".join(UPGRADE))).encode())
+    return s
+
+
+def test_E4_guesses(backend, streamd):
+    """Wrong URLs are let in at a rate; who knows his is served meanwhile."""
+    url, session = backend.prepare("EXEC", command(["cat"]), stdin=True,
+                                   stdout=True)
+    start = time.monotonic()
+    for i in range(100):
+        socks = [guess(streamd) for _ in range(15)]
+        for s in socks:
+            assert s.recv(100).split()[1] == b"404"
+            s.close()
+        if i == 50:
+            r = Remote(url, ("stdin", "stdout"))
+            r.write(b"hello", fin=True)
+            assert r.result()[0] == b"hello"
+    # 50 and those that were let in already, each quarter of a second
+    assert time.monotonic() - start > 4
+    assert streamd.text().count("guesses URLs") == 1
+    assert int(streamd.status("VmRSS").split()[0]) < 24 << 10
