@@ -227,34 +227,18 @@ dirs_open_beneath(int dirfd, const char *name)
 }
 
 static int
-dirs_layer_step(int dirfd, const char *name, const struct account_ids *ids,
-    mode_t mode, bool create, struct cerr *err)
+dirs_layer_step(int dirfd, const char *name, struct cerr *err)
 {
-	CLEANUP_FD int fd = -1;
-	bool made = create && mkdirat(dirfd, name, 0700) == 0;
-	int result;
+	int fd = dirs_open_beneath(dirfd, name);
 
-	if (create && !made && errno != EEXIST)
-		return cerr_errno(err, "mkdir layer/%s", name);
-	fd = dirs_open_beneath(dirfd, name);
 	if (fd == -1 && errno == ENOENT)
 		return cerr_set(err, CERR_NOT_FOUND, "no layer/%s", name);
-	if (fd == -1)
-		return cerr_errno(err, "layer/%s", name);
-	if (made &&
-	    (fchown(fd, ids->uid, ids->gid) == -1 || fchmod(fd, mode) == -1))
-		return cerr_errno(err, "layer/%s", name);
-	result = fd;
-	fd = -1;
-	return result;
+	return fd == -1 ? cerr_errno(err, "layer/%s", name) : fd;
 }
 
-/* fs is the image's root directory: root's until the image says otherwise. */
 int
-dirs_open_layer(const struct conf *c, const struct account_ids *image,
-    uint64_t number, bool create, struct cerr *err)
+dirs_open_layer(const struct conf *c, uint64_t number, struct cerr *err)
 {
-	static const struct account_ids root = { 0, 0 };
 	CLEANUP_FD int base = dirs_open(c, DIRS_LAYER, err);
 	CLEANUP_FD int layer = -1;
 	char name[24];
@@ -262,8 +246,6 @@ dirs_open_layer(const struct conf *c, const struct account_ids *image,
 	if (base == -1)
 		return -1;
 	(void)snprintf(name, sizeof(name), "%" PRIu64, number);
-	layer = dirs_layer_step(base, name, image, 0700, create, err);
-	if (layer == -1)
-		return -1;
-	return dirs_layer_step(layer, "fs", &root, 0755, create, err);
+	layer = dirs_layer_step(base, name, err);
+	return layer == -1 ? -1 : dirs_layer_step(layer, "fs", err);
 }

@@ -43,11 +43,10 @@ int dirs_open(const struct conf *c, enum dirs_root root, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /*
- * IMAGE/layer/N/fs for unpack, which imaged asked for: made if create, else
- * NOT_FOUND if it is not there.  Nothing on the way may be a link.
+ * IMAGE/layer/N/fs, which imaged has made: NOT_FOUND if it is not there, for
+ * imaged may have removed it since it asked.  Nothing on the way may be a link.
  */
-int dirs_open_layer(const struct conf *c, const struct account_ids *image,
-    uint64_t number, bool create, struct cerr *err)
+int dirs_open_layer(const struct conf *c, uint64_t number, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* mkdir -p of path's parent, for sockets outside of STATE. */

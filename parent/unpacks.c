@@ -19,15 +19,8 @@
 #include "parent/unpacks.h"
 
 /* By the operation that imaged asks for. */
-static const struct unpacks_op {
-	enum unpacks_program program;
-	bool create; /* the layer's directories, if they are not there */
-} unpacks_ops[] = {
-	{ UNPACKS_UNPACK, true },
-	{ UNPACKS_UNPACK, false },
-	{ UNPACKS_PACK, false },
-	{ UNPACKS_SIGCHECK, false },
-};
+static const enum unpacks_program unpacks_ops[] = { UNPACKS_UNPACK,
+	UNPACKS_UNPACK, UNPACKS_PACK, UNPACKS_SIGCHECK };
 
 const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
 	[UNPACKS_UNPACK] = &roles_unpack,
@@ -111,14 +104,13 @@ unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
 /* The layer, but for what has nothing to do with one. */
 static int
 unpacks_open_root(struct unpacks *u, uint64_t layer,
-    const struct unpacks_op *op, struct cerr *err)
+    enum unpacks_program program, struct cerr *err)
 {
-	enum dirs_root root = unpacks_roles[op->program]->root;
+	enum dirs_root root = unpacks_roles[program]->root;
 
 	if (root != DIRS_NONE)
 		return dirs_open(u->parent->conf, root, err);
-	return dirs_open_layer(u->parent->conf, &u->parent->ids[ACCOUNT_IMAGE],
-	    layer, op->create, err);
+	return dirs_open_layer(u->parent->conf, layer, err);
 }
 
 /* imaged's end of the link; -1 with err. */
@@ -137,14 +129,13 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "%d layers and signatures are being worked on already",
 		    UNPACKS_MAX);
-	root = unpacks_open_root(u, layer, &unpacks_ops[op], err);
+	root = unpacks_open_root(u, layer, unpacks_ops[op], err);
 	if (root == -1)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		return cerr_errno(err, "socketpair");
 	theirs = sv[1];
-	if (unpacks_start(u, slot, unpacks_ops[op].program, theirs, root,
-		err) == 0)
+	if (unpacks_start(u, slot, unpacks_ops[op], theirs, root, err) == 0)
 		return sv[0];
 	fdio_close(&sv[0]);
 	return -1;

@@ -203,21 +203,17 @@ test_layer(void **state)
 	if (not_root())
 		skip();
 	assert_int_equal(dirs_make(conf, ids, &err), 0);
-	assert_int_equal(dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, false,
-			     &err),
-	    -1);
+	/* What imaged has removed is not made again. */
+	assert_int_equal(dirs_open_layer(conf, 7, &err), -1);
 	assert_int_equal(err.code, CERR_NOT_FOUND);
-	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, true, &err);
+	assert_int_equal(mkdir(below("lib/image/layer/7"), 0700), 0);
+	assert_int_equal(dirs_open_layer(conf, 7, &err), -1);
+	assert_int_equal(err.code, CERR_NOT_FOUND);
+	assert_int_equal(mkdir(below("lib/image/layer/7/fs"), 0755), 0);
+	fd = dirs_open_layer(conf, 7, &err);
 	assert_true(fd >= 0);
 	(void)close(fd);
-	assert_dir("lib/image/layer/7", 61003, 0700);
-	assert_dir("lib/image/layer/7/fs", 0, 0755);
-	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], 7, false, &err);
-	assert_true(fd >= 0);
-	(void)close(fd);
-	fd = dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], UINT64_MAX, true, &err);
-	assert_true(fd >= 0);
-	(void)close(fd);
+	assert_int_equal(dirs_open_layer(conf, UINT64_MAX, &err), -1);
 }
 
 /* imaged owns the directory, so it may put anything there. */
@@ -236,12 +232,7 @@ test_layer_traps(void **state)
 	assert_int_equal(mkdir(below("lib/image/layer/3"), 0700), 0);
 	assert_int_equal(mknod(below("lib/image/layer/3/fs"), S_IFIFO, 0), 0);
 	for (uint64_t n = 1; n <= 3; n++) {
-		assert_int_equal(dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], n,
-				     true, &err),
-		    -1);
-		assert_int_equal(dirs_open_layer(conf, &ids[ACCOUNT_IMAGE], n,
-				     false, &err),
-		    -1);
+		assert_int_equal(dirs_open_layer(conf, n, &err), -1);
 	}
 }
 
