@@ -6,7 +6,7 @@ front_SRCS = criod/main.c criod/front.c criod/methods.c criod/nri.c criod/nri_ms
 	criod/ctr.c criod/ctr_create.c criod/ctr_start.c criod/ctr_stop.c \
 	criod/ctr_remove.c criod/ctr_exec.c criod/ctr_stream.c \
 	criod/pod_forward.c criod/session.c criod/ctr_log.c criod/image.c criod/keep.c \
-	criod/list.c criod/events.c criod/node.c criod/status.c criod/stream_list.c \
+	criod/list.c criod/events.c criod/node.c criod/node_net.c criod/status.c criod/stream_list.c \
 	criod/view.c criod/filter_match.c criod/forward.c criod/known.c criod/wait.c \
 	criod/ctr_update.c criod/pod_update.c criod/resources.c \
 	criod/figures.c criod/fs_info.c criod/metrics.c criod/stats.c criod/stats_ask.c lib/metric.c \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "criod/check.h"
 #include "criod/ctr.h"
 #include "criod/figures.h"
 #include "criod/front.h"
@@ -200,6 +201,16 @@ ctr_may_end(const struct ctr *c)
 	return c->state == CTR_CREATED || c->state == CTR_RUNNING;
 }
 
+/* In a namespace that is not its own the end of the first ends no other. */
+static bool
+ctr_leaves_rest(const struct ctr *c)
+{
+	const Runtime__V1__NamespaceOption *ns =
+	    check_ctr_namespaces(c->config);
+
+	return ns == NULL || ns->pid != RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+}
+
 void
 ctr_exited(struct ctr *c, const Criod__CtrExited *e)
 {
@@ -210,6 +221,8 @@ ctr_exited(struct ctr *c, const Criod__CtrExited *e)
 	ctr_end(c, e->unknown ? 255 : e->exit_code,
 	    e->finished_at > 0 ? e->finished_at : wall_now_ns(), ctr_reason(e),
 	    e->unknown ? "the process ended, but nobody saw how" : "");
+	if (ctr_leaves_rest(c))
+		ctr_kill_rest(c);
 }
 
 void

@@ -211,6 +211,13 @@ facts_runtimes(void *arg, struct link_msg *m, const struct cerr *err)
 	front->runtimes = pb_copy(m->body);
 }
 
+void
+facts_handle_runtimes(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	(void)call;
+	facts_runtimes(ctx, m, NULL);
+}
+
 static void
 facts_hurry(struct front *front)
 {

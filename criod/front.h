@@ -72,6 +72,7 @@ struct front {
 	struct control control;
 	Criod__RuntimeFacts *runtimes; /* NULL until execd said */
 	struct figures *figures;
+	struct node_net *net;
 	size_t nexecs; /* ExecSync in flight */
 	struct session_table sessions;
 	struct known images;

@@ -11,6 +11,7 @@
 #include "criod/grpc.h"
 #include "criod/known.h"
 #include "criod/methods.h"
+#include "criod/node_net.h"
 #include "criod/nri.h"
 #include "criod/record.h"
 #include "criod/serve.h"
@@ -45,6 +46,7 @@ static const struct confine front_confine = {
 
 static const struct link_handler front_execd_handlers[] = {
 	{ MSG_CTR_EXITED, facts_handle_exited },
+	{ MSG_RUNTIMES_NOW, facts_handle_runtimes },
 };
 
 static const struct link_handler front_imaged_handlers[] = {
@@ -93,7 +95,8 @@ static const struct link_def front_links[] = {
 	{
 	    FRONT_LINK(ROLE_EXECD),
 	    .handlers = front_execd_handlers,
-	    .nhandlers = 1,
+	    .nhandlers =
+		sizeof(front_execd_handlers) / sizeof(front_execd_handlers[0]),
 	},
 	{
 	    FRONT_LINK(ROLE_NRID),
@@ -143,6 +146,7 @@ front_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 		    "BOOT: not for the front");
 	f->boot = boot->front;
 	f->figures = figures_new(f);
+	f->net = node_net_new(f);
 	f->grpc = grpc_server_new(f->base, methods_cri, methods_cri_count, f);
 	f->audit =
 	    audit_new(helper_link(f->helper, ROLE_SCRIBE), f->boot->audit);

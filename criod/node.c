@@ -5,14 +5,14 @@
 #include "criod/front.h"
 #include "criod/grpc.h"
 #include "criod/methods.h"
+#include "criod/node_net.h"
 #include "criod/pb.h"
 #include "imsg/link.h"
 
 #define NODE_NAME	  "criod"
 #define NODE_VERSION	  "0.1.0" /* of the Version call itself */
 #define NODE_API	  "v1"
-#define NODE_NET_MS	  500 /* netd's time to say how it is */
-#define NODE_HANDLERS_MAX 65  /* "" and CONF_RUNTIMES_MAX */
+#define NODE_HANDLERS_MAX 65 /* "" and CONF_RUNTIMES_MAX */
 #define NODE_INFO_MAX	  8192
 #define NODE_CONFIG_MAX	  (3 * 4096 + 128) /* three paths */
 
@@ -67,7 +67,6 @@ struct node_status {
 	struct front *front;
 	struct grpc_call *call;
 	bool verbose;
-	uint32_t request;
 };
 
 struct node_handlers {
@@ -143,6 +142,12 @@ node_runtime_ready(const struct front *front, Runtime__V1__RuntimeCondition *c)
 	if (!link_attached(front->execd))
 		node_condition_set(c, false, "ExecdNotRunning",
 		    "execd is not running");
+	else if (front->runtimes != NULL && front->runtimes->launcher_away)
+		node_condition_set(c, false, "ExeclaunchNotRunning",
+		    "execlaunch is not running");
+	else if (front->boot->nri && !link_attached(front->nrid))
+		node_condition_set(c, false, "NridNotRunning",
+		    "nrid is not running");
 	else if (!link_attached(front->imaged))
 		node_condition_set(c, false, "ImagedNotRunning",
 		    "imaged is not running");
@@ -157,17 +162,12 @@ node_runtime_ready(const struct front *front, Runtime__V1__RuntimeCondition *c)
 }
 
 static void
-node_network_ready(const Criod__NetStatus *s, const struct cerr *err,
+node_network_ready(const struct node_net_word *word,
     Runtime__V1__RuntimeCondition *c)
 {
 	runtime__v1__runtime_condition__init(c);
 	c->type = pb_str("NetworkReady");
-	if (err != NULL)
-		node_condition_set(c, false, "NetworkPluginNotReady",
-		    err->text);
-	else
-		node_condition_set(c, s->ready, s->ready ? "" : s->reason,
-		    s->ready ? "" : s->message);
+	node_condition_set(c, word->ready, word->reason, word->message);
 }
 
 /* "runc":"yes", or why not; of as many as there is room for. */
@@ -225,8 +225,7 @@ node_config(const struct front *front, char *text, size_t size)
 }
 
 static void
-node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
-    const struct cerr *err)
+node_status_reply(const struct node_status *n, const struct node_net_word *word)
 {
 	Runtime__V1__StatusResponse resp = RUNTIME__V1__STATUS_RESPONSE__INIT;
 	Runtime__V1__RuntimeStatus status = RUNTIME__V1__RUNTIME_STATUS__INIT;
@@ -242,7 +241,7 @@ node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
 	char text[NODE_INFO_MAX], dirs[NODE_CONFIG_MAX];
 
 	node_runtime_ready(n->front, &ready[0]);
-	node_network_ready(net, err, &ready[1]);
+	node_network_ready(word, &ready[1]);
 	status.n_conditions = 2;
 	status.conditions = conditions;
 	resp.status = &status;
@@ -265,12 +264,12 @@ node_status_reply(const struct node_status *n, const Criod__NetStatus *net,
 }
 
 static void
-node_net_status(void *arg, struct link_msg *m, const struct cerr *err)
+node_net_said(void *arg, const struct node_net_word *word)
 {
 	struct node_status *n = arg;
 
 	grpc_on_cancel(n->call, NULL, NULL);
-	node_status_reply(n, err == NULL ? m->body : NULL, err);
+	node_status_reply(n, word);
 	free(n);
 }
 
@@ -281,7 +280,7 @@ node_left(void *arg)
 	struct cerr err;
 
 	(void)cerr_set(&err, CERR_CANCELLED, "the client left");
-	link_cancel(n->front->netd, n->request);
+	node_net_forget(n->front->net, n);
 	grpc_fail(n->call, &err);
 	free(n);
 }
@@ -290,13 +289,11 @@ void
 node_handle_status(void *ctx, struct grpc_call *call, const void *request_)
 {
 	const Runtime__V1__StatusRequest *r = request_;
-	Criod__Empty none = CRIOD__EMPTY__INIT;
 	struct node_status *n = pb_calloc(1, sizeof(*n));
 
 	n->front = ctx;
 	n->call = call;
 	n->verbose = r->verbose;
-	n->request = link_request(n->front->netd, MSG_NET_STATUS, &none, NULL,
-	    0, mono_after_ms(NODE_NET_MS), node_net_status, n);
 	grpc_on_cancel(call, node_left, n);
+	node_net_ask(n->front->net, node_net_said, n);
 }

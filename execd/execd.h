@@ -54,6 +54,7 @@ struct execd {
 	struct guard *guard;
 	struct runtime *runtimes;
 	size_t nruntimes;
+	bool launcher_away;
 	struct execd_waits runtime_waits;
 	struct stats_state *stats;
 };

@@ -27,7 +27,9 @@
 #include "lib/confine.h"
 #include "lib/log.h"
 
-#define LAUNCH_RUN_MS	120000 /* what runs a runtime */
+#ifndef LAUNCH_RUN_MS
+#define LAUNCH_RUN_MS 120000 /* what runs a runtime */
+#endif
 #define LAUNCH_FILE_MS	30000
 #define LAUNCH_STATS_MS 10000
 #define LAUNCH_REMOVE_MS                                                       \
@@ -199,6 +201,7 @@ launch_stop(void *ctx)
 	const struct launch *l = ctx;
 
 	cgroup_remove_one(&l->cgroups, LAUNCH_CGROUP_MONITOR);
+	cgroup_remove_one(&l->cgroups, LAUNCH_CGROUP_SHIM);
 	cgroup_remove_one(&l->cgroups, LAUNCH_CGROUP);
 }
 

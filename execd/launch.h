@@ -31,6 +31,8 @@
 /* Every monitor is counted here, never in a pod. */
 #define LAUNCH_CGROUP	      "/criod"
 #define LAUNCH_CGROUP_MONITOR LAUNCH_CGROUP "/monitor"
+/* One below it for each pod that has one. */
+#define LAUNCH_CGROUP_SHIM LAUNCH_CGROUP "/shim"
 
 /* Directories that are open from the start, and only these are used. */
 enum launch_dir {

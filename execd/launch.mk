@@ -12,7 +12,8 @@ execlaunch_SRCS = execd/cdi_list.c execd/launch.c execd/launch_aside.c \
 	execd/launch_log.c execd/launch_pause.c execd/launch_pod.c \
 	execd/launch_cgimg.c execd/launch_keep.c execd/launch_like.c execd/launch_restore.c \
 	execd/launch_rootfs.c execd/launch_run.c execd/launch_start.c \
-	execd/launch_userns.c execd/launch_verify.c execd/rootfile.c \
+	execd/launch_shim.c execd/launch_userns.c execd/launch_verify.c \
+	execd/rootfile.c \
 	execd/devlist_make.c $(LAUNCH_SRCS)
 execlaunch_LIBS = base confine fixed link helper
 execlaunch_PKGS = libevent_core libcap-ng

@@ -23,6 +23,7 @@
 #include "execd/launch_proc.h"
 #include "execd/launch_restore.h"
 #include "execd/launch_run.h"
+#include "execd/launch_shim.h"
 #include "execd/launch_verify.h"
 #include "execd/monitor.h"
 #include "lib/fdio.h"
@@ -58,8 +59,10 @@ create_check(const struct launch *l, const struct fixed_ctr_create *c,
 	const char *base = strrchr(c->cgroup, '/');
 
 	if (launch_check_id("container", c->ctr, err) == -1 ||
-	    (c->pod[0] != '\0' && launch_check_id("pod", c->pod, err) == -1) ||
 	    run_runtime_check(l, c->runtime, err) == -1)
+		return -1;
+	if ((c->pod[0] != '\0' || launch_shim_is(l, c->runtime)) &&
+	    launch_check_id("pod", c->pod, err) == -1)
 		return -1;
 	/* What is killed with the container must be the container's alone. */
 	if (!cgroup_path_valid(c->cgroup) || strstr(base, c->ctr) == NULL)
@@ -211,9 +214,8 @@ create_exec(struct create *k, int report)
 		[MONITOR_FD_STDERR] = k->said };
 
 	/* A shim that is started stays where the monitor was. */
-	if (k->l->runtimes[k->c->runtime].type == LAUNCH_RUNTIME_VM &&
-	    cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, 0, false,
-		&err) == -1)
+	if (launch_shim_is(k->l, k->c->runtime) &&
+	    launch_shim_join(k->l, k->c->pod, &err) == -1)
 		_exit(1);
 	if (chdir("/") == 0) {
 		run_settle(fds, sizeof(fds) / sizeof(fds[0]));
@@ -222,10 +224,18 @@ create_exec(struct create *k, int report)
 	_exit(1);
 }
 
+static int
+create_count(const struct create *k, pid_t monitor, struct cerr *err)
+{
+	return cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, monitor,
+	    false, err);
+}
+
 /*
  * The monitor is put into its cgroup from here, while it starts the runtime:
  * in version 1 that waits for every CPU, for longer than anything else here
- * takes.  The runtime's own cgroups then cost it less.
+ * takes.  The runtime's own cgroups then cost it less.  One that starts a shim
+ * has to wait for that.
  */
 static pid_t
 create_spawn(struct create *k, struct cerr *err)
@@ -242,10 +252,9 @@ create_spawn(struct create *k, struct cerr *err)
 	fdio_close(&pair[1]);
 	if (pid == -1)
 		return cerr_errno(err, "fork");
-	return cgroup_join(&k->l->cgroups, LAUNCH_CGROUP_MONITOR, pid, false,
-		   err) == -1
-		   ? -1
-		   : pid;
+	if (launch_shim_is(k->l, k->c->runtime))
+		return pid;
+	return create_count(k, pid, err) == -1 ? -1 : pid;
 }
 
 /* Waits for one report of kind; text is what comes with it. */
@@ -304,6 +313,8 @@ create_follow(struct create *k, struct fixed_launch_rec *r, struct cerr *err)
 	char text[20], go = MONITOR_REPORT_GO;
 
 	if (create_hear(k, MONITOR_REPORT_PID, text, sizeof(text), err) == -1 ||
+	    (launch_shim_is(k->l, k->c->runtime) &&
+		create_count(k, (pid_t)r->monitor, err) == -1) ||
 	    create_inspect(k, r, text, err) == -1 ||
 	    launch_record_write(k->l, k->c->ctr, r, err) == -1)
 		return -1;
@@ -352,7 +363,7 @@ launch_ctr_create(const struct launch *l, struct launch_op *op,
 	if (create_check(l, c, err) == -1 || label_check(c, &r, err) == -1)
 		return -1;
 	/* The process that is seen here is shimrun, which has no label. */
-	if (l->runtimes[c->runtime].type == LAUNCH_RUNTIME_VM)
+	if (launch_shim_is(l, c->runtime))
 		memset(r.selinux, 0, sizeof(r.selinux));
 	if (launch_record_read(l, c->ctr, &(struct fixed_launch_rec){ 0 },
 		NULL) == 0)
@@ -393,6 +404,9 @@ int
 launch_ctr_undo(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_ctr_create *c = op->body;
+	int ret = launch_ctr_remove(l, c->ctr, c->runtime, err);
 
-	return launch_ctr_remove(l, c->ctr, c->runtime, err);
+	if (launch_shim_is(l, c->runtime))
+		launch_shim_failed(l, c->runtime, c->pod);
+	return ret;
 }

@@ -21,9 +21,13 @@
 
 #define CTR_GONE_MS    10000 /* for a killed container to be gone */
 #define CTR_MONITOR_MS 2000  /* for its monitor to have written all */
-#define CTR_STEP_US    2000
-#define CTR_SAID_MAX   512
-#define CTR_FILE_MAX   (ID_SIZE + 8)
+#ifndef CTR_DELETE_MS
+#define CTR_DELETE_MS 40000 /* for the runtime's delete */
+#endif
+#define CTR_HUNG_MS  15000 /* likewise, while nobody removes it */
+#define CTR_STEP_US  2000
+#define CTR_SAID_MAX 512
+#define CTR_FILE_MAX (ID_SIZE + 8)
 
 static int
 ctr_check(const struct launch *l, const char *ctr, uint32_t runtime,
@@ -105,6 +109,41 @@ ctr_signal_shim(const struct launch *l, const struct fixed_ctr_signal *c,
 		   : 0;
 }
 
+/* True if neither a create nor a monitor of it is left, after ms at most. */
+static bool
+ctr_unwatched(const struct launch *l, const char *ctr, int64_t ms)
+{
+	char name[CTR_FILE_MAX];
+	CLEANUP_FD int fd = -1;
+
+	(void)snprintf(name, sizeof(name), "%s.mon", ctr);
+	fd = openat(l->dirs[LAUNCH_DIR_SCRATCH], name,
+	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	for (int64_t us = ms * 1000; fd != -1 && us > 0; us -= CTR_STEP_US) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		(void)usleep(CTR_STEP_US);
+	}
+	return fd == -1;
+}
+
+/* It ends by itself after the container; one that does not is killed. */
+static void
+ctr_end_monitor(const struct launch *l, const char *ctr,
+    const struct fixed_launch_rec *r, int64_t ms)
+{
+	CLEANUP_FD int pidfd = -1;
+
+	if (ctr_unwatched(l, ctr, ms))
+		return;
+	log_warn("container %s: its monitor did not end", ctr);
+	pidfd = proc_open((pid_t)r->monitor, r->monitor_start);
+	if (pidfd == -1)
+		return;
+	(void)proc_signal(pidfd, SIGKILL);
+	(void)proc_wait(pidfd, CTR_MONITOR_MS);
+}
+
 /*
  * A container that is not running takes any signal but 0, which asks whether
  * it runs: NOT_FOUND.  SIGKILL reaches all that is in its cgroup.
@@ -135,6 +174,9 @@ launch_ctr_signal(const struct launch *l, struct launch_op *op,
 		return cerr_errno(err, "signal %d", sig);
 	if (sig == SIGKILL)
 		cgroup_kill(&l->cgroups, r.cgroup);
+	/* Who asks again does not hear of the end: the monitor may hang. */
+	if (sig == SIGKILL && pidfd == -1 && r.monitor != 0)
+		ctr_end_monitor(l, c->ctr, &r, CTR_HUNG_MS);
 	return 0;
 }
 
@@ -153,41 +195,6 @@ ctr_kill(const struct launch *l, const struct fixed_launch_rec *r,
 		   ? 0
 		   : cerr_set(err, CERR_FAILED_PRECONDITION,
 			 "a process of the container cannot be killed");
-}
-
-/* True if neither a create nor a monitor of it is left, after ms at most. */
-static bool
-ctr_unwatched(const struct launch *l, const char *ctr, int64_t ms)
-{
-	char name[CTR_FILE_MAX];
-	CLEANUP_FD int fd = -1;
-
-	(void)snprintf(name, sizeof(name), "%s.mon", ctr);
-	fd = openat(l->dirs[LAUNCH_DIR_SCRATCH], name,
-	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	for (int64_t us = ms * 1000; fd != -1 && us > 0; us -= CTR_STEP_US) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return true;
-		(void)usleep(CTR_STEP_US);
-	}
-	return fd == -1;
-}
-
-/* It ends by itself after the container; one that does not is killed. */
-static void
-ctr_end_monitor(const struct launch *l, const char *ctr,
-    const struct fixed_launch_rec *r)
-{
-	CLEANUP_FD int pidfd = -1;
-
-	if (ctr_unwatched(l, ctr, CTR_MONITOR_MS))
-		return;
-	log_warn("container %s: its monitor did not end", ctr);
-	pidfd = proc_open((pid_t)r->monitor, r->monitor_start);
-	if (pidfd == -1)
-		return;
-	(void)proc_signal(pidfd, SIGKILL);
-	(void)proc_wait(pidfd, CTR_MONITOR_MS);
 }
 
 static void
@@ -242,6 +249,7 @@ ctr_delete_run(struct run *r, const char *ctr)
 	run_add(r, "delete");
 	run_add(r, "--force");
 	run_add(r, ctr);
+	r->until = mono_after_ms(CTR_DELETE_MS);
 	if (run_wait(r, &err) != 0)
 		log_warn("container %s: delete: %s%s", ctr, r->text, err.text);
 }
@@ -291,7 +299,7 @@ launch_ctr_remove(const struct launch *l, const char *ctr, uint32_t runtime,
 	if (ctr_runtime_delete(l, ctr, runtime, err) == -1)
 		return -1;
 	if (known == 0) {
-		ctr_end_monitor(l, ctr, &r);
+		ctr_end_monitor(l, ctr, &r, CTR_MONITOR_MS);
 		cgroup_remove(&l->cgroups, r.cgroup);
 	}
 	ctr_leftovers(l, ctr);

@@ -211,7 +211,7 @@ exec_terminal(struct exec *x, struct cerr *err)
 }
 
 static int
-exec_start(struct exec *x, struct cerr *err)
+exec_start(struct exec *x, struct mono until, struct cerr *err)
 {
 	struct run r;
 	int code;
@@ -233,6 +233,8 @@ exec_start(struct exec *x, struct cerr *err)
 	}
 	code = exec_streams(x, &r, err);
 	run_add(&r, x->e->ctr);
+	r.until = until;
+	r.wanted = true;
 	if (code == 0)
 		code = run_wait(&r, err);
 	if (code > 0)
@@ -425,11 +427,11 @@ launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err)
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1L) == -1)
 		return cerr_errno(err, "exec");
-	/* A runtime that hangs ends with this job. */
+	/* What hangs ends with this job. */
 	(void)alarm(EXEC_START_SECONDS);
 	code = exec_prepare(&x, op, err);
 	if (code == 0)
-		code = exec_start(&x, err);
+		code = exec_start(&x, deadline, err);
 	tty = code == 0 ? exec_terminal(&x, err) : 0;
 	console_close(&x.console);
 	if (code == -1)

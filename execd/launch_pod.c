@@ -20,8 +20,8 @@
 #include "execd/launch.h"
 #include "execd/launch_label.h"
 #include "execd/launch_pause.h"
-#include "execd/launch_run.h"
 #include "execd/launch_proc.h"
+#include "execd/launch_shim.h"
 #include "execd/launch_sysctl.h"
 #include "execd/launch_userns.h"
 #include "execd/pod_ns.h"
@@ -393,45 +393,6 @@ pod_stop_pause(const struct launch *l, const struct fixed_launch_rec *r)
 	cgroup_remove(&l->cgroups, r->cgroup);
 }
 
-/* With the sandbox end the containers that are left in it. */
-static int
-pod_stop_shim(const struct launch *l, uint32_t runtime, const char *pod,
-    struct cerr *err)
-{
-	int dir = l->dirs[LAUNCH_DIR_RUNTIME];
-	char root[LAUNCH_PATH_MAX], name[LAUNCH_PATH_MAX];
-	struct run r;
-	int code;
-
-	(void)snprintf(name, sizeof(name), "%s/%s", l->runtimes[runtime].name,
-	    pod);
-	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
-	if (run_begin(&r, l, runtime, root, sizeof(root), err) == -1)
-		return -1;
-	run_add(&r, "stop");
-	run_add(&r, pod);
-	code = run_wait(&r, err);
-	if (code == -1)
-		return -1;
-	if (code != 0 || r.text[0] != '\0')
-		log_warn("pod %s: stop: %s", pod, r.text);
-	return launch_tree_remove(dir, name) == -1
-		   ? cerr_errno(err, "the shim's state of the pod")
-		   : 0;
-}
-
-static int
-pod_stop_shims(const struct launch *l, const char *pod, struct cerr *err)
-{
-	for (uint32_t i = 0; i < l->nruntimes; i++) {
-		if (l->runtimes[i].type == LAUNCH_RUNTIME_VM &&
-		    pod_stop_shim(l, i, pod, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 static int
 pod_remove(const struct launch *l, const char *pod, struct cerr *err)
 {
@@ -444,8 +405,8 @@ pod_remove(const struct launch *l, const char *pod, struct cerr *err)
 	if (launch_record_read(l, name, &r, NULL) == 0 &&
 	    (r.flags & POD_NS_PID) != 0)
 		pod_stop_pause(l, &r);
-	if (pod_stop_shims(l, pod, err) == -1 || pod_unpin(l, pod, err) == -1 ||
-	    pod_unfile(l, pod, err) == -1)
+	if (launch_shim_stop(l, pod, err) == -1 ||
+	    pod_unpin(l, pod, err) == -1 || pod_unfile(l, pod, err) == -1)
 		return -1;
 	launch_record_remove(l, name);
 	return 0;

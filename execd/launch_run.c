@@ -153,16 +153,40 @@ run_hear(struct run *r, int fd)
 	r->text[r->text_len] = '\0';
 }
 
+static int
+run_left_ms(const struct run *r)
+{
+	return mono_is_set(r->until) ? (int)mono_left_ms(r->until) : -1;
+}
+
+static void
+run_kill(struct run *r, int pidfd)
+{
+	static const char late[] = "took too long";
+
+	(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	r->until = mono_none();
+	r->wanted = false;
+	memcpy(r->text, late, sizeof(late));
+	r->text_len = sizeof(late) - 1;
+}
+
 /* Until it ends, not until the pipe ends: what it started may hold that. */
 static void
 run_listen(struct run *r, int said, int pidfd)
 {
-	struct pollfd p[2] = { { pidfd, POLLIN, 0 }, { said, POLLIN, 0 } };
+	struct pollfd p[3] = { { pidfd, POLLIN, 0 }, { said, POLLIN, 0 },
+		{ LAUNCH_JOB_FD, 0, 0 } };
 	size_t before;
+	int n;
 
 	while ((p[0].revents & POLLIN) == 0) {
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		p[2].fd = r->wanted ? LAUNCH_JOB_FD : -1;
+		n = poll(p, 3, run_left_ms(r));
+		if (n == -1 && errno != EINTR)
 			return;
+		if (n == 0 || (p[2].fd != -1 && p[2].revents != 0))
+			run_kill(r, pidfd);
 		if (p[1].revents & POLLIN)
 			run_hear(r, said);
 		else if (p[1].revents != 0)

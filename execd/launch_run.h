@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "execd/launch.h"
+#include "lib/mono.h"
 
 #define RUN_ARGS_MAX (24 + LAUNCH_ARGUMENTS_MAX)
 #define RUN_TEXT_MAX 4096
@@ -22,6 +23,8 @@ struct run {
 	int out, err;		 /* -1: what is said goes into text */
 	char text[RUN_TEXT_MAX]; /* its end, if it is much */
 	size_t text_len;
+	struct mono until; /* it is killed then, if this is set */
+	bool wanted;	   /* and when the launcher wants the job no more */
 };
 
 /*
@@ -41,8 +44,8 @@ int run_begin(struct run *r, const struct launch *l, uint32_t runtime,
 void run_add(struct run *r, const char *arg);
 
 /*
- * Runs it to its end.  Returns its exit code (128 + signal), -1 with err if it
- * could not be run.
+ * Runs it to its end, or until it is killed for its lateness.  Returns its exit
+ * code (128 + signal), -1 with err if it could not be run.
  */
 int run_wait(struct run *r, struct cerr *err)
     __attribute__((warn_unused_result));

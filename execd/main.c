@@ -83,6 +83,13 @@ static const struct link_handler execd_launcher_handlers[] = {
 	{ MSG_L_EXEC_TTY, stream_take_tty },
 };
 
+static void
+execd_launcher_lost(void *ctx, struct link *link, const char *breach)
+{
+	runtime_review(ctx);
+	helper_link_lost(ctx, link, breach);
+}
+
 static const struct link_def execd_links[] = {
 	{
 	    .self = ROLE_EXECD,
@@ -124,7 +131,7 @@ static const struct link_def execd_links[] = {
 	    .peer = ROLE_EXECLAUNCH,
 	    .handlers = execd_launcher_handlers,
 	    .nhandlers = 1,
-	    .lost = helper_link_lost,
+	    .lost = execd_launcher_lost,
 	},
 };
 

@@ -1,4 +1,5 @@
 /* The runtime's create, run as a child of the monitor. */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -155,6 +156,8 @@ create_exec(const struct monitor *m, char *argv[])
 	int in = m->runtime_in == -1 ? STDIN_FILENO : m->runtime_in;
 
 	(void)setpgid(0, 0);
+	/* What it makes nobody would know of once its monitor is gone. */
+	(void)prctl(PR_SET_PDEATHSIG, (long)SIGKILL);
 	if (dup2(in, STDIN_FILENO) != -1 &&
 	    dup2(m->runtime_out[0], STDOUT_FILENO) != -1 &&
 	    dup2(m->runtime_out[1], STDERR_FILENO) != -1 &&
@@ -289,6 +292,29 @@ create_drain(struct monitor *m)
 	} while (m->text_len > before && m->text_len < sizeof(m->text) - 1);
 }
 
+/*
+ * What is killed if anything goes wrong must be the container: once the runtime
+ * has ended, that is a child of this process, and nothing else is.
+ */
+static int
+create_adopt(struct monitor *m, pid_t pid)
+{
+	siginfo_t si;
+
+	m->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (m->pidfd == -1)
+		return monitor_fail(m, "container's process");
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == -1) {
+		(void)close(m->pidfd);
+		m->pidfd = -1;
+		monitor_text(m, "the runtime named a process that is not the "
+				"container's");
+		return -1;
+	}
+	m->pid = pid;
+	return 0;
+}
+
 static int
 create_read_pid(struct monitor *m)
 {
@@ -307,9 +333,7 @@ create_read_pid(struct monitor *m)
 		monitor_text(m, "the runtime wrote no pid");
 		return -1;
 	}
-	m->pid = pid;
-	m->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	return m->pidfd == -1 ? monitor_fail(m, "container's process") : 0;
+	return create_adopt(m, pid);
 }
 
 /* The terminal's master takes the place of the pipe. */

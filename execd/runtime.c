@@ -1,3 +1,5 @@
+#include <event2/event.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +27,24 @@ struct runtime {
 	enum launch_criu criu;
 	bool idmap; /* the image store can be shown with other ids */
 	bool told;  /* its warning was logged */
+	struct event *again;
+	int64_t again_ms;
 };
+
+#define RUNTIME_AGAIN_MS     1000 /* doubled each time */
+#define RUNTIME_AGAIN_MAX_MS 60000
 
 static void
 runtime_refuse(struct runtime *r, const struct cerr *err)
 {
+	char before[sizeof(r->reason)];
+
+	memcpy(before, r->reason, sizeof(before));
 	r->state = RUNTIME_UNUSABLE;
 	(void)snprintf(r->reason, sizeof(r->reason), "%.250s", err->text);
-	log_warn("runtime %s cannot be used: %s", runtime_name(r->x, r->number),
-	    err->text);
+	if (strcmp(before, r->reason) != 0)
+		log_warn("runtime %s cannot be used: %s",
+		    runtime_name(r->x, r->number), err->text);
 }
 
 static void
@@ -75,8 +86,9 @@ runtime_tell_checkpoint(const struct execd *x, uint32_t i,
 		memcpy(&fact->no_checkpoint, &why, sizeof(why));
 }
 
+/* Answers call, or tells the front unasked. */
 static void
-runtime_answer(struct execd *x, struct link_call *call)
+runtime_tell(struct execd *x, struct link_call *call)
 {
 	Criod__RuntimeFacts body;
 	Criod__RuntimeFact *facts =
@@ -99,7 +111,12 @@ runtime_answer(struct execd *x, struct link_call *call)
 	}
 	body.runtimes = list;
 	body.n_runtimes = x->nruntimes;
-	link_reply(call, MSG_RUNTIMES_ARE, &body, NULL, 0);
+	body.launcher_away = x->launcher_away;
+	if (call != NULL)
+		link_reply(call, MSG_RUNTIMES_ARE, &body, NULL, 0);
+	else
+		(void)link_send(execd_front(x), MSG_RUNTIMES_NOW, &body, NULL,
+		    0);
 	free(facts);
 	free(list);
 }
@@ -112,15 +129,52 @@ runtime_answer_all(struct execd *x)
 	while (runtime_all_known(x) &&
 	       (w = SIMPLEQ_FIRST(&x->runtime_waits)) != NULL) {
 		SIMPLEQ_REMOVE_HEAD(&x->runtime_waits, entry);
-		runtime_answer(x, w->call);
+		runtime_tell(x, w->call);
 		free(w);
 	}
 }
+
+static bool
+runtime_probing(const struct execd *x)
+{
+	for (size_t i = 0; i < x->nruntimes; i++) {
+		if (x->runtimes[i].request != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The launcher is back when it has answered. */
+void
+runtime_review(struct execd *x)
+{
+	bool away = !link_attached(execd_launcher(x)) ||
+		    (x->launcher_away && runtime_probing(x));
+
+	if (away == x->launcher_away)
+		return;
+	x->launcher_away = away;
+	if (runtime_all_known(x))
+		runtime_tell(x, NULL);
+}
+
+/* before: what was thought of it. */
+static void
+runtime_heard(const struct runtime *r, enum runtime_state before)
+{
+	if (before != RUNTIME_UNKNOWN && before != r->state)
+		runtime_tell(r->x, NULL);
+	runtime_review(r->x);
+	runtime_answer_all(r->x);
+}
+
+static void runtime_again(struct runtime *r);
 
 static void
 runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct runtime *r = arg;
+	enum runtime_state before = r->state;
 	uint8_t *text;
 	size_t len;
 	int fd;
@@ -132,24 +186,28 @@ runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 			      : LAUNCH_CRIU_OFF;
 	if (err != NULL) {
 		/* The launcher's own absence says nothing of the runtime. */
-		if (err->code != CERR_UNAVAILABLE)
+		if (err->code != CERR_UNAVAILABLE) {
 			runtime_refuse(r, err);
-		runtime_answer_all(r->x);
+			runtime_again(r);
+		}
+		runtime_heard(r, before);
 		return;
 	}
+	r->again_ms = 0;
 	fd = link_take_fd(m, 0);
 	if (fdio_memfd_read(fd, RUNTIME_FACTS_MAX, &text, &len) == 0) {
 		runtime_learn(r, (const char *)text, len);
 		free(text);
 	}
 	fdio_close(&fd);
-	runtime_answer_all(r->x);
+	runtime_heard(r, before);
 }
 
 void
 runtime_init(struct execd *x)
 {
 	SIMPLEQ_INIT(&x->runtime_waits);
+	x->launcher_away = true;
 	x->nruntimes = x->boot->n_runtimes;
 	x->runtimes = execd_alloc(x->nruntimes + 1, sizeof(*x->runtimes));
 	for (size_t i = 0; i < x->nruntimes; i++) {
@@ -158,19 +216,49 @@ runtime_init(struct execd *x)
 	}
 }
 
+static void
+runtime_ask(struct runtime *r)
+{
+	struct link *launcher = execd_launcher(r->x);
+	struct fixed_runtime body = { r->number };
+
+	if (r->request != 0)
+		link_cancel(launcher, r->request);
+	r->request = link_request(launcher, MSG_L_FEATURES, &body, NULL, 0,
+	    mono_after_ms(EXECD_STEP_MS), runtime_probed, r);
+}
+
+static void
+runtime_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	runtime_ask(arg);
+}
+
+/* It may be installed, or was ended by somebody while it was asked. */
+static void
+runtime_again(struct runtime *r)
+{
+	struct timeval tv;
+
+	r->again_ms = r->again_ms == 0 ? RUNTIME_AGAIN_MS : r->again_ms * 2;
+	if (r->again_ms > RUNTIME_AGAIN_MAX_MS)
+		r->again_ms = RUNTIME_AGAIN_MAX_MS;
+	tv = mono_timeval(mono_after_ms(r->again_ms));
+	if (r->again == NULL)
+		r->again =
+		    evtimer_new(helper_base(r->x->helper), runtime_timer, r);
+	if (r->again == NULL)
+		fatalx("evtimer_new");
+	(void)evtimer_add(r->again, &tv);
+}
+
 void
 runtime_probe(struct execd *x)
 {
-	for (size_t i = 0; i < x->nruntimes; i++) {
-		struct runtime *r = &x->runtimes[i];
-		struct fixed_runtime body = { r->number };
-
-		if (r->request != 0)
-			link_cancel(execd_launcher(x), r->request);
-		r->request =
-		    link_request(execd_launcher(x), MSG_L_FEATURES, &body, NULL,
-			0, mono_after_ms(EXECD_STEP_MS), runtime_probed, r);
-	}
+	for (size_t i = 0; i < x->nruntimes; i++)
+		runtime_ask(&x->runtimes[i]);
 }
 
 void
@@ -180,7 +268,7 @@ runtime_take_list(void *ctx, struct link_call *call, struct link_msg *m)
 
 	(void)m;
 	if (runtime_all_known(x))
-		runtime_answer(x, call);
+		runtime_tell(x, call);
 	else
 		execd_wait_add(&x->runtime_waits, call);
 }

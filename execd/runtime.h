@@ -8,6 +8,8 @@
 void runtime_init(struct execd *x);
 /* Asks the launcher about each; at start and whenever it is back. */
 void runtime_probe(struct execd *x);
+/* The launcher may have gone: the front is told, and when it is back. */
+void runtime_review(struct execd *x);
 /* RUNTIMES: answered once all are known. */
 void runtime_take_list(void *ctx, struct link_call *call, struct link_msg *m);
 

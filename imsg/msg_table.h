@@ -157,6 +157,7 @@ MSG(POD_INFO, ROLE_FRONT, ROLE_EXECD, RUN, P(criod, pod_id), 1 * MSG_KIB, 0, 0, 
 MSG(INFO, ROLE_EXECD, ROLE_FRONT, RUN, P(criod, info), 9 * MSG_MIB, 0, 0, NONE)
 MSG(RUNTIMES, ROLE_FRONT, ROLE_EXECD, RUN, P(criod, empty), 16, 0, 0, RUNTIMES_ARE)
 MSG(RUNTIMES_ARE, ROLE_EXECD, ROLE_FRONT, RUN, P(criod, runtime_facts), 64 * MSG_KIB, 0, 0, NONE)
+MSG(RUNTIMES_NOW, ROLE_EXECD, ROLE_FRONT, RUN, P(criod, runtime_facts), 64 * MSG_KIB, 0, 0, NONE)
 
 /* front with netd */
 MSG(NET_ADD, ROLE_FRONT, ROLE_NETD, RUN, P(criod, net_pod), 1 * MSG_MIB, 0, 0, NET_ADDED)

@@ -40,10 +40,10 @@ launch_child_step(int step)
 }
 
 static int
-launch_child_signals(void)
+launch_child_signals(const struct launch_child *c)
 {
-	if (sigreset() == -1)
-		return -1;
+	if (sigreset() == -1 || c->finish)
+		return c->finish ? 0 : -1;
 	/* Nobody would wait for the plugin of a launcher that died. */
 	return prctl(PR_SET_PDEATHSIG, (long)SIGKILL);
 }
@@ -84,7 +84,7 @@ launch_child_run(const struct launch_child *c, int failure)
 {
 	struct launch_child_failure f = { STEP_SIGNALS, 0 };
 
-	if (launch_child_signals() == -1)
+	if (launch_child_signals(c) == -1)
 		goto fail;
 	f.step = STEP_NETNS;
 	if (c->netns != -1 &&

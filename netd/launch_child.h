@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
+
 #define LAUNCH_CHILD_ENV 9 /* the final NULL included */
 
 struct launch_child {
@@ -15,6 +17,7 @@ struct launch_child {
 	int own_netns;
 	int fds[3];
 	char *env[LAUNCH_CHILD_ENV];
+	bool finish; /* it goes on if the launcher dies */
 };
 
 /* What the child writes to its error pipe when it fails. */

@@ -15,6 +15,7 @@
 #include "netd/launch_group.h"
 
 #define GROUP_OLD_TRIES 200 /* of 10 ms: the end of what was left running */
+#define GROUP_DEL_TRIES 500 /* likewise, by itself */
 
 /* One name per STATE (FNV-1a of it): several criods may share a cgroup. */
 static void
@@ -49,22 +50,34 @@ launch_group_own(char *path, size_t size)
 	return rc;
 }
 
+/* True once it is gone. */
 static bool
-launch_group_empty(int base, const char *name)
+launch_group_wait(int base, const char *name, int tries)
 {
 	static const struct timespec pause = { 0, 10000000 };
-	CLEANUP_FD int group =
-	    openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (group == -1)
-		return errno == ENOENT;
-	launch_group_kill(group);
-	for (int i = 0; i < GROUP_OLD_TRIES; i++) {
+	for (int i = 0; i < tries; i++) {
 		if (unlinkat(base, name, AT_REMOVEDIR) == 0)
 			return true;
 		(void)nanosleep(&pause, NULL);
 	}
 	return false;
+}
+
+static bool
+launch_group_empty(int base, const char *name)
+{
+	CLEANUP_FD int group =
+	    openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (group == -1)
+		return errno == ENOENT;
+	if (strncmp(name, GROUP_DEL, strlen(GROUP_DEL)) == 0 &&
+	    launch_group_wait(base, name, GROUP_DEL_TRIES))
+		return true;
+	log_warn("ending the plugin that was left in cgroup %s", name);
+	launch_group_kill(group);
+	return launch_group_wait(base, name, GROUP_OLD_TRIES);
 }
 
 static void
@@ -78,8 +91,6 @@ launch_group_clear(int base)
 	while ((d = readdir(dir)) != NULL) {
 		if (d->d_type != DT_DIR || d->d_name[0] == '.')
 			continue;
-		log_warn("ending the plugin that was left in cgroup %s",
-		    d->d_name);
 		if (!launch_group_empty(base, d->d_name))
 			log_error("cgroup %s cannot be emptied", d->d_name);
 	}
@@ -123,11 +134,8 @@ launch_group_close(int cgroup, const char *state)
 }
 
 int
-launch_group_new(int base, unsigned int number)
+launch_group_new(int base, const char *name)
 {
-	char name[16];
-
-	(void)snprintf(name, sizeof(name), "%u", number);
 	if (mkdirat(base, name, 0755) == -1)
 		return -1;
 	return openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -143,10 +151,7 @@ launch_group_kill(int group)
 }
 
 bool
-launch_group_remove(int base, unsigned int number)
+launch_group_remove(int base, const char *name)
 {
-	char name[16];
-
-	(void)snprintf(name, sizeof(name), "%u", number);
 	return unlinkat(base, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }

@@ -11,10 +11,13 @@
 
 #include "lib/cerr.h"
 
+/* What a group's name begins with whose plugin should not be interrupted. */
+#define GROUP_DEL "del-"
+
 /*
  * Makes this launcher's directory, named after STATE, and ends what a killed
- * predecessor left in it.  cgroup is the hierarchy's root.  Returns the
- * directory, or -1.
+ * predecessor left in it; a DEL may come to its own end, for a moment.  cgroup
+ * is the hierarchy's root.  Returns the directory, or -1.
  */
 int launch_group_open(int cgroup, const char *state, struct cerr *err)
     __attribute__((warn_unused_result));
@@ -22,11 +25,11 @@ int launch_group_open(int cgroup, const char *state, struct cerr *err)
 void launch_group_close(int cgroup, const char *state);
 
 /* A new group's directory, or -1 with errno. */
-int launch_group_new(int base, unsigned int number)
+int launch_group_new(int base, const char *name)
     __attribute__((warn_unused_result));
 /* SIGKILL to all members, also those being forked. */
 void launch_group_kill(int group);
 /* True if the group is gone; false while it has members. */
-bool launch_group_remove(int base, unsigned int number);
+bool launch_group_remove(int base, const char *name);
 
 #endif

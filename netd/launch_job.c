@@ -32,13 +32,14 @@ struct launch_job {
 	LIST_ENTRY(launch_job) entry;
 	struct launch_jobs *jobs;
 	struct link_call *call;
-	unsigned int number; /* its group's name */
+	char name[24]; /* its group's */
 	pid_t pid;
 	int pidfd, group, failure;
 	struct event *exited, *timer;
 	int64_t retry_ms;
 	int status; /* of waitpid, once reaped */
 	bool reaped, killed, timed_out;
+	bool finish; /* not interrupted, unless it is late */
 	char plugin[PLUGIN_NAME_MAX + 1];
 };
 
@@ -132,7 +133,7 @@ launch_job_timer_set(struct launch_job *job, int64_t ms)
 static void
 launch_job_empty(struct launch_job *job)
 {
-	if (launch_group_remove(job->jobs->def->groups, job->number)) {
+	if (launch_group_remove(job->jobs->def->groups, job->name)) {
 		launch_job_end(job);
 		return;
 	}
@@ -176,7 +177,10 @@ launch_job_timer(evutil_socket_t fd, short what, void *arg)
 static void
 launch_job_cancelled(void *arg)
 {
-	launch_job_kill(arg);
+	struct launch_job *job = arg;
+
+	if (!job->finish)
+		launch_job_kill(job);
 }
 
 static int
@@ -278,7 +282,7 @@ launch_job_spawn(struct launch_job *job, struct launch_child *c,
 {
 	const struct launch_jobs_def *def = job->jobs->def;
 
-	job->group = launch_group_new(def->groups, job->number);
+	job->group = launch_group_new(def->groups, job->name);
 	if (job->group == -1)
 		return cerr_errno(err, "cgroup for plugin %s", job->plugin);
 	c->group = job->group;
@@ -286,7 +290,7 @@ launch_job_spawn(struct launch_job *job, struct launch_child *c,
 	job->pid = launch_child_start(c, &job->pidfd, &job->failure);
 	if (job->pid == -1) {
 		(void)cerr_errno(err, "start plugin %s", job->plugin);
-		(void)launch_group_remove(def->groups, job->number);
+		(void)launch_group_remove(def->groups, job->name);
 		return -1;
 	}
 	job->exited = event_new(def->base, job->pidfd, EV_READ | EV_PERSIST,
@@ -317,6 +321,7 @@ launch_job_run(struct launch_job *job, const struct fixed_plugin_run *run,
 	    launch_job_netns(job->jobs, run, ns, sizeof(ns), &netns, err) == -1)
 		return -1;
 	c.netns = run->netns == NETNS_PREPARE ? netns : -1;
+	c.finish = job->finish;
 	c.plugin = launch_plugin_open(def->plugin_dir, run->plugin, err);
 	if (c.plugin != -1) {
 		(void)snprintf(path, sizeof(path), "%s/%s", def->plugin_dir,
@@ -344,7 +349,13 @@ launch_job_start(struct launch_jobs *jobs, struct link_call *call,
 		fatal("calloc");
 	job->jobs = jobs;
 	job->call = call;
-	job->number = jobs->next++;
+	/*
+	 * What a DEL has begun another may not be able to finish: plugins look
+	 * for the interface to know what there is.
+	 */
+	job->finish = strcmp(run->command, "DEL") == 0;
+	(void)snprintf(job->name, sizeof(job->name), "%s%u",
+	    job->finish ? GROUP_DEL : "", jobs->next++);
 	job->pidfd = job->group = job->failure = -1;
 	memcpy(job->plugin, run->plugin, sizeof(job->plugin));
 	LIST_INSERT_HEAD(&jobs->running, job, entry);
@@ -359,10 +370,11 @@ launch_jobs_free(struct launch_jobs *jobs)
 	struct launch_job *job;
 
 	while ((job = LIST_FIRST(&jobs->running)) != NULL) {
-		launch_group_kill(job->group);
-		if (!job->reaped)
+		if (!job->finish)
+			launch_group_kill(job->group);
+		if (!job->finish && !job->reaped)
 			(void)waitpid(job->pid, &job->status, 0);
-		(void)launch_group_remove(jobs->def->groups, job->number);
+		(void)launch_group_remove(jobs->def->groups, job->name);
 		launch_job_free(job);
 	}
 	free(jobs);

@@ -110,7 +110,10 @@ class Front:
     def ctr_config(self, name="ctr", **more):
         config = {"metadata": {"name": name, "attempt": 0},
                   "image": {"image": "registry.test/busybox"},
-                  "log_path": name + "/0.log"}
+                  "log_path": name + "/0.log",
+                  # Else its end is followed by a SIGKILL for the rest.
+                  "linux": {"security_context": {"namespace_options": {
+                      "pid": 1}}}}
         config.update(more)
         return config
 

@@ -27,7 +27,10 @@ def _load():
 
 pb = _load()
 OPTIONS = [("grpc.max_receive_message_length", 32 << 20),
-           ("grpc.max_send_message_length", 32 << 20)]
+           ("grpc.max_send_message_length", 32 << 20),
+           ("grpc.initial_reconnect_backoff_ms", 100),
+           ("grpc.min_reconnect_backoff_ms", 100),
+           ("grpc.max_reconnect_backoff_ms", 200)]
 
 
 class Client:

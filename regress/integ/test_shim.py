@@ -23,6 +23,15 @@ BAD = {
     "abstract": "#!/bin/sh\necho 'unix://@/containerd-shim/x.sock'\n",
     "nobody": "#!/bin/sh\necho unix:///run/no-such-socket\n",
     "floods": "#!/bin/sh\n[ $1 = -v ] || head -c 10000000 /dev/zero\n",
+    # Daemons without a word, which nobody knows of.
+    "litters": """#!/bin/sh
+[ $# -gt 2 ] || exit 0
+for i in 1 2 3; do
+	setsid sh -c 'exec >/dev/null 2>&1; sh -c "sleep 1000; $0" $0 &
+		sleep 1000; $0' $0 &
+done
+exit 1
+""",
     # A server that answers with what is not ttrpc.
     "babbles": """#!/usr/bin/python3
 import os, socket, sys
@@ -84,6 +93,28 @@ def made(world, scratch):
     p.clean()
 
 
+def forgotten(name):
+    """Processes of a shim that is a script."""
+    out = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path) as f:
+                text = f.read()
+            # The launcher has all of them among its arguments.
+            if "/containerd-shim-%s-v2" % name in text and \
+                    "execlaunch\0" not in text:
+                out.append(text)
+        except OSError:
+            pass
+    return out
+
+
+def cgroups():
+    """Of shims; each pod's goes with the pod."""
+    return glob.glob("/sys/fs/cgroup/criod/shim/*") + glob.glob(
+        "/sys/fs/cgroup/*/criod/shim/*/")
+
+
 def state(world, handler="shim"):
     return os.path.join(world.path, "run/runtime", handler)
 
@@ -104,7 +135,9 @@ def test_a_pod_has_one_shim_and_leaves_nothing(world, made):
     a = made.start(pod, config, ["sleep", "1000"], name="a")
     b = made.start(pod, config, ["sh", "-c", "exit 3"], name="b")
     assert made.exited(b).exit_code == 3
-    assert len(shims()) == 1
+    (pid, _), = shims().items()
+    with open("/proc/%d/cgroup" % pid) as f:
+        assert "/criod/shim/%s\n" % pod in f.read()
     assert sorted(os.listdir(state(world))) == sorted([pod, a, b])
     # The sandbox: pause, as nobody's user, in the pod's network.
     for name, kind, group in ((pod, "sandbox", pod), (a, "container", pod)):
@@ -152,7 +185,7 @@ def test_who_speaks_with_the_shim_holds_nothing(world, made):
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
         assert os.listdir("/proc/%s/root" % pid) == []
         with open("/proc/%s/cgroup" % pid) as f:
-            assert pod not in f.read()
+            assert pod not in f.read().replace("/criod/shim/" + pod, "")
     assert seen == 1
 
 
@@ -231,5 +264,8 @@ def test_shims_that_misbehave(world, made, name):
     assert time.monotonic() - before < 30
     assert not made.client.ListContainers(
         filter={"pod_sandbox_id": pod}).containers
+    # What it forked and forgot does not wait for the pod's end.
+    assert forgotten(name) == []
     made.clean()
     assert os.listdir(state(world, name)) == []
+    assert cgroups() == []

@@ -691,6 +691,7 @@ def attach_pipes():
     # Standard input is left open for the next.
     d.send(b'\0two\n')
     assert packets(b, 1, 5) == b'otwo\n'
+    wait_for(lambda: c.text().endswith(b'etwo\n'), what='the last line')
     # One that breaks the rules is let go, nobody else.
     d.send(b'\1fake')
     assert d.recv(10) == b''
