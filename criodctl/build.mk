@@ -1,6 +1,6 @@
 # The tables that the processes run under: what may be called is printed.
 PRIVILEGES_FILTERS = $(foreach p,execd execlaunch front imaged keeper monitor \
-	netd nrid pack pause policyread scribe shimrun sigcheck streamd unarchive \
+	netd nrid pack pause policyread scribe shelf shimrun sigcheck streamd unarchive \
 	unpack,$(B)/gen/filter/$(p).c)
 
 PROGRAMS += criodctl

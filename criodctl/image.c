@@ -108,12 +108,12 @@ image_json(const Criod__ImgDetail *im)
 
 	if (config == NULL)
 		config = json_null();
-	return json_pack("{s:s, s:o, s:o, s:I, s:b, s:b, s:s, s:o, s:o}", "id",
-	    im->id, "tags", image_strings(im->tags, im->n_tags), "digests",
-	    image_strings(im->digests, im->n_digests), "size",
+	return json_pack("{s:s, s:o, s:o, s:I, s:b, s:b, s:s, s:s, s:o, s:o}",
+	    "id", im->id, "tags", image_strings(im->tags, im->n_tags),
+	    "digests", image_strings(im->digests, im->n_digests), "size",
 	    (json_int_t)im->size, "pinned", im->pinned, "damaged", im->damaged,
-	    "usedBy", im->holder, "layers", image_layers_json(im), "config",
-	    config);
+	    "usedBy", im->holder, "store", im->store, "layers",
+	    image_layers_json(im), "config", config);
 }
 
 int

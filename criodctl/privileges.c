@@ -18,8 +18,9 @@
 
 extern const struct filter filter_execd, filter_execlaunch, filter_front,
     filter_imaged, filter_keeper, filter_monitor, filter_netd, filter_nrid,
-    filter_pack, filter_pause, filter_policyread, filter_scribe, filter_shimrun,
-    filter_sigcheck, filter_streamd, filter_unarchive, filter_unpack;
+    filter_pack, filter_pause, filter_policyread, filter_scribe, filter_shelf,
+    filter_shimrun, filter_sigcheck, filter_streamd, filter_unarchive,
+    filter_unpack;
 
 /* In the order in which they are shown; the parent is the first. */
 const struct privileges_program privileges_programs[] = {
@@ -30,6 +31,7 @@ const struct privileges_program privileges_programs[] = {
 	{ "unpack", &filter_unpack, "own root" },
 	{ "pack", &filter_pack, "own root" },
 	{ "sigcheck", &filter_sigcheck, "no files" },
+	{ "shelf", &filter_shelf, "own root" },
 	{ "policyread", &filter_policyread, "no files" },
 	{ "unarchive", &filter_unarchive, "own root" },
 	{ "netd", &filter_netd, "own root" },

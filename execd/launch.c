@@ -297,6 +297,14 @@ launch_arg_cdi(struct launch *l, const char *arg)
 }
 
 static void
+launch_arg_store(struct launch *l, const char *arg)
+{
+	if (arg[0] != '/' || l->nstores == SHELVES_MAX)
+		fatalx("%s: not a path, or too many", arg);
+	l->stores[l->nstores++] = arg;
+}
+
+static void
 launch_arg(struct launch *l, int opt, char *arg, int log[2])
 {
 	const struct {
@@ -333,6 +341,8 @@ launch_arg(struct launch *l, int opt, char *arg, int log[2])
 		launch_arg_profiles(l, arg);
 	else if (opt == 'd')
 		launch_arg_cdi(l, arg);
+	else if (opt == 'e')
+		launch_arg_store(l, arg);
 	else if (opt == 'v')
 		log[0] = atoi(arg);
 	else if (opt == 'w')
@@ -382,8 +392,8 @@ launch_args(struct launch *l, int argc, char **argv)
 {
 	int opt, log[2] = { LOG_LVL_INFO, LOG_FMT_TEXT };
 
-	while (
-	    (opt = getopt(argc, argv, "s:i:c:l:m:x:SAC:r:t:a:p:d:v:w:")) != -1)
+	while ((opt = getopt(argc, argv, "s:i:c:l:m:x:SAC:r:t:a:p:d:e:v:w:")) !=
+	       -1)
 		launch_arg(l, opt, optarg, log);
 	if (l->state == NULL || l->image == NULL || l->container == NULL ||
 	    l->libexec == NULL || l->mon_uid == 0 || l->exec_uid == 0 ||

@@ -22,6 +22,7 @@
 #include "imsg/msg.h"
 #include "imsg/wire.h"
 #include "lib/cerr.h"
+#include "lib/layerid.h"
 
 #define LAUNCH_RUNTIMES_MAX  64
 #define LAUNCH_ARGUMENTS_MAX 24 /* of one runtime, ours included */
@@ -87,6 +88,8 @@ struct launch {
 	size_t nruntimes;
 	const char *profiles[LAUNCH_PROFILES_MAX];
 	size_t nprofiles;
+	const char *stores[SHELVES_MAX]; /* additional ones of images */
+	size_t nstores;
 	int dirs[LAUNCH_DIR_COUNT];
 	const char *cdi[CDI_DIRS_MAX];
 	size_t ncdi;

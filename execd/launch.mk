@@ -4,6 +4,7 @@ PROGRAMS += execlaunch monitor pause shimrun
 
 execlaunch_OUT = libexec/criod/execlaunch
 execlaunch_SRCS = execd/cdi_list.c execd/launch.c execd/launch_aside.c \
+	execd/launch_lower.c \
 	execd/launch_console.c execd/launch_create.c execd/launch_ctr.c \
 	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
 	execd/launch_label.c execd/launch_mount.c execd/launch_relabel.c \

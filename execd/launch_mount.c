@@ -16,6 +16,7 @@
 #include "execd/launch.h"
 #include "execd/launch_aside.h"
 #include "execd/launch_label.h"
+#include "execd/launch_lower.h"
 #include "execd/launch_userns.h"
 #include "execd/mount_flags.h"
 #include "lib/fdio.h"
@@ -42,11 +43,11 @@ mount_image_options(const struct launch *l, const struct fixed_mount *m,
 	size_t n = (size_t)snprintf(buf, size,
 	    "userxattr%s,lowerdir=", label_option(m->label, context));
 
-	for (uint32_t i = m->nlayers; i > 0 && n < size; i--)
-		n += (size_t)snprintf(buf + n, size - n,
-		    "%" PRIu64 "/fs:", m->layers[i - 1]);
 	if (n < size)
-		n += (size_t)snprintf(buf + n, size - n, "%s/empty", l->state);
+		n += launch_lower_names(m->layers, m->nlayers, buf + n,
+		    size - n);
+	if (n < size)
+		n += (size_t)snprintf(buf + n, size - n, ":%s/empty", l->state);
 	return n < size ? 0 : -1;
 }
 
@@ -75,14 +76,16 @@ mount_image_part(const char *at, const char *path, struct cerr *err)
 
 static int
 mount_image_aside(const struct launch *l, const struct fixed_mount *m,
-    int layers, const char *at, struct cerr *err)
+    struct lower *lower, const char *at, struct cerr *err)
 {
 	char options[MOUNT_OPTIONS_MAX];
+	CLEANUP_FD int layers = -1;
 
 	if (mount_image_options(l, m, options, sizeof(options)) == -1)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "the image's layers do not fit one mount");
-	if (launch_aside_attach(layers, at, err) == -1)
+	layers = launch_lower_mount(lower, at, err);
+	if (layers == -1)
 		return -1;
 	if (fchdir(layers) == -1 ||
 	    mount("overlay", at, "overlay",
@@ -96,7 +99,7 @@ static int
 mount_image(const struct launch *l, const struct fixed_mount *m,
     const struct userns *u, const char *at, struct cerr *err)
 {
-	CLEANUP_FD int layers = -1;
+	struct lower lower;
 	struct aside a;
 	int tree;
 
@@ -105,12 +108,11 @@ mount_image(const struct launch *l, const struct fixed_mount *m,
 	if (m->nlayers == 0 || m->nlayers > MOUNT_LAYERS_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "an image of %u layers", m->nlayers);
-	layers = launch_userns_clone(l->dirs[LAUNCH_DIR_LAYER], "", u->fd);
-	if (layers == -1)
-		return cerr_errno(err, "show the image in a user namespace");
-	if (launch_aside_enter(&a, err) == -1)
+	if (launch_lower_get(&lower, l, m->layers, m->nlayers, u->fd, err) ==
+		-1 ||
+	    launch_aside_enter(&a, err) == -1)
 		return -1;
-	tree = mount_image_aside(l, m, layers, at, err);
+	tree = mount_image_aside(l, m, &lower, at, err);
 	if (launch_aside_leave(&a, err) == -1)
 		fdio_close(&tree);
 	return tree;

@@ -13,6 +13,7 @@
 #include "execd/launch.h"
 #include "execd/launch_label.h"
 #include "execd/launch_aside.h"
+#include "execd/launch_lower.h"
 #include "execd/launch_userns.h"
 #include "execd/rootfile.h"
 #include "lib/fdio.h"
@@ -38,8 +39,6 @@ static int
 rootfs_check(const struct launch *l, const struct fixed_rootfs *r,
     struct cerr *err)
 {
-	char name[32];
-
 	if (launch_check_id("container", r->ctr, err) == -1)
 		return -1;
 	if (label_check_files(r->label, err) == -1)
@@ -48,40 +47,32 @@ rootfs_check(const struct launch *l, const struct fixed_rootfs *r,
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "an image of more than %u layers", ROOTFS_LAYERS_MAX);
 	for (uint32_t i = 0; i < r->nlayers; i++) {
-		CLEANUP_FD int fd = -1;
+		CLEANUP_FD int fd = launch_lower_open(l, r->layers[i], err);
 
-		(void)snprintf(name, sizeof(name), "%" PRIu64 "/fs",
-		    r->layers[i]);
-		fd = launch_open_beneath(l->dirs[LAUNCH_DIR_LAYER], name,
-		    O_PATH | O_DIRECTORY);
 		if (fd == -1)
-			return cerr_errno(err, "layer %" PRIu64, r->layers[i]);
+			return -1;
 	}
 	return 0;
 }
 
 /*
- * The root directory is the upper one's: it must look like the image's, whose
- * layers are below layers as the container is to see them.
+ * The root directory is the upper one's: it must look like the image's, as the
+ * container is to see it.
  */
 static int
-rootfs_like(int upper, int layers, const struct userns *u,
-    const struct fixed_rootfs *r)
+rootfs_like(const struct launch *l, int upper, const struct userns *u,
+    const struct fixed_rootfs *r, struct cerr *err)
 {
 	struct stat st = { .st_mode = 0755,
 		.st_uid = u->uid,
 		.st_gid = u->gid };
-	char name[32];
 
-	if (r->nlayers > 0) {
-		(void)snprintf(name, sizeof(name), "%" PRIu64 "/fs",
-		    r->layers[r->nlayers - 1]);
-		if (fstatat(layers, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-			return -1;
-	}
+	if (r->nlayers > 0 && launch_lower_stat(l, r->layers[r->nlayers - 1],
+				  u->fd, &st, err) == -1)
+		return -1;
 	return fchown(upper, st.st_uid, st.st_gid) == -1 ||
 		       fchmod(upper, st.st_mode & 07777) == -1
-		   ? -1
+		   ? cerr_errno(err, "writable layer")
 		   : 0;
 }
 
@@ -100,7 +91,7 @@ rootfs_at(const struct launch *l, const char *ctr, const struct userns *u)
 }
 
 static int
-rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r, int layers,
+rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r,
     const struct userns *u, struct cerr *err)
 {
 	CLEANUP_FD int ctr =
@@ -111,13 +102,11 @@ rootfs_dirs(const struct launch *l, const struct fixed_rootfs *r, int layers,
 	    ctr == -1 ? -1 : launch_make_dir(ctr, "work", 0700);
 
 	if (ctr == -1 || upper == -1 || work == -1 ||
-	    rootfs_at(l, r->ctr, u) == -1 ||
-	    rootfs_like(upper, layers, u, r) == -1)
+	    rootfs_at(l, r->ctr, u) == -1)
 		return cerr_errno(err, "writable layer");
-	return 0;
+	return rootfs_like(l, upper, u, r, err);
 }
 
-/* Highest first; relative to IMAGE/layer, which will be current. */
 static int
 rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
     size_t size, struct cerr *err)
@@ -131,9 +120,9 @@ rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
 
 	if (r->nlayers == 0 && n < size)
 		n += (size_t)snprintf(buf + n, size - n, "%s/empty", l->state);
-	for (uint32_t i = r->nlayers; i > 0 && n < size; i--)
-		n += (size_t)snprintf(buf + n, size - n, "%s%" PRIu64 "/fs",
-		    i == r->nlayers ? "" : ":", r->layers[i - 1]);
+	if (n < size)
+		n += launch_lower_names(r->layers, r->nlayers, buf + n,
+		    size - n);
 	return n < size ? 0
 			: cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 			      "the image's layers do not fit one mount");
@@ -158,20 +147,24 @@ rootfs_mount(const struct launch *l, const struct fixed_rootfs *r, int layers,
 }
 
 /*
- * Overlay takes its layers from mounts of its caller's namespace: the mapped
- * ones are mounted in one that only this job has, and go with it.
+ * Overlay takes its layers from mounts of its caller's namespace: those made
+ * for it are mounted in one that only this job has, and go with it.
  */
 static int
-rootfs_mount_mapped(const struct launch *l, const struct fixed_rootfs *r,
-    int layers, const char *path, struct cerr *err)
+rootfs_mount_aside(const struct launch *l, const struct fixed_rootfs *r,
+    const struct userns *u, const char *path, struct cerr *err)
 {
+	CLEANUP_FD int layers = -1;
+	struct lower lower;
 	struct aside a;
 	int tree = -1;
 
-	if (launch_aside_enter(&a, err) == -1)
+	if (launch_lower_get(&lower, l, r->layers, r->nlayers, u->fd, err) ==
+		-1 ||
+	    launch_aside_enter(&a, err) == -1)
 		return -1;
-	if (launch_aside_attach(layers, path, err) == 0 &&
-	    rootfs_mount(l, r, layers, path, err) == 0)
+	layers = launch_lower_mount(&lower, path, err);
+	if (layers != -1 && rootfs_mount(l, r, layers, path, err) == 0)
 		tree = launch_aside_take(path, err);
 	if (launch_aside_leave(&a, err) == -1 || tree == -1)
 		return -1;
@@ -182,21 +175,13 @@ static int
 rootfs_make(const struct launch *l, const struct fixed_rootfs *r,
     const struct userns *u, const char *path, struct cerr *err)
 {
-	CLEANUP_FD int mapped = -1;
-	int layers = l->dirs[LAUNCH_DIR_LAYER];
-
-	if (u->fd != -1) {
-		layers = mapped = launch_userns_clone(layers, "", u->fd);
-		if (mapped == -1)
-			return cerr_errno(err,
-			    "show the image's files in a user namespace");
-	}
-	if (rootfs_dirs(l, r, layers, u, err) == -1)
+	if (rootfs_dirs(l, r, u, err) == -1)
 		return -1;
 	if (launch_mounted(path))
 		return 0; /* asked again */
-	return u->fd != -1 ? rootfs_mount_mapped(l, r, layers, path, err)
-			   : rootfs_mount(l, r, layers, path, err);
+	if (u->fd != -1 || launch_lower_apart(r->layers, r->nlayers))
+		return rootfs_mount_aside(l, r, u, path, err);
+	return rootfs_mount(l, r, l->dirs[LAUNCH_DIR_LAYER], path, err);
 }
 
 static int

@@ -44,7 +44,8 @@ static void
 admin_fill_layers(struct admin_item *it, struct store *s)
 {
 	const struct catalogue_layer *rows[STORE_LAYERS_MAX];
-	size_t n = store_image_layers(s, it->detail.id, rows);
+	uint64_t places[STORE_LAYERS_MAX];
+	size_t n = store_image_layers(s, it->detail.id, rows, places);
 
 	for (size_t i = 0; i < n; i++) {
 		Criod__ImgLayer *l = &it->layers[i];
@@ -52,7 +53,7 @@ admin_fill_layers(struct admin_item *it, struct store *s)
 		criod__img_layer__init(l);
 		(void)snprintf(it->diff_ids[i], DIGEST_SIZE, "%s%s",
 		    DIGEST_PREFIX, rows[i]->diff_id);
-		l->number = rows[i]->number;
+		l->number = places[i];
 		l->diff_id = it->diff_ids[i];
 		l->bytes = rows[i]->bytes;
 		l->inodes = rows[i]->inodes;
@@ -81,6 +82,7 @@ admin_item(struct store *s, const struct store_image *im, bool config)
 	d->pinned = im->pinned;
 	d->damaged = im->damaged;
 	d->holder = admin_str(store_lease_holder(s, im->id));
+	d->store = admin_str(store_image_where(s, im->id));
 	admin_fill_layers(it, s);
 	if (config && store_image_config(s, im->id, &d->config.data,
 			  &d->config.len, &err) == -1)

@@ -1,4 +1,4 @@
-include imaged/unpack.mk imaged/store.mk imaged/sigcheck.mk
+include imaged/unpack.mk imaged/store.mk imaged/sigcheck.mk imaged/shelf.mk
 
 # From what was read of the configuration to where images are; with ref.c and
 # digest.c.

@@ -12,11 +12,12 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 
-#define CATALOGUE_VERSION 2
-#define CATALOGUE_RESERVE (4 * 1024 * 1024)
-#define CATALOGUE_SUSPECT (-1) /* of checked: 0 is not yet, 1 is */
-#define CATALOGUE_DB	  "catalogue.db"
-#define CATALOGUE_SPARE	  "spare.db"
+#define CATALOGUE_VERSION	    2
+#define CATALOGUE_VERSION_ELSEWHERE 3 /* once there is such a layer */
+#define CATALOGUE_RESERVE	    (4 * 1024 * 1024)
+#define CATALOGUE_SUSPECT	    (-1) /* of checked: 0 is not yet, 1 is */
+#define CATALOGUE_DB		    "catalogue.db"
+#define CATALOGUE_SPARE		    "spare.db"
 
 struct catalogue {
 	sqlite3 *db;
@@ -83,6 +84,17 @@ static const char catalogue_signatures_schema[] =
     "CREATE TABLE IF NOT EXISTS signature (image TEXT NOT NULL"
     " REFERENCES image(id) ON DELETE CASCADE, source TEXT NOT NULL,"
     " body BLOB NOT NULL, PRIMARY KEY (image, source)) STRICT;";
+
+/*
+ * Layers of images that are in an additional store, in place of a row of
+ * image_layer.  As long as there never was one the version stays what it is,
+ * so that an older criod may read the catalogue.
+ */
+static const char catalogue_elsewhere_schema[] =
+    "CREATE TABLE IF NOT EXISTS elsewhere (image TEXT NOT NULL"
+    " REFERENCES image(id) ON DELETE CASCADE, position INTEGER NOT NULL,"
+    " diff_id TEXT NOT NULL, PRIMARY KEY (image, position))"
+    " STRICT, WITHOUT ROWID;";
 
 /*
  * One process, one connection: with the exclusive lock WAL needs no shared
@@ -244,11 +256,11 @@ catalogue_upgrade(struct catalogue *c, struct cerr *err)
 
 	if (catalogue_number(c, "PRAGMA user_version", &version, err) == -1)
 		return -1;
-	if (version > CATALOGUE_VERSION)
+	if (version > CATALOGUE_VERSION_ELSEWHERE)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "image catalogue is of version %llu, newer than %d",
-		    (unsigned long long)version, CATALOGUE_VERSION);
-	if (version == CATALOGUE_VERSION)
+		    (unsigned long long)version, CATALOGUE_VERSION_ELSEWHERE);
+	if (version >= CATALOGUE_VERSION)
 		return catalogue_check(c, err);
 	/* A table that is renamed is not to take references with it. */
 	if (catalogue_exec(c, "PRAGMA legacy_alter_table = ON; BEGIN IMMEDIATE",
@@ -301,7 +313,8 @@ catalogue_open_db(struct catalogue *c, const char *directory, const char *name,
 	if (catalogue_exec(c, catalogue_pragmas, err) == -1 ||
 	    catalogue_upgrade(c, err) == -1)
 		return -1;
-	if (catalogue_exec(c, catalogue_signatures_schema, err) == -1)
+	if (catalogue_exec(c, catalogue_signatures_schema, err) == -1 ||
+	    catalogue_exec(c, catalogue_elsewhere_schema, err) == -1)
 		return -1;
 	return catalogue_exec(c, "PRAGMA foreign_keys = ON", err);
 }
@@ -545,8 +558,11 @@ catalogue_row_image(const struct catalogue_reader *r, sqlite3_stmt *st)
 static void
 catalogue_row_image_layer(const struct catalogue_reader *r, sqlite3_stmt *st)
 {
+	const char *diff_id = catalogue_text(st, 3);
+
 	r->image_layer(r->arg, catalogue_text(st, 0),
-	    (uint64_t)sqlite3_column_int64(st, 1));
+	    (uint64_t)sqlite3_column_int64(st, 2),
+	    *diff_id != '\0' ? diff_id : NULL);
 }
 
 static void
@@ -575,8 +591,10 @@ catalogue_read(struct catalogue *c, const struct catalogue_reader *r,
 		    catalogue_row_layer },
 		{ "SELECT id, user, length(config) FROM image ORDER BY id",
 		    catalogue_row_image },
-		{ "SELECT image, layer FROM image_layer"
-		  " ORDER BY image, position",
+		{ "SELECT image, position, layer, '' FROM image_layer"
+		  " UNION ALL"
+		  " SELECT image, position, 0, diff_id FROM elsewhere"
+		  " ORDER BY 1, 2",
 		    catalogue_row_image_layer },
 		{ "SELECT image, layer FROM kept", catalogue_row_kept },
 		{ "SELECT name, image FROM name ORDER BY name",
@@ -749,6 +767,54 @@ static const char catalogue_put_image_layer[] =
     " VALUES (?1, ?2, ?3) ON CONFLICT (image, position)"
     " DO UPDATE SET layer = excluded.layer";
 
+static const char catalogue_drop_image_layer[] =
+    "DELETE FROM image_layer WHERE image = ?1 AND position = ?2 AND"
+    " layer <> ?3";
+static const char catalogue_drop_elsewhere[] =
+    "DELETE FROM elsewhere WHERE image = ?1 AND position = ?2 AND ?3 >= 0";
+
+static int
+catalogue_put_elsewhere(struct catalogue *c, const char *id, size_t position,
+    const char *diff_id, struct cerr *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (catalogue_exec(c, "PRAGMA user_version = 3", err) == -1 ||
+	    catalogue_run_layer(c, catalogue_keep_layer, id, position, 0,
+		err) == -1 ||
+	    catalogue_run_layer(c, catalogue_drop_image_layer, id, position, 0,
+		err) == -1)
+		return -1;
+	st = catalogue_prepare(c,
+	    "INSERT INTO elsewhere (image, position, diff_id)"
+	    " VALUES (?1, ?2, ?3) ON CONFLICT (image, position)"
+	    " DO UPDATE SET diff_id = excluded.diff_id",
+	    err);
+	if (st == NULL)
+		return -1;
+	rc = catalogue_bind_text(st, 1, id);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(st, 2, (sqlite3_int64)position);
+	if (rc == SQLITE_OK)
+		rc = catalogue_bind_text(st, 3, diff_id);
+	return catalogue_run(c, st, rc, err);
+}
+
+static int
+catalogue_put_own(struct catalogue *c, const char *id, size_t position,
+    const struct catalogue_layer *l, struct cerr *err)
+{
+	if (catalogue_put_layer(c, l, err) == -1 ||
+	    catalogue_run_layer(c, catalogue_drop_elsewhere, id, position,
+		l->number, err) == -1 ||
+	    catalogue_run_layer(c, catalogue_keep_layer, id, position,
+		l->number, err) == -1)
+		return -1;
+	return catalogue_run_layer(c, catalogue_put_image_layer, id, position,
+	    l->number, err);
+}
+
 static int
 catalogue_put_signatures(struct catalogue *c,
     const struct store_new_image *image, struct cerr *err)
@@ -772,11 +838,13 @@ catalogue_add_rows(struct catalogue *c, const struct store_new_image *image,
 	    catalogue_put_signatures(c, image, err) == -1)
 		return -1;
 	for (size_t i = 0; i < nlayers; i++) {
-		if (catalogue_put_layer(c, &layers[i], err) == -1 ||
-		    catalogue_run_layer(c, catalogue_keep_layer, image->id, i,
-			layers[i].number, err) == -1 ||
-		    catalogue_run_layer(c, catalogue_put_image_layer, image->id,
-			i, layers[i].number, err) == -1)
+		int rc =
+		    layers[i].elsewhere
+			? catalogue_put_elsewhere(c, image->id, i,
+			      layers[i].diff_id, err)
+			: catalogue_put_own(c, image->id, i, &layers[i], err);
+
+		if (rc == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < image->nnames; i++) {
@@ -985,8 +1053,10 @@ catalogue_clean(struct catalogue *c, struct cerr *err)
 {
 	if (catalogue_change(c,
 		"UPDATE layer SET checked = 1 WHERE checked = ?1", NULL, 0,
+		err) == -1 ||
+	    catalogue_change(c, "DELETE FROM boot WHERE id <> ?1", "", 0,
 		err) == -1)
 		return -1;
-	return catalogue_change(c, "DELETE FROM boot WHERE id <> ?1", "", 0,
-	    err);
+	/* Nothing is left in the log: others may read the file alone. */
+	return catalogue_exec(c, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 }

@@ -24,8 +24,9 @@ struct catalogue_layer {
 	uint64_t number;
 	char diff_id[STORE_HEX_SIZE];
 	uint64_t bytes, inodes;
-	bool bad;     /* its files are not what they were */
-	bool suspect; /* written before an end that was not orderly */
+	bool bad;	/* its files are not what they were */
+	bool elsewhere; /* in an additional store; no number */
+	bool suspect;	/* written before an end that was not orderly */
 };
 
 /* Called for each row, in a fixed order; strings are borrowed. */
@@ -33,7 +34,9 @@ struct catalogue_reader {
 	void (*layer)(void *arg, const struct catalogue_layer *l);
 	void (*image)(void *arg, const char *id, const char *user,
 	    uint64_t config_bytes);
-	void (*image_layer)(void *arg, const char *id, uint64_t layer);
+	/* diff_id: of one that is elsewhere; else NULL */
+	void (*image_layer)(void *arg, const char *id, uint64_t layer,
+	    const char *diff_id);
 	/* A bad layer that containers of the image may still use. */
 	void (*kept)(void *arg, const char *id, uint64_t layer);
 	void (*name)(void *arg, const char *name, const char *id);

@@ -103,7 +103,7 @@ checks_tell(struct checks *ck)
 		if (checks_of_image(ck, w->id) != NULL)
 			continue;
 		TAILQ_REMOVE(&ck->waits, w, entry);
-		w->fn(w->arg);
+		w->fn(w->arg, NULL);
 		free(w);
 	}
 }
@@ -161,7 +161,7 @@ checks_wait(struct checks *ck, const char *id, store_ready_fn fn, void *arg)
 	struct checks_wait *w;
 
 	if (checks_of_image(ck, id) == NULL) {
-		fn(arg);
+		fn(arg, NULL);
 		return;
 	}
 	w = calloc(1, sizeof(*w));

@@ -74,6 +74,8 @@ image_free(struct image_list *list, struct image *im)
 		im->layers[i]->images--;
 	image_free_names(im->tags, im->pub.ntags);
 	image_free_names(im->digests, im->pub.ndigests);
+	image_free_names(im->known, im->nknown);
+	free(im->sigs);
 	free(im->user);
 	free(im);
 }
@@ -104,6 +106,16 @@ image_set_layer(struct image *im, size_t i, struct layer *l)
 }
 
 /* ---- names ---- */
+
+static bool
+image_has(char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
 
 static bool
 image_name_take(char **names, size_t *n, const char *name)
@@ -153,11 +165,49 @@ image_add_name(struct image_list *list, struct image *im, const char *name)
 		}
 	}
 	im->news = true;
+	image_put_name(im, name);
+}
+
+void
+image_put_name(struct image *im, const char *name)
+{
 	if (strchr(name, '@') != NULL)
 		image_name_put(&im->digests, &im->pub.ndigests,
 		    &im->digests_room, name);
 	else
 		image_name_put(&im->tags, &im->pub.ntags, &im->tags_room, name);
+}
+
+void
+image_clear_names(struct image *im)
+{
+	image_free_names(im->tags, im->pub.ntags);
+	image_free_names(im->digests, im->pub.ndigests);
+	im->tags = im->digests = NULL;
+	im->pub.ntags = im->pub.ndigests = 0;
+	im->tags_room = im->digests_room = 0;
+}
+
+void
+image_add_known(struct image *im, const char *name)
+{
+	im->known = reallocarray(im->known, im->nknown + 1, sizeof(*im->known));
+	if (im->known == NULL)
+		fatal("reallocarray");
+	im->known[im->nknown++] = image_strdup(name);
+}
+
+bool
+image_is_known(const struct image *im, const char *name)
+{
+	return image_has(im->known, im->nknown, name);
+}
+
+void
+image_set_user(struct image *im, const char *user)
+{
+	free(im->user);
+	im->user = image_strdup(user);
 }
 
 /* ---- what others see ---- */
@@ -220,7 +270,7 @@ image_publish_layers(struct image *im)
 		im->pub.damaged |= im->layers[i]->row.bad;
 		if (image_layer_is_above(im, i))
 			continue;
-		im->numbers[n++] = im->layers[i]->row.number;
+		im->numbers[n++] = layer_place(im->layers[i]);
 		im->pub.size += im->layers[i]->row.bytes;
 	}
 	im->pub.nlayers = n;
@@ -235,7 +285,7 @@ image_publish(struct image *im, const struct store_def *def)
 	im->pub.digests = (const char *const *)im->digests;
 	im->pub.layers = im->numbers;
 	im->pub.user = im->user;
-	im->pub.pinned = image_is_pinned(im, def);
+	im->pub.pinned = im->shelf != NULL || image_is_pinned(im, def);
 }
 
 /* ---- finding ---- */
@@ -252,17 +302,7 @@ image_find_id(struct image_list *list, const char *id)
 	return NULL;
 }
 
-static bool
-image_has(char *const *names, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static struct image *
+struct image *
 image_find_name(struct image_list *list, const char *name)
 {
 	struct image *im;
@@ -275,7 +315,7 @@ image_find_name(struct image_list *list, const char *name)
 	return NULL;
 }
 
-static struct image *
+struct image *
 image_find_prefix(struct image_list *list, const char *hex)
 {
 	struct image *im, *found = NULL;
@@ -294,14 +334,10 @@ image_find_prefix(struct image_list *list, const char *hex)
 	return found;
 }
 
-struct image *
-image_find(struct image_list *list, const char *what)
+const char *
+image_hex(const char *what)
 {
-	struct image *im = image_find_name(list, what);
-
-	if (im != NULL)
-		return im;
-	if (strncmp(what, DIGEST_PREFIX, DIGEST_PREFIX_LEN) == 0)
-		what += DIGEST_PREFIX_LEN;
-	return image_find_prefix(list, what);
+	return strncmp(what, DIGEST_PREFIX, DIGEST_PREFIX_LEN) == 0
+		   ? what + DIGEST_PREFIX_LEN
+		   : what;
 }

@@ -169,19 +169,49 @@ images_reply_status(struct store *s, struct link_call *call,
 	free(text);
 }
 
+/* An ImageStatus that waits until additional stores have told. */
+struct images_asked {
+	struct images_ctx *ctx;
+	struct link_call *call;
+	bool verbose;
+	char what[];
+};
+
+static void
+images_status_settled(void *arg)
+{
+	struct images_asked *a = arg;
+
+	images_reply_status(a->ctx->store, a->call,
+	    images_find(a->ctx, a->what), a->verbose);
+	free(a);
+}
+
+/* What is here need not wait for what is elsewhere. */
 void
 images_status(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct images_ctx *c = ctx;
 	const Runtime__V1__ImageStatusRequest *req = m->body;
+	const struct store_image *im;
+	struct images_asked *a;
 
 	if (req->image == NULL || *req->image->image == '\0') {
 		images_refuse(call, CERR_INVALID_ARGUMENT,
 		    "image.image: empty");
 		return;
 	}
-	images_reply_status(c->store, call, images_find(c, req->image->image),
-	    req->verbose);
+	im = images_find(c, req->image->image);
+	if (im != NULL && !im->damaged) {
+		images_reply_status(c->store, call, im, req->verbose);
+		return;
+	}
+	a = images_alloc(1, sizeof(*a) + strlen(req->image->image) + 1);
+	a->ctx = c;
+	a->call = call;
+	a->verbose = req->verbose;
+	memcpy(a->what, req->image->image, strlen(req->image->image) + 1);
+	(void)store_when_settled(c->store, images_status_settled, a);
 }
 
 static void
@@ -268,16 +298,21 @@ images_config(struct store *s, const char *id, struct cerr *err)
  * whether it is whole.
  */
 struct images_lease {
+	struct images_ctx *ctx;
 	struct store *store;
 	struct grant *grant;
 	struct link_call *call;
-	char *container, *id;
+	char *container, *what, *name, *ns; /* of the request */
+	char *id;
 };
 
 static void
 images_lease_free(struct images_lease *g)
 {
 	free(g->container);
+	free(g->what);
+	free(g->name);
+	free(g->ns);
 	free(g->id);
 	free(g);
 }
@@ -293,14 +328,16 @@ images_lease_take(struct images_lease *g, struct imgconf **conf,
 }
 
 static void
-images_lease_ready(void *arg)
+images_lease_ready(void *arg, const struct cerr *why)
 {
 	struct images_lease *g = arg;
 	Criod__Lease body = CRIOD__LEASE__INIT;
-	struct imgconf *conf;
+	struct imgconf *conf = NULL;
 	struct cerr err;
 
-	if (images_lease_take(g, &conf, &err) == -1) {
+	if (why != NULL) {
+		link_refuse(g->call, why);
+	} else if (images_lease_take(g, &conf, &err) == -1) {
 		link_refuse(g->call, &err);
 	} else {
 		images_fill_lease(&body, store_image_find(g->store, g->id),
@@ -345,33 +382,49 @@ images_strdup(const char *s)
 	return p;
 }
 
+static void
+images_lease_begin(void *arg)
+{
+	struct images_lease *g = arg;
+	const struct store_image *im = images_find(g->ctx, g->what);
+	struct grant *grant;
+	struct cerr err;
+
+	if (im == NULL) {
+		(void)cerr_set(&err, CERR_NOT_FOUND, "no image %.256s",
+		    g->what);
+		link_refuse(g->call, &err);
+		images_lease_free(g);
+		return;
+	}
+	g->id = images_strdup(im->id);
+	grant = grant_start(g->ctx->judge, g->store, im, g->name, g->ns,
+	    images_lease_granted, g);
+	if (grant == NULL) /* it is decided */
+		return;
+	g->grant = grant;
+	link_call_on_cancel(g->call, images_lease_cancelled, g);
+}
+
 void
 images_lease_get(void *ctx, struct link_call *call, struct link_msg *m)
 {
 	struct images_ctx *c = ctx;
 	const Criod__LeaseGet *req = m->body;
 	const struct store_image *im = images_find(c, req->image);
-	struct images_lease *g;
-	struct grant *grant;
-	struct cerr err;
+	struct images_lease *g = images_alloc(1, sizeof(*g));
 
-	if (im == NULL) {
-		(void)cerr_set(&err, CERR_NOT_FOUND, "no image %.256s",
-		    req->image);
-		link_refuse(call, &err);
-		return;
-	}
-	g = images_alloc(1, sizeof(*g));
+	g->ctx = c;
 	g->store = c->store;
 	g->call = call;
 	g->container = images_strdup(req->container_id);
-	g->id = images_strdup(im->id);
-	grant = grant_start(c->judge, c->store, im, req->name, req->ns,
-	    images_lease_granted, g);
-	if (grant == NULL) /* it is decided */
-		return;
-	g->grant = grant;
-	link_call_on_cancel(call, images_lease_cancelled, g);
+	g->what = images_strdup(req->image);
+	g->name = images_strdup(req->name);
+	g->ns = images_strdup(req->ns);
+	if (im != NULL && !im->damaged)
+		images_lease_begin(g);
+	else
+		(void)store_when_settled(c->store, images_lease_begin, g);
 }
 
 void

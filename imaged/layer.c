@@ -16,8 +16,12 @@
 #include "imaged/layer.h"
 #include "imaged/unpacker.h"
 #include "lib/fdio.h"
+#include "lib/layerid.h"
 #include "lib/log.h"
 #include "lib/mono.h"
+
+/* Numbers of layers that are elsewhere: no directory has such a one. */
+#define LAYER_ELSEWHERE (UINT64_C(1) << 62)
 
 #define LAYER_GC_MS	  (60 * 1000)
 #define LAYER_RECIPE	  "recipe"
@@ -60,6 +64,7 @@ struct layers {
 	LIST_HEAD(, store_read) reads;
 	uint64_t bytes, inodes; /* of all */
 	uint64_t last;		/* number given out */
+	uint64_t shelf_last;	/* likewise, to layers that are elsewhere */
 	unsigned int working, ahead, removing;
 	bool started, swept;
 	void (*freed)(void *arg);
@@ -149,6 +154,12 @@ layer_set_size(struct layer *l, uint64_t bytes, uint64_t inodes)
 	layers_tell(l->all);
 }
 
+uint64_t
+layer_place(const struct layer *l)
+{
+	return l->elsewhere ? l->place : l->row.number;
+}
+
 static void
 layer_free_name(struct layer *l)
 {
@@ -161,7 +172,8 @@ layer_free_name(struct layer *l)
 static void
 layer_free(struct layer *l)
 {
-	layer_set_size(l, 0, 0);
+	if (!l->elsewhere)
+		layer_set_size(l, 0, 0);
 	TAILQ_REMOVE(&l->all->all, l, entry);
 	LIST_REMOVE(l, by_number);
 	if (l->row.diff_id[0] != '\0')
@@ -187,6 +199,47 @@ layers_find(struct layers *ls, uint64_t number)
 			return l;
 	}
 	return NULL;
+}
+
+struct layer *
+layers_find_place(struct layers *ls, uint64_t place)
+{
+	struct layer *l;
+
+	if (layerid_store(place) == 0)
+		return layers_find(ls, place);
+	TAILQ_FOREACH(l, &ls->all, entry) {
+		if (l->elsewhere && l->place == place)
+			return l;
+	}
+	return NULL;
+}
+
+struct layer *
+layers_add_shelf(struct layers *ls, uint64_t place,
+    const struct catalogue_layer *row)
+{
+	struct layer *l =
+	    layer_new(ls, LAYER_ELSEWHERE | ++ls->shelf_last, LAYER_READY);
+	uint64_t number = l->row.number;
+
+	layer_set_diff_id(l, row->diff_id);
+	l->row = *row;
+	l->row.number = number;
+	l->row.elsewhere = true;
+	l->row.bad = place == 0;
+	l->elsewhere = l->committed = true;
+	l->place = place;
+	return l;
+}
+
+void
+layers_drop_shelf(struct layer *l)
+{
+	l->row.bad = true;
+	l->place = 0;
+	if (l->images == 0 && l->holds == 0)
+		layer_free(l);
 }
 
 struct layer *
@@ -600,12 +653,16 @@ static void
 layers_gc(struct layers *ls, bool all)
 {
 	int64_t limit = mono_now().ns - STORE_IDLE_MS * MONO_NS_PER_MS;
-	struct layer *l;
+	struct layer *l, *next;
 
-	TAILQ_FOREACH(l, &ls->all, entry) {
-		if (l->state == LAYER_READY && l->images == 0 &&
-		    l->holds == 0 && !l->committed &&
-		    (all || l->idle_since < limit))
+	for (l = TAILQ_FIRST(&ls->all); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, entry);
+		if (l->elsewhere && l->place == 0 && l->images == 0 &&
+		    l->holds == 0)
+			layer_free(l);
+		else if (l->state == LAYER_READY && l->images == 0 &&
+			 l->holds == 0 && !l->committed &&
+			 (all || l->idle_since < limit))
 			layer_doom(l);
 	}
 	layers_pump(ls);
@@ -908,8 +965,8 @@ layers_remove(struct layers *ls, struct layer *const *layers, size_t n,
 	r->arg = arg;
 	r->left = 1; /* until all are doomed */
 	for (size_t i = 0; i < n; i++) {
-		if (layers[i]->state != LAYER_READY || layers[i]->images > 0 ||
-		    layers[i]->holds > 0)
+		if (layers[i]->state != LAYER_READY || layers[i]->elsewhere ||
+		    layers[i]->images > 0 || layers[i]->holds > 0)
 			continue;
 		layer_doom(layers[i]);
 		layers[i]->removal = r;
@@ -977,9 +1034,9 @@ layer_read(struct layer *l, int out, bool size_only, store_read_fn fn,
     void *arg)
 {
 	struct store_read *rd = layer_alloc(sizeof(*rd));
-	struct unpacker_job job = { .number = l->row.number,
-		.op = UNPACKER_READ,
-		.fds = { -1, out },
+	struct unpacker_job job = { .number = layer_place(l),
+		.op = l->elsewhere ? UNPACKER_READ_SHELF : UNPACKER_READ,
+		.fds = { l->elsewhere ? out : -1, l->elsewhere ? -1 : out },
 		.size_only = size_only };
 
 	rd->layer = l;
@@ -988,8 +1045,9 @@ layer_read(struct layer *l, int out, bool size_only, store_read_fn fn,
 	LIST_INSERT_HEAD(&l->all->reads, rd, entry);
 	layer_hold(l);
 	memcpy(job.read.diff_id, l->row.diff_id, sizeof(job.read.diff_id));
-	job.fds[0] = layer_open_recipe(l, &rd->err);
-	if (job.fds[0] != -1) {
+	if (!l->elsewhere)
+		job.fds[0] = layer_open_recipe(l, &rd->err);
+	if (l->elsewhere || job.fds[0] != -1) {
 		rd->unpacker =
 		    unpacker_start(l->all->def, &job, layer_read_done, rd);
 		return rd;

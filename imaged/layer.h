@@ -35,6 +35,13 @@ struct layer {
 	unsigned int holds;
 	unsigned int kept; /* for containers of images that had it */
 	bool committed;	   /* it has a row */
+	/*
+	 * Not here, but in an additional store: its place there
+	 * (lib/layerid.h), 0 while that is not known.  Its number is of memory
+	 * alone.
+	 */
+	bool elsewhere;
+	uint64_t place;
 	/* The rest is layer.c's. */
 	int64_t idle_since; /* struct mono's ns */
 	struct unpacker *unpacker;
@@ -70,6 +77,14 @@ void layers_sweep(struct layers *ls);
 void layers_start(struct layers *ls);
 
 struct layer *layers_find(struct layers *ls, uint64_t number);
+/* By what names it to others. */
+struct layer *layers_find_place(struct layers *ls, uint64_t place);
+uint64_t layer_place(const struct layer *l);
+/* place 0: one that an image has, and nobody knows where; it is bad. */
+struct layer *layers_add_shelf(struct layers *ls, uint64_t place,
+    const struct catalogue_layer *row);
+/* It is bad, and forgotten when nobody has it any more. */
+void layers_drop_shelf(struct layer *l);
 /* One that is not bad. */
 struct layer *layers_find_diff_id(struct layers *ls, const char *diff_id);
 struct layer *layers_first(struct layers *ls);

@@ -257,6 +257,8 @@ imaged_open_store(struct imaged *im, const Criod__BootImaged *conf,
 		.npinned = conf->n_pinned_images,
 		.changed = news_changed,
 		.changed_arg = im->news,
+		.stores = (const char *const *)conf->stores,
+		.nstores = conf->n_stores,
 	};
 
 	return store_open(&def, err);

@@ -122,11 +122,26 @@ pack_all(struct pack *p, int recipe, int root, const char *diff_id,
 	return rc;
 }
 
+/* The recipe, then where the tar goes: -1 if that does not matter. */
+static int
+pack_fd(const struct wire_msg *m, size_t i)
+{
+	bool own = worker_recipe() != -1;
+
+	if (own && i == 0)
+		return worker_recipe();
+	if (!own && m->nfds == 0)
+		fatalx("a request without a recipe");
+	i -= own;
+	return m->nfds > i ? m->fds[i] : -1;
+}
+
 static int
 pack_layer(struct wire_msg *m, void *body, struct cerr *err)
 {
 	struct fixed_pack_layer l;
-	struct pack p = { .out = m->nfds > 1 ? m->fds[1] : -1 };
+	struct pack p = { .out = pack_fd(m, 1) };
+	int recipe = pack_fd(m, 0);
 	CLEANUP_FD int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc;
 
@@ -135,7 +150,7 @@ pack_layer(struct wire_msg *m, void *body, struct cerr *err)
 	if (fixed_decode(&fixed_desc_pack_layer, m->data, m->len, &l) == -1)
 		fatalx("malformed request");
 	p.digest = digest_new();
-	rc = pack_all(&p, m->fds[0], root, l.diff_id, body, err);
+	rc = pack_all(&p, recipe, root, l.diff_id, body, err);
 	digest_free(p.digest);
 	return rc;
 }
@@ -145,7 +160,7 @@ pack_size(struct wire_msg *m, void *body, struct cerr *err)
 {
 	struct fixed_pack_done *done = body;
 	struct repack_facts f;
-	struct repack *r = repack_new(m->fds[0], -1, &f, err);
+	struct repack *r = repack_new(pack_fd(m, 0), -1, &f, err);
 
 	if (r == NULL)
 		return -1;

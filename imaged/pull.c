@@ -82,6 +82,7 @@ struct pull {
 	struct manifest_desc chosen; /* m.chosen, while m is parsed anew */
 	struct manifest_config c;
 	struct pull_layer layers[MANIFEST_LAYERS_MAX];
+	struct store_settled *settling;	 /* additional stores may have them */
 	char *urls[MANIFEST_LAYERS_MAX]; /* of foreign layers; NULL */
 	size_t next, active, complete;
 };
@@ -126,6 +127,7 @@ pull_free(struct pull *p)
 	if (p->import)
 		pull_drop_import(p);
 	session_cancel(p->call);
+	store_settled_cancel(p->settling);
 	gate_free(p->gate);
 	event_free(p->tick);
 	event_free(p->total);
@@ -285,6 +287,7 @@ pull_may_move(const struct pull *p, size_t next, const struct cerr *err)
 }
 
 static void pull_layer_done(void *arg, const struct cerr *err, uint64_t layer);
+static void pull_known_artifact(struct pull *p);
 
 /* Where a layer is read from: one reference; NULL: from what was passed. */
 static struct session *
@@ -342,6 +345,28 @@ pull_layers(struct pull *p)
 }
 
 static void
+pull_settled(void *arg)
+{
+	struct pull *p = arg;
+
+	p->settling = NULL;
+	if (p->m.kind == MANIFEST_ARTIFACT)
+		pull_known_artifact(p);
+	pull_layers(p);
+}
+
+static void
+pull_find_layers(struct pull *p)
+{
+	struct store_settled *w;
+
+	pull_set_state(p, PULL_LAYERS);
+	w = store_when_settled(p->env->store, pull_settled, p);
+	if (w != NULL) /* else p may be gone */
+		p->settling = w;
+}
+
+static void
 pull_layer_done(void *arg, const struct cerr *err, uint64_t layer)
 {
 	struct pull_layer *l = arg;
@@ -383,8 +408,7 @@ pull_take_config(struct pull *p, struct cerr *err)
 	    strcmp(p->c.arch, p->env->platform->arch) != 0)
 		log_warn("pull %s: an image for %s on %s", p->text, p->c.arch,
 		    p->env->platform->arch);
-	pull_set_state(p, PULL_LAYERS);
-	pull_layers(p);
+	pull_find_layers(p);
 	return 0;
 }
 
@@ -442,9 +466,7 @@ pull_take_artifact(struct pull *p, struct cerr *err)
 	memcpy(p->config.data, p->manifest.data, p->manifest.len);
 	p->config.len = p->manifest.len;
 	memcpy(p->id, p->sum, sizeof(p->id));
-	pull_known_artifact(p);
-	pull_set_state(p, PULL_LAYERS);
-	pull_layers(p);
+	pull_find_layers(p);
 	return 0;
 }
 

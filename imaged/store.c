@@ -1,5 +1,6 @@
 #include <event2/event.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "imaged/kept.h"
 #include "imaged/layer.h"
 #include "imaged/lease.h"
+#include "imaged/shelves.h"
 #include "imaged/store.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
@@ -32,6 +34,14 @@ struct store_lost {
 	char id[STORE_ID_SIZE];
 };
 
+/* What waits until it is known what additional stores hold. */
+struct store_settled {
+	TAILQ_ENTRY(store_settled) entry;
+	struct store *store;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 struct store {
 	struct store_def def;
 	struct catalogue *catalogue;
@@ -39,8 +49,11 @@ struct store {
 	struct leases *leases;
 	struct checks *checks;
 	struct kept *kept;
+	struct shelves *shelves;
 	struct image_list images;
 	SLIST_HEAD(, store_lost) lost;
+	TAILQ_HEAD(, store_settled) unsettled;
+	bool leases_known; /* and nothing was removed for it yet */
 	TAILQ_HEAD(, store_removal) waiting; /* for leases to settle */
 	uint64_t *missing; /* layers with a row and without a directory */
 	size_t nmissing;
@@ -57,17 +70,24 @@ store_changed(struct store *s)
 
 /* Only who hears of changes takes them away. */
 static void
-store_lose(struct store *s, struct image *im)
+store_tell_gone(void *arg, const char *id)
 {
+	struct store *s = arg;
 	struct store_lost *l;
 
-	if (s->def.changed != NULL) {
-		l = calloc(1, sizeof(*l));
-		if (l == NULL)
-			fatal("calloc");
-		memcpy(l->id, im->id, sizeof(l->id));
-		SLIST_INSERT_HEAD(&s->lost, l, entry);
-	}
+	if (s->def.changed == NULL)
+		return;
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		fatal("calloc");
+	(void)snprintf(l->id, sizeof(l->id), "%s", id);
+	SLIST_INSERT_HEAD(&s->lost, l, entry);
+}
+
+static void
+store_lose(struct store *s, struct image *im)
+{
+	store_tell_gone(s, im->id);
 	image_free(&s->images, im);
 }
 
@@ -82,7 +102,8 @@ store_news(struct store *s)
 			return &im->pub;
 		}
 	}
-	return NULL;
+	im = shelves_news(s->shelves);
+	return im != NULL ? &im->pub : NULL;
 }
 
 bool
@@ -125,14 +146,30 @@ store_read_image(void *arg, const char *id, const char *user,
 	(void)image_new(&s->images, id, user, config_bytes);
 }
 
+/* One that is elsewhere is bad until it is known where. */
+static struct layer *
+store_elsewhere(struct store *s, const char *diff_id)
+{
+	struct layer *l = layers_find_diff_id(s->layers, diff_id);
+	struct catalogue_layer row = { 0 };
+
+	if (l != NULL)
+		return l;
+	(void)snprintf(row.diff_id, sizeof(row.diff_id), "%s", diff_id);
+	return layers_add_shelf(s->layers, 0, &row);
+}
+
 static void
-store_read_image_layer(void *arg, const char *id, uint64_t layer)
+store_read_image_layer(void *arg, const char *id, uint64_t layer,
+    const char *diff_id)
 {
 	struct store *s = arg;
 	struct image *im = image_find_id(&s->images, id);
 
-	if (im != NULL)
-		image_add_layer(im, layers_find(s->layers, layer));
+	if (im == NULL)
+		return;
+	image_add_layer(im, diff_id != NULL ? store_elsewhere(s, diff_id)
+					    : layers_find(s->layers, layer));
 }
 
 static void
@@ -228,7 +265,7 @@ store_only_layers(const struct image *im, struct layer **layers,
 			own += im->layers[j] == l;
 			seen |= j < i && im->layers[j] == l;
 		}
-		if (seen || l->images > own || l->kept > 0)
+		if (seen || l->elsewhere || l->images > own || l->kept > 0)
 			continue;
 		layers[n] = l;
 		numbers[n++] = l->row.number;
@@ -251,6 +288,7 @@ store_remove_image(struct store *s, struct image *im, struct store_removal *r)
 	if (catalogue_remove(s->catalogue, im->id, numbers, n, &r->err) == -1)
 		return -1;
 	store_lose(s, im);
+	shelves_publish(s->shelves, &s->images);
 	for (size_t i = 0; i < n; i++)
 		layers[i]->committed = false;
 	layers_remove(s->layers, layers, n, store_removal_end, r);
@@ -264,10 +302,18 @@ store_removal_run(struct store_removal *r)
 {
 	struct store *s = r->store;
 	struct image *im = image_find_id(&s->images, r->id);
+	struct image *other = shelves_find_id(s->shelves, r->id);
 
 	if (im != NULL && store_remove_image(s, im, r) == 0)
 		return;
 	r->failed = im != NULL;
+	if (im == NULL && other != NULL) {
+		r->failed = true;
+		(void)cerr_set(&r->err, CERR_FAILED_PRECONDITION,
+		    "image %s is in additional store %s, where nothing is "
+		    "removed",
+		    r->id, shelves_path(other));
+	}
 	layers_remove(s->layers, NULL, 0, store_removal_end, r);
 }
 
@@ -295,7 +341,8 @@ store_is_unknown(void *arg, const char *id)
 {
 	struct store *s = arg;
 
-	return image_find_id(&s->images, id) == NULL;
+	return image_find_id(&s->images, id) == NULL &&
+	       shelves_find_id(s->shelves, id) == NULL;
 }
 
 /* Layers of the catalogue that no image has: images were dropped. */
@@ -306,7 +353,8 @@ store_drop_orphans(struct store *s)
 	struct cerr err;
 
 	for (l = layers_first(s->layers); l != NULL; l = TAILQ_NEXT(l, entry)) {
-		if (!l->committed || l->images > 0 || l->kept > 0)
+		if (!l->committed || l->elsewhere || l->images > 0 ||
+		    l->kept > 0)
 			continue;
 		if (catalogue_remove(s->catalogue, NULL, &l->row.number, 1,
 			&err) == -1)
@@ -321,11 +369,11 @@ store_drop_orphans(struct store *s)
  * image is not known: then the catalogue was lost, and they are in use.
  */
 static void
-store_settled(void *arg)
+store_sweep(struct store *s)
 {
-	struct store *s = arg;
 	struct store_removal *r;
 
+	s->leases_known = false;
 	if (lease_any(s->leases, store_is_unknown, s)) {
 		log_warn("containers use images that are not in the "
 			 "catalogue: no directory is removed");
@@ -338,6 +386,93 @@ store_settled(void *arg)
 		TAILQ_REMOVE(&s->waiting, r, entry);
 		store_removal_run(r);
 	}
+}
+
+/* The images of additional stores must be known, too. */
+static void
+store_leases_settled(void *arg)
+{
+	struct store *s = arg;
+
+	s->leases_known = true;
+	if (shelves_settled(s->shelves))
+		store_sweep(s);
+}
+
+/* ---- additional stores ---- */
+
+/* Layers that are elsewhere now, or no more. */
+static void
+store_resolve(struct store *s, struct image *im)
+{
+	for (size_t i = 0; i < im->nlayers; i++) {
+		struct layer *l = im->layers[i];
+		struct layer *now =
+		    l->elsewhere && l->row.bad
+			? layers_find_diff_id(s->layers, l->row.diff_id)
+			: NULL;
+
+		if (now != NULL)
+			(void)image_set_layer(im, i, now);
+	}
+	image_publish(im, &s->def);
+}
+
+static void
+store_tell_settled(struct store *s)
+{
+	struct store_settled *w;
+
+	while ((w = TAILQ_FIRST(&s->unsettled)) != NULL) {
+		void (*fn)(void *arg) = w->fn;
+		void *arg = w->arg;
+
+		store_settled_cancel(w);
+		fn(arg);
+	}
+}
+
+static void
+store_shelves_changed(void *arg)
+{
+	struct store *s = arg;
+	struct image *im;
+
+	TAILQ_FOREACH(im, &s->images, entry)
+		store_resolve(s, im);
+	shelves_publish(s->shelves, &s->images);
+	store_changed(s);
+	if (!shelves_settled(s->shelves))
+		return;
+	if (s->leases_known)
+		store_sweep(s);
+	store_tell_settled(s);
+}
+
+struct store_settled *
+store_when_settled(struct store *s, void (*fn)(void *arg), void *arg)
+{
+	struct store_settled *w;
+
+	if (shelves_settled(s->shelves)) {
+		fn(arg);
+		return NULL;
+	}
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		fatal("calloc");
+	*w = (struct store_settled){ .store = s, .fn = fn, .arg = arg };
+	TAILQ_INSERT_TAIL(&s->unsettled, w, entry);
+	return w;
+}
+
+void
+store_settled_cancel(struct store_settled *w)
+{
+	if (w == NULL)
+		return;
+	TAILQ_REMOVE(&w->store->unsettled, w, entry);
+	free(w);
 }
 
 /* ---- damage ---- */
@@ -353,9 +488,10 @@ store_set_bad(void *arg, struct layer *l, const char *why)
 	if (l->row.bad)
 		return;
 	l->row.bad = true;
-	if (l->committed &&
+	if (l->committed && !l->elsewhere &&
 	    catalogue_set_bad(s->catalogue, l->row.number, &err) == -1)
 		log_warn("%s", err.text);
+	shelves_publish(s->shelves, &s->images);
 	TAILQ_FOREACH(im, &s->images, entry) {
 		bool before = im->pub.damaged;
 
@@ -378,8 +514,12 @@ store_make(struct store *s)
 		.bad = store_set_bad,
 		.arg = s };
 
+	struct shelves_def shelves = { &s->def, s->layers,
+		store_shelves_changed, store_tell_gone, s };
+
 	s->checks = checks_new(&def);
 	s->kept = kept_new();
+	s->shelves = shelves_new(&shelves);
 }
 
 struct store *
@@ -392,7 +532,8 @@ store_open(const struct store_def *def, struct cerr *err)
 	s->def = *def;
 	TAILQ_INIT(&s->images);
 	TAILQ_INIT(&s->waiting);
-	s->leases = leases_new(def->base, store_settled, s);
+	TAILQ_INIT(&s->unsettled);
+	s->leases = leases_new(def->base, store_leases_settled, s);
 	s->catalogue = catalogue_open(def->root, err);
 	if (s->catalogue != NULL)
 		s->layers = layers_new(&s->def, store_freed, s, err);
@@ -410,6 +551,7 @@ store_start(struct store *s)
 {
 	leases_start(s->leases);
 	layers_start(s->layers);
+	shelves_start(s->shelves);
 	checks_start(s->checks);
 }
 
@@ -436,8 +578,11 @@ store_free(struct store *s)
 		TAILQ_REMOVE(&s->waiting, r, entry);
 		free(r);
 	}
+	while (!TAILQ_EMPTY(&s->unsettled))
+		store_settled_cancel(TAILQ_FIRST(&s->unsettled));
 	while (!TAILQ_EMPTY(&s->images))
 		image_free(&s->images, TAILQ_FIRST(&s->images));
+	shelves_free(s->shelves);
 	checks_free(s->checks);
 	kept_free(s->kept);
 	layers_free(s->layers);
@@ -474,12 +619,12 @@ store_layer_drop(struct store *s, uint64_t layer)
 uint64_t
 store_layer_hold(struct store *s, uint64_t layer)
 {
-	struct layer *l = layers_find(s->layers, layer);
+	struct layer *l = layers_find_place(s->layers, layer);
 
 	if (l == NULL || l->state != LAYER_READY || l->row.bad)
 		return 0;
 	layer_hold(l);
-	return layer;
+	return l->row.number;
 }
 
 struct store_unpack *
@@ -533,7 +678,7 @@ int
 store_layer_read(struct store *s, uint64_t layer, int out, bool size_only,
     store_read_fn fn, void *arg, struct cerr *err)
 {
-	struct layer *l = layers_find(s->layers, layer);
+	struct layer *l = layers_find_place(s->layers, layer);
 	struct store_reading *rd;
 
 	if (l == NULL || l->state != LAYER_READY) {
@@ -544,7 +689,7 @@ store_layer_read(struct store *s, uint64_t layer, int out, bool size_only,
 	rd = calloc(1, sizeof(*rd));
 	if (rd == NULL)
 		fatal("calloc");
-	*rd = (struct store_reading){ s, layer, fn, arg };
+	*rd = (struct store_reading){ s, l->row.number, fn, arg };
 	(void)layer_read(l, out, size_only, store_read_ended, rd);
 	return 0;
 }
@@ -574,7 +719,8 @@ store_take_layers(struct store *s, const struct store_new_image *n,
 {
 	for (size_t i = 0; i < n->nlayers; i++) {
 		layers[i] = layers_find(s->layers, n->layers[i]);
-		if (layers[i] == NULL || layers[i]->state != LAYER_READY)
+		if (layers[i] == NULL || layers[i]->state != LAYER_READY ||
+		    (layers[i]->elsewhere && layers[i]->row.bad))
 			return cerr_set(err, CERR_INTERNAL,
 			    "layer %llu is not there",
 			    (unsigned long long)n->layers[i]);
@@ -589,7 +735,7 @@ store_replace(struct store *s, struct image *im, size_t i, struct layer *l)
 {
 	struct layer *old = image_set_layer(im, i, l);
 
-	if (old != NULL)
+	if (old != NULL && !old->elsewhere)
 		kept_add(s->kept, old, im->id);
 }
 
@@ -615,8 +761,33 @@ store_remember(struct store *s, const struct store_new_image *n,
 	/* Names may have moved from any other. */
 	TAILQ_FOREACH(im, &s->images, entry)
 		image_publish(im, &s->def);
+	shelves_publish(s->shelves, &s->images);
 	kept_review(s->kept, s->catalogue, s->layers, s->leases);
 	store_changed(s);
+}
+
+/* All that is to be said is said by an additional store. */
+static bool
+store_is_known(struct store *s, const struct store_new_image *n,
+    struct layer *const *layers)
+{
+	struct image *im = shelves_find_id(s->shelves, n->id);
+	struct image *named;
+
+	if (im == NULL || image_find_id(&s->images, n->id) != NULL)
+		return false;
+	for (size_t i = 0; i < n->nlayers; i++) {
+		if (!layers[i]->elsewhere)
+			return false;
+	}
+	for (size_t i = 0; i < n->nnames; i++) {
+		named = image_find_name(&s->images, n->names[i]);
+		if (named == NULL)
+			named = shelves_find_name(s->shelves, n->names[i]);
+		if (named != im)
+			return false;
+	}
+	return true;
 }
 
 int
@@ -634,6 +805,10 @@ store_image_commit(struct store *s, const struct store_new_image *n,
 	conf = imgconf_parse(n->config, n->config_len, err);
 	if (conf == NULL)
 		return -1;
+	if (store_is_known(s, n, layers)) {
+		imgconf_free(conf);
+		return 0;
+	}
 	rc = catalogue_add(s->catalogue, n, conf->user, rows, n->nlayers, err);
 	if (rc == 0)
 		store_remember(s, n, conf->user, layers);
@@ -641,11 +816,35 @@ store_image_commit(struct store *s, const struct store_new_image *n,
 	return rc;
 }
 
+/* criod's own counts before another's. */
+static struct image *
+store_find_id(struct store *s, const char *id)
+{
+	struct image *im = image_find_id(&s->images, id);
+
+	return im != NULL ? im : shelves_find_id(s->shelves, id);
+}
+
+static struct image *
+store_find_prefix(struct store *s, const char *hex)
+{
+	struct image *im = image_find_prefix(&s->images, hex);
+	struct image *other = shelves_find_prefix(s->shelves, hex);
+
+	if (im == NULL || other == NULL)
+		return im != NULL ? im : other;
+	return strcmp(im->id, other->id) == 0 ? im : NULL;
+}
+
 const struct store_image *
 store_image_find(struct store *s, const char *what)
 {
-	struct image *im = image_find(&s->images, what);
+	struct image *im = image_find_name(&s->images, what);
 
+	if (im == NULL)
+		im = shelves_find_name(s->shelves, what);
+	if (im == NULL)
+		im = store_find_prefix(s, image_hex(what));
 	return im != NULL ? &im->pub : NULL;
 }
 
@@ -654,34 +853,85 @@ store_image_at(struct store *s, size_t index)
 {
 	struct image *im = TAILQ_FIRST(&s->images);
 
-	while (im != NULL && index-- > 0)
+	while (im != NULL && index > 0) {
 		im = TAILQ_NEXT(im, entry);
+		index--;
+	}
+	if (im == NULL)
+		im = shelves_at(s->shelves, index);
 	return im != NULL ? &im->pub : NULL;
 }
 
 size_t
 store_image_layers(struct store *s, const char *id,
-    const struct catalogue_layer *rows[STORE_LAYERS_MAX])
+    const struct catalogue_layer *rows[STORE_LAYERS_MAX],
+    uint64_t places[STORE_LAYERS_MAX])
 {
-	struct image *im = image_find_id(&s->images, id);
+	struct image *im = store_find_id(s, id);
 	size_t n = im != NULL ? im->nlayers : 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		rows[i] = &im->layers[i]->row;
+		places[i] = layer_place(im->layers[i]);
+	}
 	return n;
+}
+
+const char *
+store_image_where(struct store *s, const char *id)
+{
+	struct image *im = store_find_id(s, id);
+
+	return im != NULL ? shelves_path(im) : "";
+}
+
+/* Between its two halves: an image's stores, then its own layers. */
+struct store_settling {
+	struct store *store;
+	char id[DIGEST_SIZE];
+	store_ready_fn fn;
+	void *arg;
+};
+
+static void
+store_shelves_checked(void *arg, const struct cerr *err)
+{
+	struct store_settling *g = arg;
+
+	if (err != NULL)
+		g->fn(g->arg, err);
+	else
+		checks_wait(g->store->checks, g->id, g->fn, g->arg);
+	free(g);
 }
 
 void
 store_image_settle(struct store *s, const char *id, store_ready_fn fn,
     void *arg)
 {
-	checks_wait(s->checks, id, fn, arg);
+	struct image *im = store_find_id(s, id);
+	struct store_settling *g;
+
+	if (im == NULL) {
+		fn(arg, NULL);
+		return;
+	}
+	g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		fatal("calloc");
+	*g = (struct store_settling){ .store = s, .fn = fn, .arg = arg };
+	(void)snprintf(g->id, sizeof(g->id), "%s", id);
+	shelves_check(s->shelves, im, store_shelves_checked, g);
 }
 
 int
 store_image_config(struct store *s, const char *id, uint8_t **config,
     size_t *len, struct cerr *err)
 {
+	const struct image *im = store_find_id(s, id);
+
+	if (im != NULL && im->shelf != NULL)
+		return shelves_config(im, config, len, err);
 	return catalogue_config(s->catalogue, id, config, len, err);
 }
 
@@ -690,6 +940,10 @@ store_image_signatures(struct store *s, const char *id,
     int (*fn)(void *arg, const uint8_t *buf, size_t len, struct cerr *err),
     void *arg, struct cerr *err)
 {
+	const struct image *im = store_find_id(s, id);
+
+	if (im != NULL && im->shelf != NULL)
+		return shelves_signatures(im, fn, arg, err);
 	return catalogue_signatures(s->catalogue, id, fn, arg, err);
 }
 
@@ -699,7 +953,7 @@ int
 store_lease_get(struct store *s, const char *container, const char *id,
     struct cerr *err)
 {
-	const struct image *im = image_find_id(&s->images, id);
+	const struct image *im = store_find_id(s, id);
 
 	if (im == NULL)
 		return cerr_set(err, CERR_NOT_FOUND, "no image %.80s", id);

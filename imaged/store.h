@@ -56,6 +56,8 @@ struct store_def {
 	/* Images or usage changed: see store_news.  May be NULL. */
 	void (*changed)(void *arg);
 	void *changed_arg;
+	const char *const *stores; /* additional ones, host paths */
+	size_t nstores;
 };
 #define STORE_UNPACK_MAX 2 /* whole blobs */
 #define STORE_AHEAD_MAX	 2 /* more, blobs that are still being fetched */
@@ -198,7 +200,7 @@ struct store_image {
  * name, canonical.  NULL if there is none.
  */
 const struct store_image *store_image_find(struct store *s, const char *what);
-/* In order of id; NULL after the last. */
+/* criod's own in order of id, then others; NULL after the last. */
 const struct store_image *store_image_at(struct store *s, size_t index);
 
 /*
@@ -209,17 +211,35 @@ const struct store_image *store_image_at(struct store *s, size_t index);
 const struct store_image *store_news(struct store *s);
 bool store_gone(struct store *s, char id[STORE_ID_SIZE]);
 
-/* All its layers, lowest first, one as often as the image has it: how many. */
+/*
+ * All its layers, lowest first, one as often as the image has it: how many.
+ * places are what store_layer_read takes.
+ */
 size_t store_image_layers(struct store *s, const char *id,
-    const struct catalogue_layer *rows[STORE_LAYERS_MAX]);
+    const struct catalogue_layer *rows[STORE_LAYERS_MAX],
+    uint64_t places[STORE_LAYERS_MAX]);
+
+/* The additional store it is in; "" if it is criod's own. */
+const char *store_image_where(struct store *s, const char *id);
 
 /*
  * Calls fn, at once or from the loop, when nothing of the image waits to be
- * compared any more.
+ * compared any more, and what it has in additional stores is there; err: such
+ * a store fails, or does not answer.  The image may be gone then.
  */
-typedef void (*store_ready_fn)(void *arg);
+typedef void (*store_ready_fn)(void *arg, const struct cerr *err);
 void store_image_settle(struct store *s, const char *id, store_ready_fn fn,
     void *arg);
+
+/*
+ * Calls fn, at once or from the loop, when it is known what additional stores
+ * hold, or not worth waiting for.  The handle, NULL if fn was called, is for
+ * store_settled_cancel.
+ */
+struct store_settled;
+struct store_settled *store_when_settled(struct store *s, void (*fn)(void *arg),
+    void *arg);
+void store_settled_cancel(struct store_settled *w); /* NULL is fine */
 
 /*
  * *config is owned by the caller and has a NUL behind it.  NOT_FOUND if the
@@ -237,7 +257,8 @@ int store_image_signatures(struct store *s, const char *id,
 
 /*
  * Removes an image with all its names, by id; layers that no other image
- * has are removed too.  OK if there is none.  FAILED_PRECONDITION, naming the
+ * has are removed too.  OK if there is none.  FAILED_PRECONDITION if only an
+ * additional store has it.  FAILED_PRECONDITION, naming the
  * container, while one holds a lease.  fn is called once, from the loop, when
  * the image is out of the catalogue and its space was given back or will be.
  * While it is not known what containers hold (see store_lease_begin) it

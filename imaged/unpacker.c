@@ -41,6 +41,8 @@ static const struct unpacker_kind {
 	    MSG_UNPACK_REMOVE, sizeof(struct fixed_unpack_done) },
 	[UNPACKER_READ] = { { .self = ROLE_IMAGED, .peer = ROLE_PACK },
 	    MSG_PACK_LAYER, sizeof(struct fixed_pack_done) },
+	[UNPACKER_READ_SHELF] = { { .self = ROLE_IMAGED, .peer = ROLE_PACK },
+	    MSG_PACK_LAYER, sizeof(struct fixed_pack_done) },
 };
 
 static void
@@ -107,7 +109,8 @@ unpacker_body(const struct unpacker *u)
 
 	if (u->job.op == UNPACKER_LAYER)
 		return &u->job.layer;
-	if (u->job.op == UNPACKER_READ && !u->job.size_only)
+	if ((u->job.op == UNPACKER_READ || u->job.op == UNPACKER_READ_SHELF) &&
+	    !u->job.size_only)
 		return &u->job.read;
 	return &none;
 }

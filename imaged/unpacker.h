@@ -19,6 +19,8 @@ enum unpacker_op {
 	UNPACKER_REMOVE = 1,
 	UNPACKER_READ = 2,
 	UNPACKER_SIGCHECK = 3, /* for sigchecker.h; no layer */
+	UNPACKER_SHELF = 4,    /* for shelfread.h; a store */
+	UNPACKER_READ_SHELF = 5,
 };
 
 struct unpacker_job {
@@ -27,8 +29,8 @@ struct unpacker_job {
 	/* With the request; taken.  Those that are not -1 come first. */
 	int fds[2];
 	struct fixed_unpack_layer layer; /* UNPACKER_LAYER */
-	bool size_only;			 /* UNPACKER_READ: no more than that */
-	struct fixed_pack_layer read;	 /* UNPACKER_READ */
+	bool size_only;			 /* the READs: no more than that */
+	struct fixed_pack_layer read;	 /* the READs */
 };
 
 union unpacker_done {

@@ -1,7 +1,12 @@
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
+#include <linux/openat2.h>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +24,57 @@
 
 struct worker_options {
 	uint32_t uid, gid, level, format;
+	const char *directory; /* of an additional store; NULL */
+	const char *layer;     /* in there; NULL */
 };
+
+static int worker_recipe_fd = -1;
+
+int
+worker_recipe(void)
+{
+	return worker_recipe_fd;
+}
+
+/* ---- an additional store ---- */
+
+/* Nothing below the store may be a link, or lead to another file system. */
+static int
+worker_open_beneath(int dir, const char *layer, const char *name, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned int)(flags | O_RDONLY | O_NOFOLLOW |
+					O_NONBLOCK | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "layer/%.24s/%s", layer, name);
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+/* In place of the descriptor that the parent gave. */
+static int
+worker_open_store(const struct worker_options *o)
+{
+	int dir = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int fs;
+
+	if (dir == -1)
+		fatal("%s", o->directory);
+	(void)close(WORKER_ROOT_FD);
+	if (o->layer == NULL)
+		return dir;
+	fs = worker_open_beneath(dir, o->layer, "fs", O_DIRECTORY);
+	worker_recipe_fd = worker_open_beneath(dir, o->layer, "recipe", 0);
+	if (fs == -1 || worker_recipe_fd == -1 ||
+	    fstat(worker_recipe_fd, &st) == -1 || !S_ISREG(st.st_mode))
+		fatal("%s/layer/%s", o->directory, o->layer);
+	(void)close(dir);
+	return fs;
+}
 
 /* imaged says nothing more, so anything on the link means: stop. */
 int
@@ -102,7 +157,7 @@ worker_options(struct worker_options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "u:g:v:w:")) != -1) {
+	while ((c = getopt(argc, argv, "u:g:v:w:d:n:")) != -1) {
 		switch (c) {
 		case 'u':
 			o->uid = worker_number(optarg);
@@ -116,8 +171,16 @@ worker_options(struct worker_options *o, int argc, char **argv)
 		case 'w':
 			o->format = worker_number(optarg);
 			break;
+		case 'd':
+			o->directory = optarg;
+			break;
+		case 'n':
+			(void)worker_number(optarg);
+			o->layer = optarg;
+			break;
 		default:
-			fatalx("usage: %s -u uid -g gid [-v level] [-w format]",
+			fatalx("usage: %s -u uid -g gid [-v level] [-w format] "
+			       "[-d directory [-n layer]]",
 			    argv[0]);
 		}
 	}
@@ -132,6 +195,7 @@ worker_run(const struct worker *w, int argc, char **argv)
 	struct worker_options o = { .level = LOG_LVL_INFO,
 		.format = LOG_FMT_TEXT };
 	struct cerr err;
+	int root = WORKER_ROOT_FD;
 
 	log_init(role_name(w->role));
 	failpoint_init(role_name(w->role));
@@ -143,8 +207,10 @@ worker_run(const struct worker *w, int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)umask(0);
+	if (o.directory != NULL)
+		root = worker_open_store(&o);
 	w->warm();
-	if (confine_enter(w->confine, WORKER_ROOT_FD, o.uid, o.gid, &err) == -1)
+	if (confine_enter(w->confine, root, o.uid, o.gid, &err) == -1)
 		fatalx("confinement: %s", err.text);
 	worker_serve(w);
 	/* Without what libraries do at the end: all of it goes. */

@@ -19,6 +19,13 @@ struct confine;
 
 #define WORKER_LINK_FD 3
 
+/*
+ * With -d DIRECTORY [-n LAYER] the work is on that store, or that layer of it,
+ * instead of descriptor 4: it may hang, and so is opened here and not by the
+ * parent.  The layer's recipe is open then; else -1.
+ */
+int worker_recipe(void);
+
 struct worker_request {
 	enum msg_type type, answer;
 	/* Fills the answer's body, a struct fixed_NAME that is all zeros. */

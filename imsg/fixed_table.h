@@ -30,7 +30,8 @@
 	STR(namespace, 64) STR(digest, 65)
 
 /* op: 0 unpack a blob into layer, 1 remove what layer holds, 2 read it; 3
- * check a signature, layer is not used. */
+ * check a signature, layer is not used; 4 read the catalogue of the additional
+ * store that layer is in (lib/layerid.h), 5 read that layer. */
 #define FIXED_FIELDS_unpack_spawn(U32, U64, I64, STR, ARR64) U64(layer) U32(op)
 
 /*
@@ -50,11 +51,20 @@
 #define FIXED_FIELDS_unpack_done(U32, U64, I64, STR, ARR64)                    \
 	U64(bytes) U64(inodes) STR(diff_id, 65)
 
-/* With the recipe and, if the tar is wanted, a pipe for it. */
+/* With the recipe (but for op 5) and, if the tar is wanted, a pipe for it. */
 #define FIXED_FIELDS_pack_layer(U32, U64, I64, STR, ARR64) STR(diff_id, 65)
 
 /* size: of the tar; lost: it cannot be made again. */
 #define FIXED_FIELDS_pack_done(U32, U64, I64, STR, ARR64) U64(size) U32(lost)
+
+/*
+ * With a file to put the catalogue in (imaged/dump.h).  print: what was said
+ * of it before; the same comes back, without a catalogue, if nothing changed.
+ */
+#define FIXED_FIELDS_shelf_read(U32, U64, I64, STR, ARR64) STR(print, 100)
+
+#define FIXED_FIELDS_shelf_done(U32, U64, I64, STR, ARR64)                     \
+	STR(print, 100) U64(len)
 
 /*
  * Which signature of a directory of such: of the manifest with this sha256, in
@@ -294,6 +304,8 @@
 	FIXED(unpack_more)                                                     \
 	FIXED(unpack_done)                                                     \
 	FIXED(pack_layer)                                                      \
+	FIXED(shelf_read)                                                      \
+	FIXED(shelf_done)                                                      \
 	FIXED(pack_done)                                                       \
 	FIXED(sig_file)                                                        \
 	FIXED(sig_checked)                                                     \

@@ -17,7 +17,7 @@
 
 /* Processes that take no protobuf get their refusals as FAIL. */
 #define LINK_FIXED_ROLES                                                       \
-	(ROLE_PARENT | ROLE_UNPACK | ROLE_PACK | ROLE_SIGCHECK |               \
+	(ROLE_PARENT | ROLE_UNPACK | ROLE_PACK | ROLE_SIGCHECK | ROLE_SHELF |  \
 	    ROLE_NETLAUNCH | ROLE_EXECLAUNCH | ROLE_MONITOR)
 
 struct link_out {

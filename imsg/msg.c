@@ -36,6 +36,7 @@ static const struct {
 	{ ROLE_SCRIBE, "scribe" },
 	{ ROLE_SIGCHECK, "sigcheck" },
 	{ ROLE_KEEPER, "keeper" },
+	{ ROLE_SHELF, "shelf" },
 };
 
 const char *

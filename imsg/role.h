@@ -20,12 +20,14 @@ enum role {
 	ROLE_SCRIBE = 0x2000,
 	ROLE_SIGCHECK = 0x4000,
 	ROLE_KEEPER = 0x8000,
+	ROLE_SHELF = 0x10000,
 };
 
 #define ROLE_HELPERS                                                           \
 	(ROLE_FRONT | ROLE_STREAMD | ROLE_IMAGED | ROLE_UNPACK | ROLE_NETD |   \
 	    ROLE_NETLAUNCH | ROLE_EXECD | ROLE_EXECLAUNCH | ROLE_NRID |        \
-	    ROLE_PACK | ROLE_SCRIBE | ROLE_SIGCHECK | ROLE_KEEPER)
+	    ROLE_PACK | ROLE_SCRIBE | ROLE_SIGCHECK | ROLE_KEEPER |            \
+	    ROLE_SHELF)
 
 /* "imaged"; "unknown" for what is not exactly one role. */
 const char *role_name(enum role role);

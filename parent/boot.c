@@ -311,6 +311,7 @@ boot_imaged(Criod__Boot *boot, const struct plan_facts *f, struct cerr *err)
 	if (strcmp(c->text[CONF_AUTH_FILE], "none") != 0)
 		b->auth_file = boot_strdup(c->text[CONF_AUTH_FILE]);
 	boot_short_names(b, c);
+	b->stores = boot_words(c, CONF_STORE, &b->n_stores);
 	b->foreign_layers = boot_words(c, CONF_FOREIGN, &b->n_foreign_layers);
 	if (regfiles_read(b, c, err) == -1 ||
 	    regfiles_understood(b, f, err) == -1)
@@ -473,6 +474,10 @@ boot_execlaunch_args(struct plan_args *a, const struct plan_facts *f)
 	}
 	TAILQ_FOREACH(w, &f->conf->words[CONF_CDI_DIR], entry) {
 		plan_add(a, "-d");
+		plan_add(a, "%s", w->text);
+	}
+	TAILQ_FOREACH(w, &f->conf->words[CONF_STORE], entry) {
+		plan_add(a, "-e");
 		plan_add(a, "%s", w->text);
 	}
 }

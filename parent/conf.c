@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/layerid.h"
 #include "lib/log.h"
 #include "lib/metric.h"
 #include "parent/conf.h"
@@ -73,6 +74,7 @@ static const struct {
 	    CONF_SEARCH_MAX },
 	[CONF_SHORT_NAME] = { "short name", conf_valid_short_name,
 	    CONF_WORDS_MAX },
+	[CONF_STORE] = { "additional store", conf_valid_dir, SHELVES_MAX },
 	[CONF_FOREIGN] = { "foreign layers", conf_valid_foreign,
 	    CONF_WORDS_MAX },
 };

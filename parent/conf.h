@@ -60,6 +60,7 @@ enum conf_list {
 	CONF_CERT_FILE,
 	CONF_SEARCH,
 	CONF_SHORT_NAME, /* NAME=IMAGE */
+	CONF_STORE,	 /* additional, read-only */
 	CONF_FOREIGN,	 /* REGISTRY[/PATH]=URL, or *=URL */
 	CONF_NLISTS,
 };

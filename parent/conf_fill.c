@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/layerid.h"
 #include "parent/conf.h"
 
 #ifndef CRIOD_PREFIX
@@ -160,6 +161,30 @@ conf_check_sockets(const struct conf *c, struct cerr *err)
 	return 0;
 }
 
+/* Each is known by a number that its path is made into. */
+static int
+conf_check_stores(const struct conf *c, struct cerr *err)
+{
+	const struct conf_word *a, *b;
+
+	TAILQ_FOREACH(a, &c->words[CONF_STORE], entry) {
+		for (b = TAILQ_NEXT(a, entry); b != NULL;
+		     b = TAILQ_NEXT(b, entry)) {
+			if (layerid_of_path(a->text) ==
+			    layerid_of_path(b->text))
+				return cerr_set(err, CERR_INVALID_ARGUMENT,
+				    "additional store \"%s\" is named twice, "
+				    "or like \"%s\": use another path",
+				    b->text, a->text);
+		}
+		if (strcmp(a->text, c->text[CONF_IMAGE]) == 0)
+			return cerr_set(err, CERR_INVALID_ARGUMENT,
+			    "additional store \"%s\" is the image directory",
+			    a->text);
+	}
+	return 0;
+}
+
 /* Where other tools have them. */
 static int
 conf_fill_registries(struct conf *c, const char *prefix, struct cerr *err)
@@ -208,7 +233,7 @@ conf_fill(struct conf *c, const struct conf_host *host, struct cerr *err)
 		return -1;
 	if (c->cgroup == CONF_CGROUP_UNSET)
 		c->cgroup = host->cgroup;
-	if (conf_check_dirs(c, err) == -1)
+	if (conf_check_dirs(c, err) == -1 || conf_check_stores(c, err) == -1)
 		return -1;
 	return conf_check_sockets(c, err);
 }

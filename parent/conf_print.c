@@ -15,6 +15,7 @@ static const char *const conf_list_names[] = {
 	[CONF_CERT_FILE] = "certificate file",
 	[CONF_SEARCH] = "registry search",
 	[CONF_SHORT_NAME] = "short name",
+	[CONF_STORE] = "additional store",
 	[CONF_FOREIGN] = "foreign layers",
 };
 

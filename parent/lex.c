@@ -14,6 +14,7 @@ static const struct {
 	const char *word;
 	int token;
 } lex_keywords[] = {
+	{ "additional", ADDITIONAL },
 	{ "age", AGE },
 	{ "argument", ARGUMENT },
 	{ "allow", ALLOW },
@@ -88,6 +89,7 @@ static const struct {
 	{ "source", SOURCE },
 	{ "state", STATE },
 	{ "stats", STATS },
+	{ "store", STORE },
 	{ "stream", STREAM },
 	{ "subnet", SUBNET },
 	{ "tag", TAG },

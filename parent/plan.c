@@ -24,6 +24,14 @@ plan_add(struct plan_args *a, const char *fmt, ...)
 	a->argc++;
 }
 
+void
+plan_args_clear(struct plan_args *a)
+{
+	for (size_t i = 0; i < a->argc; i++)
+		free(a->argv[i]);
+	memset(a, 0, sizeof(*a));
+}
+
 static int
 plan_boot(struct plan *p, const struct roles_info *r,
     const struct plan_facts *f, struct cerr *err)
@@ -79,8 +87,7 @@ plan_free(struct plan *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->args.argc; i++)
-		free(p->args.argv[i]);
+	plan_args_clear(&p->args);
 	if (p->boot != NULL)
 		criod__boot__free_unpacked(p->boot, NULL);
 	free(p->packed);

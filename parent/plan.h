@@ -48,6 +48,7 @@ void plan_free(struct plan *p);
 bool plan_equal(const struct plan *a, const struct plan *b);
 
 /* For the table's args functions: copies, fatal without memory. */
+void plan_args_clear(struct plan_args *a);
 void plan_add(struct plan_args *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -157,6 +157,15 @@ const struct roles_info roles_sigcheck = {
 	.args = boot_unpack_args,
 };
 
+const struct roles_info roles_shelf = {
+	.role = ROLE_SHELF,
+	.program = "shelf",
+	.account = ACCOUNT_IMAGE,
+	.links = ROLE_IMAGED,
+	.umask = ROLES_UMASK,
+	.args = boot_unpack_args,
+};
+
 const struct roles_info *
 roles_find(unsigned int role)
 {

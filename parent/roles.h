@@ -48,6 +48,8 @@ extern const size_t roles_count;
 /* unpack: not supervised, one for each layer, linked to imaged alone. */
 /* Of each layer that is worked on: writing or removing it, reading it. */
 extern const struct roles_info roles_unpack, roles_pack, roles_sigcheck;
+/* Of an additional store, when its catalogue is read. */
+extern const struct roles_info roles_shelf;
 
 /* NULL if there is none. */
 const struct roles_info *roles_find(unsigned int role);

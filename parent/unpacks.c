@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "lib/fdio.h"
+#include "lib/layerid.h"
 #include "lib/log.h"
 #include "imsg/fixed.h"
 #include "imsg/link.h"
+#include "parent/conf.h"
 #include "parent/dirs.h"
 #include "parent/metrics.h"
 #include "parent/parent.h"
@@ -19,13 +21,24 @@
 #include "parent/unpacks.h"
 
 /* By the operation that imaged asks for. */
-static const enum unpacks_program unpacks_ops[] = { UNPACKS_UNPACK,
-	UNPACKS_UNPACK, UNPACKS_PACK, UNPACKS_SIGCHECK };
+static const struct unpacks_op {
+	enum unpacks_program program;
+	bool shelf; /* in an additional store, which the program opens */
+	bool layer; /* of that store */
+} unpacks_ops[] = {
+	{ .program = UNPACKS_UNPACK },
+	{ .program = UNPACKS_UNPACK },
+	{ .program = UNPACKS_PACK },
+	{ .program = UNPACKS_SIGCHECK },
+	{ .program = UNPACKS_SHELF, .shelf = true },
+	{ .program = UNPACKS_PACK, .shelf = true, .layer = true },
+};
 
 const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
 	[UNPACKS_UNPACK] = &roles_unpack,
 	[UNPACKS_PACK] = &roles_pack,
 	[UNPACKS_SIGCHECK] = &roles_sigcheck,
+	[UNPACKS_SHELF] = &roles_shelf,
 };
 
 struct unpacks_slot {
@@ -78,14 +91,52 @@ unpacks_slot(struct unpacks *u, pid_t pid)
 	return NULL;
 }
 
+/* Which additional store the layer is in; NULL if there is none like that. */
+static const char *
+unpacks_store(const struct unpacks *u, uint64_t layer)
+{
+	const struct conf_word *w;
+
+	TAILQ_FOREACH(w, &u->parent->conf->words[CONF_STORE], entry) {
+		if (layerid_of_path(w->text) == layerid_store(layer))
+			return w->text;
+	}
+	return NULL;
+}
+
+/* The program's arguments and, of an additional store, where that is. */
+static int
+unpacks_args(const struct unpacks *u, const struct unpacks_op *op,
+    uint64_t layer, struct plan_args *a, struct cerr *err)
+{
+	const struct plan_args *base = &u->plans[op->program]->args;
+	const char *store = op->shelf ? unpacks_store(u, layer) : NULL;
+
+	for (size_t i = 0; i < base->argc; i++)
+		plan_add(a, "%s", base->argv[i]);
+	if (!op->shelf)
+		return 0;
+	if (store == NULL)
+		return cerr_set(err, CERR_NOT_FOUND,
+		    "no such additional store");
+	plan_add(a, "-d");
+	plan_add(a, "%s", store);
+	if (op->layer) {
+		plan_add(a, "-n");
+		plan_add(a, "%llu", (unsigned long long)layerid_number(layer));
+	}
+	return 0;
+}
+
 static int
 unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
-    enum unpacks_program program, int link, int root, struct cerr *err)
+    enum unpacks_program program, char *const *argv, int link, int root,
+    struct cerr *err)
 {
 	static char *const env[] = { NULL };
 	struct spawn_def def = {
 		.path = u->plans[program]->path,
-		.argv = u->plans[program]->args.argv,
+		.argv = argv,
 		.envp = env,
 		.fds = { u->parent->null_fd, u->parent->null_fd, STDERR_FILENO,
 		    link, root },
@@ -104,10 +155,12 @@ unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
 /* The layer, but for what has nothing to do with one. */
 static int
 unpacks_open_root(struct unpacks *u, uint64_t layer,
-    enum unpacks_program program, struct cerr *err)
+    const struct unpacks_op *op, struct cerr *err)
 {
-	enum dirs_root root = unpacks_roles[program]->root;
+	enum dirs_root root = unpacks_roles[op->program]->root;
 
+	if (op->shelf)
+		root = DIRS_EMPTY;
 	if (root != DIRS_NONE)
 		return dirs_open(u->parent->conf, root, err);
 	return dirs_open_layer(u->parent->conf, layer, err);
@@ -120,7 +173,8 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 	CLEANUP_FD int root = -1;
 	CLEANUP_FD int theirs = -1;
 	struct unpacks_slot *slot = unpacks_slot(u, 0);
-	int sv[2];
+	struct plan_args args = { .argc = 0 };
+	int sv[2], rc;
 
 	if (op >= sizeof(unpacks_ops) / sizeof(unpacks_ops[0]))
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
@@ -129,13 +183,18 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "%d layers and signatures are being worked on already",
 		    UNPACKS_MAX);
-	root = unpacks_open_root(u, layer, unpacks_ops[op], err);
+	root = unpacks_open_root(u, layer, &unpacks_ops[op], err);
 	if (root == -1)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		return cerr_errno(err, "socketpair");
 	theirs = sv[1];
-	if (unpacks_start(u, slot, unpacks_ops[op], theirs, root, err) == 0)
+	rc = unpacks_args(u, &unpacks_ops[op], layer, &args, err);
+	if (rc == 0)
+		rc = unpacks_start(u, slot, unpacks_ops[op].program, args.argv,
+		    theirs, root, err);
+	plan_args_clear(&args);
+	if (rc == 0)
 		return sv[0];
 	fdio_close(&sv[0]);
 	return -1;

@@ -1088,10 +1088,11 @@ t_quarantine(void **state)
 }
 
 static void
-t_ready(void *arg)
+t_ready(void *arg, const struct cerr *err)
 {
 	struct t *t = arg;
 
+	assert_null(err);
 	t->ended++;
 }
 

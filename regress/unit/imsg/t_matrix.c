@@ -31,6 +31,7 @@ static const enum role roles[] = {
 	ROLE_CTL,
 	ROLE_SIGCHECK,
 	ROLE_KEEPER,
+	ROLE_SHELF,
 };
 
 #define NROLES (sizeof(roles) / sizeof(roles[0]))
@@ -165,9 +166,9 @@ table_is_sound(void **state)
 static void
 privileged_take_no_protobuf(void **state)
 {
-	const unsigned int fixed_only = ROLE_PARENT | ROLE_UNPACK |
-					ROLE_SIGCHECK | ROLE_NETLAUNCH |
-					ROLE_EXECLAUNCH | ROLE_MONITOR;
+	const unsigned int fixed_only =
+	    ROLE_PARENT | ROLE_UNPACK | ROLE_SIGCHECK | ROLE_SHELF |
+	    ROLE_NETLAUNCH | ROLE_EXECLAUNCH | ROLE_MONITOR;
 
 	(void)state;
 	for (size_t i = 0; i < NTABLE; i++) {
