@@ -43,8 +43,9 @@ def listed(criod):
 
 
 # Processes of a moment, and a call that each makes when it has all it gets:
-# syncfs, and pread64.
-MOMENT = {"unpack": 306, "pack": 17, "sigcheck": 17, "policyread": 17}
+# syncfs, pread64, and newfstatat.
+MOMENT = {"unpack": 306, "pack": 17, "sigcheck": 17, "policyread": 17,
+          "shelf": 262}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +67,12 @@ def moments(world):  # noqa: F811
             [os.path.join(cri.BUILD, "sbin/criodctl"), "-s",
              os.path.join(world.criod.path, "control.sock"), "image",
              "verify"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        os.mkdir(os.path.join(world.criod.path, "store"))
+        with open(os.path.join(world.criod.path, "criod.conf"), "a") as f:
+            f.write('additional store "%s/store"\n' % world.criod.path)
         os.kill(world.criod.parent(), signal.SIGHUP)
-        wait_for("a policyread", lambda: "policyread" in got)
+        wait_for("a policyread and a shelf",
+                 lambda: {"policyread", "shelf"} <= set(got))
     finally:
         holder.end()
     return got
@@ -102,7 +107,7 @@ def seen(scratch, registry, moments):
 
 ROOTS = [("run/", "STATE/"), ("lib/image", "IMAGE"),
          ("lib/network", "NETWORK"),
-         ("lib/record", "RECORD")]
+         ("lib/record", "RECORD"), ("store", "an additional store")]
 
 
 def root(path):
@@ -224,7 +229,7 @@ def test_page(seen):
 
 
 PROGRAMS = ["criod", "front", "streamd", "imaged", "unpack", "pack",
-            "sigcheck", "policyread", "netd", "netlaunch", "execd",
+            "sigcheck", "shelf", "policyread", "netd", "netlaunch", "execd",
             "execlaunch", "nrid", "scribe", "keeper", "monitor", "pause"]
 
 
@@ -257,6 +262,7 @@ def test_tables_of_landlock(seen):
                        ("unpack", "imaged/unpack.c"),
                        ("pack", "imaged/pack.c"),
                        ("sigcheck", "imaged/sigcheck.c"),
+                       ("shelf", "imaged/shelf.c"),
                        ("policyread", "imaged/policyread.c"),
                        ("netd", "netd/main.c"), ("execd", "execd/main.c"),
                        ("nrid", "nrid/main.c"), ("scribe", "scribe/main.c"),
