@@ -223,6 +223,14 @@ bench-pull:
 	contrib/add-users
 	regress/box regress/bench/pull $(BENCH)
 
+# Pods, probes, pulls and random faults for SOAK_SECONDS (600), then the same
+# number of everything as before; SOAK_SEED=N repeats what was drawn.
+soak:
+	contrib/install-deps regress
+	$(MAKE) programs
+	contrib/add-users
+	regress/box regress/soak/soak
+
 lint:
 	regress/lint/lint
 
@@ -235,6 +243,9 @@ FUZZ_SECONDS ?= 30
 FUZZ_JOBS ?= 2
 fuzz: fuzzers
 	regress/fuzz/run $(B)/fuzz $(FUZZ_JOBS) $(FUZZ_SECONDS) $(FUZZERS)
+# The same, keeping in the tree what reached something new.
+fuzz-grow: fuzzers
+	regress/fuzz/run -g $(B)/fuzz $(FUZZ_JOBS) $(FUZZ_SECONDS) $(FUZZERS)
 
 # ASan and UBSan, without the system call filters (they would forbid what
 # the sanitizers do).
@@ -254,7 +265,7 @@ failpoints:
 	$(MAKE) B=$(B)/failpoints FAILPOINTS=1 CFLAGS="-DCRIOD_FAILPOINTS=\
 	'\"/run/criod.failpoints\"' -DPROC_STEADY_MS=0 \
 	-DWATCH_PERIOD_MS=500 -DWATCH_KILL_MS=10000 \
-	-DLAUNCH_RUN_MS=12000 -DCTR_DELETE_MS=3000" programs
+	-DLAUNCH_RUN_MS=12000 -DCTR_DELETE_MS=3000 -DFRONT_PARK_S=15" programs
 
 # valgrind has not the calls that these are about: pidfd_open (launch_proc),
 # openat2 (dirs), open_tree (confine).
@@ -268,7 +279,7 @@ clean:
 .PHONY: all programs tests fuzzers unit clean install demo regress cve bench bench-pull \
 	coverage-calls \
 	conformance conformance-vm \
-	lint tidy fuzz asan asan-tests asan-unit failpoints unit-programs valgrind
+	lint tidy soak fuzz fuzz-grow asan asan-tests asan-unit failpoints unit-programs valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

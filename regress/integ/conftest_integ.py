@@ -1,5 +1,6 @@
 """What the integration tests share: a registry, criod, pods that go away."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -41,8 +42,8 @@ def scratch():
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def registry(scratch):
+@contextlib.contextmanager
+def local_registry(scratch):
     """Debian's docker-registry on loopback; holds the test images."""
     root = os.path.join(scratch, "registry")
     conf = os.path.join(scratch, "registry.yml")
@@ -65,9 +66,15 @@ def registry(scratch):
              "docker://%s/library/busybox:latest" % REGISTRY],
             stderr=subprocess.DEVNULL).returncode == 0
     wait_for("registry", up)
-    yield REGISTRY
+    yield proc
     proc.terminate()
     proc.wait()
+
+
+@pytest.fixture(scope="session")
+def registry(scratch):
+    with local_registry(scratch):
+        yield REGISTRY
 
 
 def children(pid):

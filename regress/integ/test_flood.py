@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 import cri
-from conftest_integ import Criod, Pods, wait_for
+from conftest_integ import Criod, Pods, children, wait_for
 from test_leaks import difference, world
 
 sys.path.insert(0, os.path.join(cri.TOP, "regress/grpc"))
@@ -137,9 +137,7 @@ def sleepers():
 
 def jobs(criod):
     """What the launcher is doing."""
-    pid = criod.helpers()["execlaunch"]
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-        return len(f.read().split())
+    return len(children(criod.helpers()["execlaunch"]))
 
 
 class Most(threading.Thread):
