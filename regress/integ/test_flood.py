@@ -408,14 +408,15 @@ def test_H6_root_is_not_put_out_by_others(flooded):
     kubelet = Raw(flooded.socket)
     kubelet.send(frame(SETTINGS, h2raw.ACK, 0))
     time.sleep(1.2)	# idle for long enough to be put out
+    socks = []
     for uid in (20001, 20002, 20003, 20004, 20005):
         for _ in range(100):
+            socks.append(socket.socket(socket.AF_UNIX))
             with As(uid):
-                s = socket.socket(socket.AF_UNIX)
-                s.connect(flooded.open)
-            s.close()
+                socks[-1].connect(flooded.open)
     assert alive(kubelet)
-    kubelet.close()
+    for s in [kubelet, *socks]:
+        s.close()
 
 
 # ---- H7 ----

@@ -2,6 +2,7 @@
 returns, or soon after; none needs a hand to put it right."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -156,15 +157,20 @@ def forget_rules(soak):
     Returns how many chains were left so."""
     left = set()
     for line in world.output("iptables-save", "-t", "nat").splitlines():
-        if line.startswith("-A POSTROUTING") and " id: " in line and \
-                not any(i in line for i in soak.kept_ids()):
-            left.add(line.split()[-1])
-            subprocess.run(["iptables", "-t", "nat", "-D",
-                            *shlex.split(line)[1:]], check=True)
+        if not line.startswith("-A") or " id: " not in line or \
+                any(i in line for i in soak.kept_ids()):
+            continue
+        if line.startswith("-A POSTROUTING"):
+            rules("-D", *shlex.split(line)[1:])
+        left.add(re.search(r"\bCNI-[0-9a-f]+", line).group())
     for chain in left:
-        for what in ("-F", "-X"):
-            subprocess.run(["iptables", "-t", "nat", what, chain], check=True)
+        rules("-F", chain)
+        rules("-X", chain)
     return len(left)
+
+
+def rules(*args):
+    subprocess.run(["iptables", "-w", "-t", "nat", *args], check=True)
 
 
 # ---- what only clients do: nothing may break by it ----

@@ -210,8 +210,10 @@ class World:
             self.threads[p.role()] += p.threads()
             for what, n in p.descriptors(known).items():
                 self.descriptors[p.role() + ": " + what] += n
-        # imaged keeps some to its registries, for two minutes.
-        self.kept = self.descriptors.pop("imaged: tcp", 0)
+        # imaged keeps some to its registries, for two minutes, and libcurl
+        # as many pairs as were of use at a time.
+        self.kept = self.descriptors.pop("imaged: tcp", 0) + \
+            self.descriptors.pop("imaged: unix", 0)
         self.files = tree(path + "/run", path + "/lib/container",
                           path + "/lib/network", "/dev/shm", "/dev/mqueue")
         self.images = store(path + "/lib/image")
