@@ -19,7 +19,8 @@
 #define SHELF_LAYERS_MAX 100000
 #define SHELF_IMAGES_MAX 10000
 #define SHELF_NAMES_MAX	 1024 /* of an image */
-#define SHELF_SIGS_MAX	 64   /* likewise */
+#define SHELF_ALL_NAMES	 20000
+#define SHELF_SIGS_MAX	 64 /* likewise */
 #define SHELF_SIG_MAX	 (8U * 1024 * 1024)
 #define SHELF_USER_MAX	 4096
 #define SHELF_WAIT_S	 10 /* for one that does not answer */
@@ -42,7 +43,7 @@ struct shelf_books {
 	struct image_list images;
 	struct layer **layers; /* in order of number */
 	uint64_t *numbers;
-	size_t nlayers;
+	size_t nlayers, nnames;
 };
 
 struct shelf {
@@ -217,7 +218,8 @@ books_image_layers(struct shelf_books *b, struct image *im, struct dump_in *in,
 }
 
 static int
-books_names(struct image *im, struct dump_in *in, struct cerr *err)
+books_names(struct shelf_books *b, struct image *im, struct dump_in *in,
+    struct cerr *err)
 {
 	uint64_t n = dump_in_number(in, SHELF_NAMES_MAX);
 	char name[REF_TEXT_SIZE], full[REF_TEXT_SIZE];
@@ -225,8 +227,9 @@ books_names(struct image *im, struct dump_in *in, struct cerr *err)
 
 	for (; n > 0 && !in->bad; n--) {
 		dump_in_text(in, name, sizeof(name));
-		if (in->bad || ref_parse(name, &ref, NULL) == -1)
-			return books_bad(err, "a name");
+		if (in->bad || b->nnames++ == SHELF_ALL_NAMES ||
+		    ref_parse(name, &ref, NULL) == -1)
+			return books_bad(err, "a name, or too many");
 		ref_text(&ref, full);
 		if (strcmp(name, full) != 0)
 			return books_bad(err, "a name");
@@ -264,7 +267,7 @@ books_image_parts(struct shelf_books *b, struct image *im, struct dump_in *in,
 		return books_bad(err, "an image");
 	if (books_config(im, in->fd, at, len, err) == -1 ||
 	    books_image_layers(b, im, in, err) == -1 ||
-	    books_names(im, in, err) == -1)
+	    books_names(b, im, in, err) == -1)
 		return -1;
 	return books_signatures(im, in, err);
 }
@@ -577,20 +580,6 @@ shelves_find_prefix(struct shelves *sh, const char *hex)
 	return found;
 }
 
-/* Whether own or a shelf before that of number n has the image. */
-static bool
-shelves_covered(struct shelves *sh, struct image_list *own, size_t n,
-    const char *id)
-{
-	if (image_find_id(own, id) != NULL)
-		return true;
-	for (size_t i = 0; i < n; i++) {
-		if (image_find_id(&sh->list[i].books.images, id) != NULL)
-			return true;
-	}
-	return false;
-}
-
 struct image *
 shelves_at(struct shelves *sh, size_t index)
 {
@@ -605,45 +594,112 @@ shelves_at(struct shelves *sh, size_t index)
 	return NULL;
 }
 
-static bool
-shelves_name_is_taken(struct shelves *sh, struct image_list *own, size_t n,
-    const char *name)
-{
-	struct image *im;
+/* ---- who has which name: a set of texts that others own ---- */
 
-	if (image_find_name(own, name) != NULL)
-		return true;
-	for (size_t i = 0; i < n; i++) {
-		TAILQ_FOREACH(im, &sh->list[i].books.images, entry) {
-			if (image_is_known(im, name))
-				return true;
-		}
+struct taken {
+	const char **slots;
+	size_t mask;
+};
+
+static size_t
+taken_count(const struct image_list *list)
+{
+	const struct image *im;
+	size_t n = 0;
+
+	TAILQ_FOREACH(im, list, entry)
+		n += 1 + im->pub.ntags + im->pub.ndigests + im->nknown;
+	return n;
+}
+
+static void
+taken_init(struct taken *t, size_t n)
+{
+	t->mask = 15;
+	while (t->mask < 2 * n)
+		t->mask = 2 * t->mask + 1;
+	t->slots = calloc(t->mask + 1, sizeof(*t->slots));
+	if (t->slots == NULL)
+		fatal("calloc");
+}
+
+/* Where s is, or would be. */
+static const char **
+taken_slot(const struct taken *t, const char *s)
+{
+	uint32_t hash = 2166136261U;
+
+	for (const char *p = s; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * 16777619U;
+	for (size_t i = hash & t->mask;; i = (i + 1) & t->mask) {
+		if (t->slots[i] == NULL || strcmp(t->slots[i], s) == 0)
+			return &t->slots[i];
 	}
-	return false;
+}
+
+static bool
+taken_has(const struct taken *t, const char *s)
+{
+	return *taken_slot(t, s) != NULL;
+}
+
+static void
+taken_add(struct taken *t, char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*taken_slot(t, names[i]) = names[i];
+}
+
+static void
+taken_add_images(struct taken *t, const struct image_list *list)
+{
+	const struct image *im;
+
+	TAILQ_FOREACH(im, list, entry) {
+		*taken_slot(t, im->id) = im->id;
+		taken_add(t, im->tags, im->pub.ntags);
+		taken_add(t, im->digests, im->pub.ndigests);
+		taken_add(t, im->known, im->nknown);
+	}
+}
+
+static void
+shelves_publish_image(struct shelves *sh, struct image *im,
+    const struct taken *t)
+{
+	bool hidden = taken_has(t, im->id);
+	size_t names = im->pub.ntags + im->pub.ndigests;
+
+	im->news |= hidden != im->hidden;
+	im->hidden = hidden;
+	image_clear_names(im);
+	for (size_t i = 0; i < im->nknown; i++) {
+		if (!taken_has(t, im->known[i]))
+			image_put_name(im, im->known[i]);
+	}
+	image_publish(im, sh->def.store);
+	im->news |= names != im->pub.ntags + im->pub.ndigests;
 }
 
 void
 shelves_publish(struct shelves *sh, struct image_list *own)
 {
+	struct taken t;
 	struct image *im;
+	size_t n = taken_count(own);
 
+	for (size_t i = 0; i < sh->n; i++)
+		n += taken_count(&sh->list[i].books.images);
+	if (sh->n == 0)
+		return;
+	taken_init(&t, n);
+	taken_add_images(&t, own);
 	for (size_t i = 0; i < sh->n; i++) {
-		TAILQ_FOREACH(im, &sh->list[i].books.images, entry) {
-			bool hidden = shelves_covered(sh, own, i, im->id);
-			size_t names = im->pub.ntags + im->pub.ndigests;
-
-			im->news |= hidden != im->hidden;
-			im->hidden = hidden;
-			image_clear_names(im);
-			for (size_t k = 0; k < im->nknown; k++) {
-				if (!shelves_name_is_taken(sh, own, i,
-					im->known[k]))
-					image_put_name(im, im->known[k]);
-			}
-			image_publish(im, sh->def.store);
-			im->news |= names != im->pub.ntags + im->pub.ndigests;
-		}
+		TAILQ_FOREACH(im, &sh->list[i].books.images, entry)
+			shelves_publish_image(sh, im, &t);
+		taken_add_images(&t, &sh->list[i].books.images);
 	}
+	free(t.slots);
 }
 
 struct image *

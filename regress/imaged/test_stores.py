@@ -1,5 +1,6 @@
 """Additional stores that do not answer, or lie: whoever needs none of them
 does not notice."""
+import json
 import os
 import socket
 import struct
@@ -8,8 +9,9 @@ import time
 import pytest
 
 import drive
+import hostile
 from drive import Failed, Link, msg
-from hostile import Image
+from hostile import OCI, Image
 
 READ, DONE = "SHELF_READ", "SHELF_DONE"
 
@@ -85,8 +87,8 @@ def test_answer(begin, registry):
     image = Image([{"a": b"1"}, {"b": b"2"}])
     im = begin("/s")
     store = answer(im, dump(image))
-    until(lambda: im.list())
-    assert im.status("a.test/x:1").pinned
+    assert im.status("a.test/x:1").pinned  # it waits for the store
+    assert len(im.list()) == 1
     assert im.pull(registry.put("app", "v1", image)) == image.id
     assert im.spawned == 0
     started = im.execd.start("LEASE_GET", msg.LeaseGet(
@@ -131,7 +133,30 @@ def test_not_removed(begin):
     image = Image()
     im = begin("/s")
     answer(im, dump(image))
-    until(lambda: im.list())
+    assert im.status("a.test/x:1").pinned
     with pytest.raises(Failed) as e:
         im.remove("a.test/x:1")
     assert e.value.code == "FAILED_PRECONDITION" and "/s" in str(e.value)
+
+
+def test_artifact(begin, registry):
+    """One of another store is used, and its files are not fetched."""
+    data = b"weights"
+    doc = {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
+           "artifactType": "application/vnd.test.thing",
+           "config": {"mediaType": "application/vnd.oci.empty.v1+json",
+                      "digest": hostile.digest(b"{}"), "size": 2},
+           "layers": [{"mediaType": "text/plain", "size": len(data),
+                       "digest": hostile.digest(data), "annotations":
+                       {"org.opencontainers.image.title": "m.bin"}}]}
+    raw = json.dumps(doc).encode()
+    made = Image()
+    made.id = hostile.digest(raw)
+    made.blobs[made.id] = raw
+    im = begin("/s")
+    answer(im, dump(made, names=("a.test/art:1",)))
+    assert im.status("a.test/art:1").id == made.id
+    name = registry.put("art", "v1", (doc["mediaType"], raw))
+    assert im.pull(name) == made.id
+    assert im.spawned == 0 and registry.requests("/blobs/") == []
+    assert im.status(name).id == made.id

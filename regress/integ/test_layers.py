@@ -25,3 +25,13 @@ def test_127_layers(pods, scratch, criod, registry):
     pods.client.StopContainer(container_id=ctr, timeout=0)
     pods.client.RemoveContainer(container_id=ctr)
     criod.client.RemoveImage(image={"image": ref})
+
+
+def test_writable_layers_are_volatile(pods, criod):
+    """What a container wrote is not synced: after a crash of the host it is
+    not there any more."""
+    pod, config = pods.run()
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    # What the kernel makes for such a mount, and refuses to mount again.
+    assert os.path.isdir(os.path.join(
+        criod.path, "lib/container", ctr, "work/work/incompat/volatile"))

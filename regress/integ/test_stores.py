@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 
@@ -340,4 +341,43 @@ def test_changes_are_seen(scratch, shelf, tmp_path):
             run(c, scratch, "busybox", ["true"])
         assert "additional store" in e.value.details()
     finally:
+        c.stop()
+
+
+def known(c):
+    """The image's id; None while imaged starts again."""
+    try:
+        return image(c, ONE).id
+    except grpc.RpcError as e:
+        assert e.code() == grpc.StatusCode.UNAVAILABLE
+        return None
+
+
+def test_reload(scratch, shelf):
+    """A store that is added, or taken away, with containers running."""
+    c = Criod(os.path.join(scratch, "reload"), args=["-m"]).start()
+    pods = Pods(c, scratch)
+    path = os.path.join(c.path, "criod.conf")
+    with open(path) as f:
+        before = f.read()
+
+    def configure(text):
+        with open(path, "w") as f:
+            f.write(text)
+        os.kill(c.parent(), signal.SIGHUP)
+    try:
+        assert image(c, ONE).id == ""
+        configure(before + 'additional store "%s"\n' % shelf)
+        wait_for("the store", lambda: known(c))
+        pod, config = pods.run()
+        ctr = pods.start(pod, config, ["sleep", "1000"], image=ONE)
+        configure(before)
+        wait_for("its end", lambda: known(c) == "")
+        wait_for("a list", lambda: not c.client.ListImages().images)
+        assert pods.sh(ctr, "cat /file-one").stdout == b"one"
+        with pytest.raises(grpc.RpcError) as e:
+            pods.create(pod, config, ["true"], name="d", image=ONE)
+        assert e.value.code() == grpc.StatusCode.NOT_FOUND
+    finally:
+        pods.clean()
         c.stop()

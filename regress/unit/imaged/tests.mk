@@ -7,7 +7,9 @@ t_manifest_SRCS = regress/unit/imaged/t_manifest.c imaged/artifact.c \
 	imaged/digest.c
 t_manifest_LIBS = base json
 t_manifest_PKGS = jansson libcrypto
-TESTS += t_foreign t_digest
+TESTS += t_foreign t_digest t_dump
+t_dump_SRCS = regress/unit/imaged/t_dump.c imaged/dump.c
+t_dump_LIBS = base
 t_foreign_SRCS = regress/unit/imaged/t_foreign.c imaged/artifact.c \
 	imaged/foreign.c imaged/manifest.c imaged/ref.c imaged/url.c \
 	imaged/digest.c
