@@ -69,6 +69,7 @@ struct ctr {
 	struct event *mon_timer;
 	unsigned int mon_tries;
 	uint32_t mon_version; /* 0: not told yet */
+	uint64_t log_lost;    /* lines, as its monitor said last */
 	bool frozen;	      /* a checkpoint is under way */
 	bool orphan;	      /* no monitor, and not reported yet */
 	struct stats *stats;  /* NULL before anybody asked */

@@ -152,7 +152,10 @@ int launch_pod_undo(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_pod_unmake(const struct launch *l, struct launch_op *op,
     struct cerr *err);
-/* launch_rootfs.c: STATE/rootfs/CTR/NAME; "fs" is the root file system. */
+/* launch_rootfs.c: RESOURCE_EXHAUSTED if there is none for writable layers. */
+int launch_rootfs_room(const struct launch *l, struct cerr *err)
+    __attribute__((warn_unused_result));
+/* STATE/rootfs/CTR/NAME; "fs" is the root file system. */
 int launch_rootfs_path(const struct launch *l, const char *ctr,
     const char *name, char path[LAUNCH_PATH_MAX], struct cerr *err)
     __attribute__((warn_unused_result));

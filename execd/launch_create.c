@@ -278,8 +278,12 @@ create_hear(struct create *k, char kind, char *text, size_t size,
 		skip = (size_t)n > CERR_TEXT_MAX / 2
 			   ? (size_t)n - CERR_TEXT_MAX / 2
 			   : 1;
-		return cerr_set(err, CERR_INTERNAL, "create container: %s",
+		(void)cerr_set(err, run_code(buf + 1), "create container: %s",
 		    buf + skip);
+		/* Overlay's own words for a full disk may be others. */
+		if (launch_rootfs_room(k->l, NULL) == -1 && err != NULL)
+			err->code = CERR_RESOURCE_EXHAUSTED;
+		return -1;
 	}
 	(void)snprintf(text, size, "%.16s", buf + 1);
 	return 0;

@@ -1,6 +1,7 @@
 /* A container's root file system: an overlay of its image's layers. */
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -128,6 +129,35 @@ rootfs_options(const struct launch *l, const struct fixed_rootfs *r, char *buf,
 			      "the image's layers do not fit one mount");
 }
 
+int
+launch_rootfs_room(const struct launch *l, struct cerr *err)
+{
+	struct statvfs v;
+
+	if (statvfs(l->container, &v) == -1 || v.f_bavail == 0 ||
+	    (v.f_files != 0 && v.f_favail == 0))
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "the file system of %s is full", l->container);
+	return 0;
+}
+
+/* Without room for its working directory an overlay is made read-only. */
+static int
+rootfs_writable(const struct launch *l, const char *path, struct cerr *err)
+{
+	struct statvfs v;
+
+	if (statvfs(path, &v) == -1)
+		return cerr_errno(err, "root file system");
+	if ((v.f_flag & ST_RDONLY) == 0)
+		return 0;
+	(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (launch_rootfs_room(l, err) == -1)
+		return -1;
+	return cerr_set(err, CERR_INTERNAL,
+	    "mount root file system: it would be read-only");
+}
+
 /*
  * volatile: what a container writes need not survive a power cut, after which
  * it is not there any more; unmounting then does not sync the disk.
@@ -143,7 +173,7 @@ rootfs_mount(const struct launch *l, const struct fixed_rootfs *r, int layers,
 	if (fchdir(layers) == -1 ||
 	    mount("overlay", path, "overlay", MS_NODEV, options) == -1)
 		return cerr_errno(err, "mount root file system");
-	return 0;
+	return rootfs_writable(l, path, err);
 }
 
 /*

@@ -227,6 +227,20 @@ run_wait(struct run *r, struct cerr *err)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* A runtime tells of its errors in words alone, each in its own case. */
+enum cerr_code
+run_code(const char *text)
+{
+	static const int scarce[] = { ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM,
+		EAGAIN };
+
+	for (size_t i = 0; i < sizeof(scarce) / sizeof(scarce[0]); i++) {
+		if (strcasestr(text, strerror(scarce[i])) != NULL)
+			return CERR_RESOURCE_EXHAUSTED;
+	}
+	return CERR_INTERNAL;
+}
+
 int
 run_failed(const struct run *r, const char *what, int code, struct cerr *err)
 {
@@ -236,6 +250,6 @@ run_failed(const struct run *r, const char *what, int code, struct cerr *err)
 	/* The cause is at the end. */
 	if (n > CERR_TEXT_MAX / 2)
 		text += n - CERR_TEXT_MAX / 2;
-	return cerr_set(err, CERR_INTERNAL, "%s: %s (exit code %d)", what,
+	return cerr_set(err, run_code(r->text), "%s: %s (exit code %d)", what,
 	    n == 0 ? "the runtime failed and did not say why" : text, code);
 }

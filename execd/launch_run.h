@@ -50,7 +50,10 @@ void run_add(struct run *r, const char *arg);
 int run_wait(struct run *r, struct cerr *err)
     __attribute__((warn_unused_result));
 
-/* CERR_INTERNAL with what it said: "crun start: ...". */
+/* RESOURCE_EXHAUSTED if that is what its words mean, else INTERNAL. */
+enum cerr_code run_code(const char *text);
+
+/* With what it said: "crun start: ...". */
 int run_failed(const struct run *r, const char *what, int code,
     struct cerr *err);
 

@@ -37,6 +37,17 @@ static const struct link_def mon_def = {
 	.lost = mon_lost,
 };
 
+/* A full disk, mostly; the container does not wait for it. */
+static void
+mon_lost_lines(struct ctr *c, const struct fixed_mon_state *s)
+{
+	if (s->log_lost <= c->log_lost)
+		return;
+	c->log_lost = s->log_lost;
+	log_warn("container %s: %llu log lines were lost", c->id,
+	    (unsigned long long)s->log_lost);
+}
+
 static void
 mon_end(struct ctr *c, const struct fixed_mon_state *s)
 {
@@ -45,9 +56,7 @@ mon_end(struct ctr *c, const struct fixed_mon_state *s)
 		.finished_at = s->finished_at,
 		.oom = s->oom != 0 };
 
-	if (s->log_lost > 0)
-		log_warn("container %s: %llu log lines were lost", c->id,
-		    (unsigned long long)s->log_lost);
+	mon_lost_lines(c, s);
 	ctr_ended(c, &end);
 }
 
@@ -61,6 +70,8 @@ mon_take_state(void *ctx, struct link_call *call, struct link_msg *m)
 	c->mon_version = s->version;
 	if (s->state == MON_STATE_EXITED)
 		mon_end(c, s);
+	else
+		mon_lost_lines(c, s);
 }
 
 void

@@ -74,6 +74,7 @@ enum monitor_report {
 #define MONITOR_TEXT_MAX    4096 /* of the runtime's complaint */
 #define MONITOR_CLIENTS_MAX 4
 #define MONITOR_ATTACH_MAX  8
+#define MONITOR_LOST_MS	    10000 /* between two words about lost lines */
 #define MONITOR_DRAIN_MS    100 /* for output that somebody else still holds */
 
 struct monitor_stream {
@@ -108,7 +109,8 @@ struct monitor {
 	bool in_last;	      /* then close standard input */
 	uint8_t in_buf[1 + ATTACH_DATA_MAX];
 	int log_fd;
-	uint64_t log_lost;
+	uint64_t log_lost, log_told; /* lines that the log does not have */
+	int64_t log_told_ms;
 	int oom_fd;
 	uint32_t oom_seen;
 	/* how it ended */

@@ -107,6 +107,31 @@ loop_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void
+loop_tell(struct monitor *m)
+{
+	for (size_t i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		if (m->clients[i] != -1)
+			monitor_client_tell(m, i);
+	}
+}
+
+/* Lines are being lost: that is told at once, then now and then. */
+static void
+loop_tell_lost(struct monitor *m)
+{
+	int64_t now;
+
+	if (m->log_lost == m->log_told)
+		return;
+	now = loop_now_ms();
+	if (m->log_told != 0 && now - m->log_told_ms < MONITOR_LOST_MS)
+		return;
+	m->log_told = m->log_lost;
+	m->log_told_ms = now;
+	loop_tell(m);
+}
+
 /* What a full pipe holds, then nothing more. */
 static void
 loop_last(struct monitor *m, struct monitor_stream *s)
@@ -144,13 +169,11 @@ monitor_run(struct monitor *m)
 	while (!m->exited) {
 		loop_once(m, NULL);
 		loop_reap(m);
+		loop_tell_lost(m);
 	}
 	/* Killed processes were counted before they died. */
 	monitor_oom_read(m);
 	loop_drain(m);
 	monitor_exit_write(m);
-	for (size_t i = 0; i < MONITOR_CLIENTS_MAX; i++) {
-		if (m->clients[i] != -1)
-			monitor_client_tell(m, i);
-	}
+	loop_tell(m);
 }

@@ -1,12 +1,14 @@
 #include <sys/stat.h>
 
 #include <event2/event.h>
+#include <openssl/x509_vfy.h>
 
 #include <ctype.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fdio.h"
@@ -656,10 +658,37 @@ http_proxy_refused(struct http_call *c)
 	return status >= 400 ? status : 0;
 }
 
+/* A certificate's dates: then what time it is here is half of the cause. */
+static void
+http_tls_failed(struct http_call *c, const char *why)
+{
+	char text[256], clock[32] = "?";
+	time_t now = time(NULL);
+	struct tm tm;
+	long result = 0;
+
+	(void)curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	if (gmtime_r(&now, &tm) != NULL)
+		(void)strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M UTC", &tm);
+	if (result == X509_V_ERR_CERT_NOT_YET_VALID)
+		(void)snprintf(text, sizeof(text),
+		    "%.160s: the clock here, %s, is before its dates", why,
+		    clock);
+	else if (result == X509_V_ERR_CERT_HAS_EXPIRED)
+		(void)snprintf(text, sizeof(text),
+		    "%.160s: the clock here, %s, is after its dates", why,
+		    clock);
+	else
+		(void)snprintf(text, sizeof(text), "%.255s", why);
+	http_fault(c, HTTP_FAULT_TLS, text);
+}
+
 static void
 http_curl_failed(struct http_call *c, CURLcode code)
 {
 	long refused = http_proxy_refused(c);
+	const char *why =
+	    c->curl_error[0] != '\0' ? c->curl_error : curl_easy_strerror(code);
 	char text[64];
 
 	if (refused != 0) {
@@ -668,9 +697,10 @@ http_curl_failed(struct http_call *c, CURLcode code)
 		    refused >= 500 ? HTTP_FAULT_NET : HTTP_FAULT_PROXY, text);
 		return;
 	}
-	http_fault(c, http_fault_of(code),
-	    c->curl_error[0] != '\0' ? c->curl_error
-				     : curl_easy_strerror(code));
+	if (http_fault_of(code) == HTTP_FAULT_TLS)
+		http_tls_failed(c, why);
+	else
+		http_fault(c, http_fault_of(code), why);
 }
 
 static void

@@ -60,7 +60,8 @@ struct http_call {
 	struct http_reply reply;
 	size_t header_bytes;
 	char challenges[AUTH_CHALLENGE_MAX];
-	int64_t range_start; /* Content-Range; -1 */
+	int64_t range_start;	  /* Content-Range; -1 */
+	int64_t date, retry_date; /* of the server; -1 */
 	char *body;
 	size_t body_size;
 	bool begun, cut;      /* cut: an error's body was too long to read on */

@@ -16,7 +16,7 @@ http_reply_reset(struct http_call *c)
 	r->signatures = false;
 	r->challenges = c->challenges;
 	r->nchallenges = 0;
-	c->range_start = -1;
+	c->range_start = c->date = c->retry_date = -1;
 	r->len = 0;
 	c->begun = c->cut = false;
 }
@@ -62,22 +62,45 @@ http_number(const char *p, size_t n)
 	return i > 0 ? v : -1;
 }
 
-/* Seconds, or a date. */
+/* -1 if it is none. */
 static int64_t
-http_retry_after(const char *p, size_t n)
+http_date(const char *p, size_t n)
 {
 	char text[64];
-	time_t now = time(NULL), then;
 
 	http_field_copy(text, sizeof(text), p, n);
+	return isalpha((unsigned char)text[0])
+		   ? (int64_t)curl_getdate(text, NULL)
+		   : -1;
+}
+
+/*
+ * A date is meant by the server's clock, which is in the reply, too, before or
+ * after: ours may be far from it.
+ */
+static void
+http_set_retry(struct http_call *c)
+{
+	int64_t now = c->date != -1 ? c->date : (int64_t)time(NULL);
+
+	if (c->retry_date != -1)
+		c->reply.retry_after =
+		    c->retry_date > now ? c->retry_date - now : 0;
+}
+
+/* Seconds, or a date. */
+static void
+http_take_retry(struct http_call *c, const char *p, size_t n)
+{
+	char text[64];
+
+	http_field_copy(text, sizeof(text), p, n);
+	c->reply.retry_after = c->retry_date = -1;
 	if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
-		return http_number(text, n);
-	if (!isalpha((unsigned char)text[0]))
-		return -1;
-	then = curl_getdate(text, NULL);
-	if (then == (time_t)-1)
-		return -1;
-	return then > now ? (int64_t)then - now : 0;
+		c->reply.retry_after = http_number(text, n);
+	else
+		c->retry_date = http_date(p, n);
+	http_set_retry(c);
 }
 
 static void
@@ -115,7 +138,10 @@ http_take_field(struct http_call *c, const char *line, size_t len)
 			&n)) != NULL) {
 		r->signatures = n == 1 && *v == '1';
 	} else if ((v = http_field(line, len, "retry-after", &n)) != NULL) {
-		r->retry_after = http_retry_after(v, n);
+		http_take_retry(c, v, n);
+	} else if ((v = http_field(line, len, "date", &n)) != NULL) {
+		c->date = http_date(v, n);
+		http_set_retry(c);
 	} else if ((v = http_field(line, len, "content-range", &n)) != NULL &&
 		   n > 6 && strncasecmp(v, "bytes ", 6) == 0) {
 		c->range_start = http_number(v + 6, n - 6);

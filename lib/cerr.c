@@ -36,6 +36,7 @@ cerr_from_errno(int num)
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
+	case EAGAIN: /* no process can be had */
 		return CERR_RESOURCE_EXHAUSTED;
 	default:
 		return CERR_INTERNAL;

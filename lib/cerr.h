@@ -42,7 +42,7 @@ struct cerr {
  * Both set *err (which may be NULL: the caller does not care) and return -1,
  * so that "return cerr_set(...)" is the whole error path.  cerr_errno adds
  * ": strerror" of errno and takes the code from it: ENOSPC, EDQUOT, EMFILE,
- * ENFILE and ENOMEM are RESOURCE_EXHAUSTED, all else INTERNAL.
+ * ENFILE, ENOMEM and EAGAIN are RESOURCE_EXHAUSTED, all else INTERNAL.
  * Text longer than CERR_TEXT_MAX is cut, and what would be more than one line
  * or speak to a terminal (control characters) is '?': texts quote what clients
  * and registries send.

@@ -124,6 +124,20 @@ cache_read(int dirfd, const char *pod, struct cerr *err)
 	return a;
 }
 
+/* What a failed fsync(2) has lost, another one does not bring back. */
+int
+cache_renew(int dirfd, const char *pod, struct cerr *err)
+{
+	struct attachment *a = cache_read(dirfd, pod, err);
+	int rc;
+
+	if (a == NULL)
+		return -1;
+	rc = cache_write(dirfd, a, true, err);
+	attachment_free(a);
+	return rc;
+}
+
 int
 cache_remove(int dirfd, const char *pod, struct cerr *err)
 {

@@ -41,6 +41,9 @@ int cache_write(int dirfd, const struct attachment *a, bool sync,
 /* Makes durable what cache_write wrote without sync.  NOT_FOUND if gone. */
 int cache_sync(int dirfd, const char *pod, struct cerr *err)
     __attribute__((warn_unused_result));
+/* Writes the record once more, as another file, durably. */
+int cache_renew(int dirfd, const char *pod, struct cerr *err)
+    __attribute__((warn_unused_result));
 /* NULL with NOT_FOUND, or DATA_LOSS if the record cannot be used. */
 struct attachment *cache_read(int dirfd, const char *pod, struct cerr *err)
     __attribute__((warn_unused_result));

@@ -37,8 +37,11 @@ op_sync_now(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (cache_sync(sync->cache, sync->pod, &err) == -1 &&
-	    err.code != CERR_NOT_FOUND)
-		log_warn("%s", err.text);
+	    err.code != CERR_NOT_FOUND) {
+		log_warn("%s; it is written anew", err.text);
+		if (cache_renew(sync->cache, sync->pod, &err) == -1)
+			log_error("%s", err.text);
+	}
 	free(sync);
 }
 

@@ -5,6 +5,9 @@ import ctypes
 import errno
 import mmap
 import os
+import pwd
+import shutil
+import stat
 import struct
 import subprocess
 import sys
@@ -14,18 +17,26 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+def some(every, few):
+    """What make regress has time for; all with CRIOD_FAULTS=all."""
+    return every if os.environ.get("CRIOD_FAULTS") == "all" else few
+
+
 class Shim:
-    """shim.c in every process that starts from now on."""
+    """shim.c in every process that starts from now on; preload False: in
+    those that a test starts with self.prefix."""
 
     PAGE = "/run/criod.shim"
     PRELOAD = "/etc/ld.so.preload"
     ARM = struct.Struct("<16s16siiii")
     ARMS = 4
 
-    def __init__(self):
+    def __init__(self, preload=True):
+        self.preload = preload
         self.dir = tempfile.mkdtemp(prefix="shim.")
         os.chmod(self.dir, 0o755)
         so = os.path.join(self.dir, "shim.so")
+        self.prefix = ["env", "LD_PRELOAD=" + so]
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-w", "-D_GNU_SOURCE",
                         "-o", so, os.path.join(HERE, "shim.c"), "-ldl"],
                        check=True)
@@ -34,13 +45,17 @@ class Shim:
         os.ftruncate(fd, size)
         self.page = mmap.mmap(fd, size)
         os.close(fd)
-        with open(self.PRELOAD, "w") as f:
-            f.write(so + "\n")
+        if preload:
+            assert os.environ.get("CRIOD_BOX") == "inside", "not in a box"
+            with open(self.PRELOAD, "w") as f:
+                f.write(so + "\n")
 
     def close(self):
-        os.unlink(self.PRELOAD)
+        if self.preload:
+            os.unlink(self.PRELOAD)
         os.unlink(self.PAGE)
         self.page.close()
+        shutil.rmtree(self.dir)
 
     def arm(self, program, function, error, skip=0, count=1, slot=0):
         """error: a name of errno; "": only count."""
@@ -63,12 +78,15 @@ class Shim:
 class Small:
     """A tmpfs at path whose room a test sets."""
 
-    def __init__(self, path, size="64m", inodes=20000):
+    def __init__(self, path, owner=None, size="64m", inodes=20000):
         self.path = path
         os.makedirs(path, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o",
-                        "mode=755,size=%s,nr_inodes=%d" % (size, inodes),
-                        "small", path], check=True)
+        options = "mode=%s,size=%s,nr_inodes=%d" % (
+            "700" if owner else "755", size, inodes)
+        if owner:
+            options += ",uid=%d,gid=%d" % pwd.getpwnam(owner)[2:4]
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", path],
+                       check=True)
         self.limits = {"size": size, "nr_inodes": inodes}
 
     def set(self, **options):
@@ -83,6 +101,9 @@ class Small:
 
     def fill(self, what, room=0):
         """So many bytes or inodes are left, at most one page more."""
+        if self.used(what) == 0:  # no limit at all is written so
+            with open(os.path.join(self.path, "something"), "w") as f:
+                f.write("x")
         self.set(**{what: self.used(what) + room})
 
     def free(self):
@@ -108,13 +129,14 @@ class Slow:
         assert self.proc.stdout.readline() == "ready\n"
 
     def delay(self, seconds):
-        """Of each operation; "hang": until another word comes."""
+        """Of each operation; "hang": until another word comes.  How many
+        waited until now."""
         self.proc.stdin.write("%s\n" % seconds)
         self.proc.stdin.flush()
-        assert self.proc.stdout.readline() == "ok\n"
+        return int(self.proc.stdout.readline())
 
     def close(self):
-        with contextlib.suppress(BrokenPipeError, AssertionError):
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self.delay(0)
         subprocess.run(["umount", "-l", self.path], check=False)
         self.proc.terminate()
@@ -136,6 +158,12 @@ class SlowDisk(Slow):
             f.truncate(mib << 20)
         subprocess.run(["mkfs.ext4", "-q", "-F",
                         os.path.join(self.files, "image")], check=True)
+        for n, name in enumerate(["loop-control"] + [
+                "loop%d" % i for i in range(16)]):
+            if not os.path.exists("/dev/" + name):  # a box has none
+                os.mknod("/dev/" + name, 0o600 | (
+                    stat.S_IFBLK if n else stat.S_IFCHR),
+                    os.makedev(7, n - 1) if n else os.makedev(10, 237))
         self.loop = subprocess.run(
             ["losetup", "-f", "--show", image], check=True,
             capture_output=True, text=True).stdout.strip()
@@ -144,7 +172,7 @@ class SlowDisk(Slow):
                        check=True)
 
     def close(self):
-        with contextlib.suppress(BrokenPipeError, AssertionError):
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self.delay(0)
         subprocess.run(["umount", "-l", self.disk], check=False)
         subprocess.run(["losetup", "-d", self.loop], check=False)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """slowfs.py FILES MOUNTPOINT: FILES, seen through a file system on which every
 operation takes as long as the last line of standard input says, in seconds;
-"hang" is until the next line."""
+"hang" is until the next line.  Each is answered with a line: how many operations
+wait by then."""
 
 import errno
 import os
@@ -13,14 +14,17 @@ import fusepy as fuse
 
 STAT = ("st_atime", "st_ctime", "st_mtime", "st_gid", "st_uid", "st_mode",
         "st_nlink", "st_size", "st_ino")
-seconds, told = 0.0, threading.Condition()
+seconds, waiting, told = 0.0, 0, threading.Condition()
 
 
 def wait():
+    global waiting
     with told:
+        waiting += 1
         while seconds is None:
             told.wait()
         now = seconds
+        waiting -= 1
     time.sleep(now)
 
 
@@ -102,8 +106,8 @@ def orders():
     for line in sys.stdin:
         with told:
             seconds = None if line.strip() == "hang" else float(line)
+            print(waiting, flush=True)
             told.notify_all()
-        print("ok", flush=True)
 
 
 class Ready(Files):

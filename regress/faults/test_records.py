@@ -10,6 +10,7 @@ import tempfile
 import grpc
 import pytest
 
+import faults
 from conftest_integ import CONTAINER, NODE, POD, Criod, Pods, wait_for
 
 
@@ -117,7 +118,7 @@ def again(fn, **args):
                 raise
 
 
-@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("how", faults.some(list(DAMAGE), ["flip"]))
 def test_damage(own, scratch, how):
     pods = Pods(own, scratch)
     made = {}

@@ -6,9 +6,11 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "registry"),
-                os.path.join(HERE, "..", "grpc")]
+                os.path.join(HERE, "..", "grpc"),
+                os.path.join(HERE, "..", "faults")]
 
 import drive  # noqa: E402
+import faults  # noqa: E402
 import hostile  # noqa: E402
 
 
@@ -51,6 +53,14 @@ def start(tmp_path):
         assert "killed" not in log, log[-3000:]
         for secret in ("s3cret", "tok-1", "aWQtdG9r"):
             assert secret not in log
+
+
+@pytest.fixture
+def shim():
+    """imaged's clock: start(prefix=shim.prefix), shim.clock(seconds)."""
+    s = faults.Shim(preload=False)
+    yield s
+    s.close()
 
 
 @pytest.fixture

@@ -603,6 +603,19 @@ def test_retry_after_is_shared(imaged, registry):
     assert imaged.end_pull(started) == first.id
 
 
+def test_dates_are_by_the_servers_clock(start, registry, shim):
+    """Retry-After, where the clock is fifty years behind."""
+    im = start(registries=[drive.registry(registry.host, insecure=True)],
+               prefix=shim.prefix)
+    image = Image()
+    name = registry.put("app", "v1", image)
+    shim.clock(-50 * 365 * 86400)
+    registry.hooks["manifests", "app"] = hostile.first_times(
+        1, lambda h: h.reply(429, Retry_After=date_in(2)), registry,
+        "manifests", "app")
+    assert im.pull(name) == image.id
+
+
 def test_too_often_without_a_word(imaged, registry):
     """429 without Retry-After is not answered with more requests."""
     name = registry.put("app", "v1", Image())

@@ -339,6 +339,23 @@ def test_tls_bad(start, certificates, which):
     r.stop()
 
 
+@pytest.mark.parametrize("years,word", [(-50, "before"), (10, "after")])
+def test_clock_and_certificates(start, certificates, shim, years, word):
+    """security.md §4 C1: whose fault it may be is said."""
+    r = hostile.Registry(tls=certificates["good"])
+    im = start(ca=certificates["ca"], prefix=shim.prefix)
+    name = r.put("app", "v1", Image())
+    shim.clock(years * 365 * 86400)
+    with pytest.raises(drive.Failed) as e:
+        im.pull(name)
+    assert e.value.text.startswith("RegistryUnavailable: ")
+    assert "the clock here, " in e.value.text, e.value
+    assert "is %s its dates" % word in e.value.text
+    shim.clock(0)
+    im.pull(name)
+    r.stop()
+
+
 def test_plain_http_needs_insecure(start, registry):
     name = registry.put("app", "v1", Image())
     with pytest.raises(drive.Failed) as e:
