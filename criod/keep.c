@@ -360,11 +360,16 @@ keep_open(struct front *front, void (*ready)(struct front *front),
     struct cerr *err)
 {
 	struct keep *k = &front->keep;
+	bool same = false, done = false;
 
 	k->ready = ready;
 	k->timer = evtimer_new(front->base, keep_timer, front);
 	if (k->timer == NULL)
 		fatalx("evtimer_new");
 	k->rebooted = k->restoring = keep_is_rebooted(front);
+	/* Not written without need: the disk may be full by now. */
+	if (keep_look(front, &same, &done, NULL) == 0 && same &&
+	    done == !k->restoring)
+		return 0;
 	return keep_mark(front, !k->restoring, err);
 }
