@@ -302,6 +302,27 @@ export_format(const char *name)
 	return NULL;
 }
 
+/*
+ * An artifact's manifest stands where an image's configuration does, and its
+ * own configuration is not kept: what would be written is not the artifact.
+ */
+static void
+export_refuse_artifact(struct ctl *ctl, const char *image)
+{
+	Criod__ImgDetailsAre *d = store_details(ctl, image, true);
+	struct cerr err;
+	json_t *config = json_read_bounded("config",
+	    d->images[0]->config.data, d->images[0]->config.len,
+	    d->images[0]->config.len + 1, &err);
+
+	if (config == NULL)
+		errx(1, "export %s: %s", image, err.text);
+	if (json_object_get(config, "rootfs") == NULL)
+		errx(1, "export %s: it is an artifact, not an image", image);
+	json_decref(config);
+	store_details_free(d);
+}
+
 int
 image_export_main(struct ctl *ctl, int argc, char **argv)
 {
@@ -316,10 +337,10 @@ image_export_main(struct ctl *ctl, int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		return 2;
+	json_init();
 	/* Before a file is made that would have to go again. */
 	for (int i = optind + 1; i < argc; i++)
-		store_details_free(store_details(ctl, argv[i], false));
-	json_init();
+		export_refuse_artifact(ctl, argv[i]);
 	x.images = json_array();
 	x.out = outfile_new(argv[optind], x.format->directory, &err);
 	if (x.out == NULL)

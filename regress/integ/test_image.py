@@ -393,6 +393,44 @@ def test_export_several(pulled, images, tmp_path):
             pulled.ctl("image", "verify")
 
 
+def artifact(layout, files):
+    """As ORAS makes them: its descriptor."""
+    layers = [dict(layout.blob(data), mediaType="application/octet-stream",
+                   annotations={"org.opencontainers.image.title": title})
+              for title, data in files.items()]
+    empty = "application/vnd.oci.empty.v1+json"
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    return dict(layout.blob({
+        "schemaVersion": 2, "mediaType": kind,
+        "artifactType": "application/vnd.test.thing",
+        "config": dict(layout.blob(b"{}"), mediaType=empty),
+        "layers": layers}), mediaType=kind)
+
+
+def test_artifact(store, tmp_path):
+    """Verified as images are; not exported, as not all of it is kept."""
+    store.clear()
+    files = {"config.json": b"{}", "models/weights": os.urandom(3 << 20),
+             "empty": b""}
+    layout = oci.Layout(str(tmp_path / "made"))
+    desc = artifact(layout, files)
+    path = layout.write(desc)
+    assert store.ctl("image", "import", "-t", name("art"),
+                     path).stdout.split() == [desc["digest"]]
+    assert store.ctl("image", "verify").stdout.startswith("ok ")
+    for n, (title, data) in zip(store.numbers(name("art")), files.items()):
+        with open(store.layer(n, title), "rb") as f:
+            assert f.read() == data
+    for form in ("oci", "docker", "layout"):
+        done = store.ctl("image", "export", "-f", form,
+                         str(tmp_path / "x"), name("art"), ok=False)
+        assert done.returncode == 1 and "it is an artifact" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["made"]
+    spoil(store.layer(store.numbers(name("art"))[1], "models/weights"))
+    done = store.ctl("image", "verify", ok=False)
+    assert done.returncode == 1 and done.stdout.startswith("damaged ")
+
+
 def test_import_what_skopeo_writes(store, images, tmp_path):
     """docker save's older form too: links, a directory for each layer."""
     path = str(tmp_path / "a.tar")

@@ -101,14 +101,14 @@ class Past:
         return len(pending)
 
 
-def expected(marks):
-    """By image: True if it must be there, False if it must not; neither for
-    what was under way."""
+def expected(marks, verbs):
+    """By what the verbs, (make, undo), were about: True if it must be there,
+    False if it must not; neither for what was under way."""
     is_there = {}
     for m in marks:
-        if m["do"] not in ("pull", "remove"):
+        if m["do"] not in verbs:
             continue
-        want = m["do"] == "pull"
+        want = m["do"] == verbs[0]
         if m["end"] == "ok":
             is_there[m["on"]] = want
         elif is_there.get(m["on"], False) != want:

@@ -13,7 +13,7 @@ import time
 import blocklog
 import content
 
-from conftest_integ import Criod, Pods
+from conftest_integ import Criod, Pods, wait_for
 
 import hostile
 
@@ -66,18 +66,28 @@ class Podder(Worker):
         self.image = image
         self.pods = Pods(node.criod, tempfile.gettempdir())
 
+    def kept(self, kind, ident):
+        """keeper has placed a copy of the record: all that it placed before is
+        on disk."""
+        wait_for("a record", lambda: os.path.exists(os.path.join(
+            self.node.criod.path, "lib/record", kind, ident)), 100)
+
     def turn(self):
         client, config = self.pods.client, self.pods.config()
-        pod = self.marked("run", config["metadata"]["uid"],
-                          client.RunPodSandbox, config=config).pod_sandbox_id
+        uid = config["metadata"]["uid"]
+        pod = client.RunPodSandbox(config=config, rpc_timeout=100
+                                   ).pod_sandbox_id
+        self.kept("pod", pod)
         ctr = self.pods.create(
             pod, config, ["sh", "-c", "echo x >/written; sleep 1000"],
             image=self.image)
+        self.kept("ctr", ctr)
+        self.node.mark(do="keep", on=uid, ctr=ctr, end="ok")
         client.StartContainer(container_id=ctr)
         if self.dice.random() < 0.5:
+            self.node.mark(do="drop", on=uid, end="")
             client.StopPodSandbox(pod_sandbox_id=pod)
-            self.marked("drop", config["metadata"]["uid"],
-                        client.RemovePodSandbox, pod_sandbox_id=pod)
+            client.RemovePodSandbox(pod_sandbox_id=pod)
 
 
 class Node:

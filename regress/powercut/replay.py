@@ -2,8 +2,9 @@
 the logs in DIRECTORY, in regress/box (security.md §3 rows 10-14, §4 D4).
 
 Of each moment it must hold: criod starts; each image that was pulled is
-there, each that was removed is not, and all are whole; no layer, blob or network
-record is left that nothing names; pulls, removals and pods work."""
+there, each that was removed is not, and all are whole; pods of
+before are known; no layer, blob or record is left that nothing names, nor the
+writable layer of a container that was known; pulls, removals and pods work."""
 
 import json
 import os
@@ -95,10 +96,25 @@ def check_images(node, want):
     assert "spare" not in node.criod.log(), node.criod.log()
 
 
-def check_pods(node):
-    """Those of before the boot can be removed; nothing of them stays."""
+def check_pods(node, want):
+    """Those of before the boot are known, and can be removed; nothing of them
+    stays."""
+    have = {p.metadata.uid: p.state
+            for p in node.client.ListPodSandbox().items}
+    for uid, there in want.items():
+        assert there is None or (uid in have) == there, (uid, there, have)
+    assert set(have.values()) <= {1}, have  # NOTREADY
+    clean(node)
+
+
+def clean(node):
     node.ctl("pod", "remove", "-a")
-    wait_for("no network record", lambda: not node.names("network"))
+    for directory in ("network", "record/pod", "record/ctr"):
+        wait_for("nothing in " + directory,
+                 lambda d=directory: not node.names(d))
+    # That of a container whose record was not on disk yet stays.
+    wait_for("no writable layer", lambda: len(node.names("container")) <= 1)
+    assert not node.names("container") & node.kept
 
 
 def check_work(node, names, image, dice):
@@ -113,7 +129,7 @@ def check_work(node, names, image, dice):
     ctr = pods.start(pod, config, ["true"], image=image)
     assert pods.exited(ctr).exit_code == 0
     pods.clean()
-    check_pods(node)
+    clean(node)
 
 
 class Replay:
@@ -126,17 +142,20 @@ class Replay:
         self.place = disk.Disk(os.path.join(work, "disk"),
                                os.path.join(work, "node/lib"), kind)
         self.node = Node(work, self.place)
-        self.lost = 0
+        self.lost, self.seen = 0, [0, 0]
 
     def one(self, at, how, names, image):
         self.lost += self.past.cut(at, how, self.dice, self.place.image)
-        want = blocklog.expected(
-            m for n, m in self.log.marks if n < at)
+        marks = [m for n, m in self.log.marks if n < at]
+        want = blocklog.expected(marks, ("pull", "remove"))
+        pods = blocklog.expected(marks, ("keep", "drop"))
+        self.node.kept = {m["ctr"] for m in marks if m["do"] == "keep"}
         with self.node as node:
             check_images(node, want)
-            check_pods(node)
+            check_pods(node, pods)
             check_work(node, names, image, self.dice)
-        return sum(x is True for x in want.values())
+        self.seen[0] += sum(x is True for x in want.values())
+        self.seen[1] += sum(x is True for x in pods.values())
 
 
 def replay(kind, directory, runs, seed, names, image):
@@ -145,19 +164,18 @@ def replay(kind, directory, runs, seed, names, image):
     work = tempfile.mkdtemp(prefix="criod-replay.")
     os.chmod(work, 0o755)
     r = Replay(work, kind, directory, dice)
-    seen = 0
     for n, at in enumerate(moments(dice, r.log, runs)):
         how = dice.choice(HOW)
         try:
-            seen += r.one(at, how, names, image)
+            r.one(at, how, names, image)
         except Exception as e:
             print(r.node.criod.log()[-3000:])
             print("%s: cut %d of seed %d, at entry %d of %d (%s): %r" % (
                 kind, n, seed, at, len(r.log.entries), how, e))
             return n, 1
     print("%s: %d cuts, %d writes and flushes, %d writes without a flush, "
-          "%d images that had to be there" % (
-              kind, runs, len(r.log.entries), r.lost, seen))
+          "%d images and %d pods that had to be there" % (
+              kind, runs, len(r.log.entries), r.lost, *r.seen))
     shutil.rmtree(work)
     return runs, 0
 
