@@ -311,9 +311,8 @@ export_refuse_artifact(struct ctl *ctl, const char *image)
 {
 	Criod__ImgDetailsAre *d = store_details(ctl, image, true);
 	struct cerr err;
-	json_t *config = json_read_bounded("config",
-	    d->images[0]->config.data, d->images[0]->config.len,
-	    d->images[0]->config.len + 1, &err);
+	json_t *config = json_read_bounded("config", d->images[0]->config.data,
+	    d->images[0]->config.len, d->images[0]->config.len + 1, &err);
 
 	if (config == NULL)
 		errx(1, "export %s: %s", image, err.text);
