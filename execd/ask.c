@@ -41,12 +41,24 @@ ask_pod(const struct ask *a, struct cerr *err)
 	return 0;
 }
 
+static int
+ask_selinux(const struct ask *a, const Runtime__V1__SELinuxOption *o,
+    struct cerr *err)
+{
+	if (o == NULL || o->type[0] == '\0')
+		return 0;
+	return ask_one(a, RULE_SELINUX, o->type, err);
+}
+
 int
-ask_sysctls(const struct ask *a, const Runtime__V1__PodSandboxConfig *c,
+ask_request(const struct ask *a, const Runtime__V1__PodSandboxConfig *c,
     struct cerr *err)
 {
 	const Runtime__V1__LinuxPodSandboxConfig *l = c->linux;
 
+	if (l != NULL && l->security_context != NULL &&
+	    ask_selinux(a, l->security_context->selinux_options, err) == -1)
+		return -1;
 	for (size_t i = 0; l != NULL && i < l->n_sysctls; i++) {
 		if (ask_one(a, RULE_SYSCTL, l->sysctls[i]->key, err) == -1)
 			return -1;
@@ -115,12 +127,35 @@ ask_lists(const struct ask *a, const Runtime__V1__ContainerConfig *c,
 	return 0;
 }
 
+/* What keeps it from what its capabilities do not. */
+static int
+ask_confinement(const struct ask *a, const struct ask_ctr *c, struct cerr *err)
+{
+	const struct {
+		bool wanted;
+		enum rule_what what;
+		const char *value;
+	} list[] = {
+		{ c->no_seccomp, RULE_SECCOMP, "unconfined" },
+		{ c->no_apparmor, RULE_APPARMOR, "unconfined" },
+		{ c->unmasked, RULE_PROC, "unmasked" },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (list[i].wanted &&
+		    ask_one(a, list[i].what, list[i].value, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int
 ask_ctr(const struct ask *a, const struct ask_ctr *c, struct cerr *err)
 {
 	const Runtime__V1__LinuxContainerConfig *l = c->config->linux;
-	bool privileged = l != NULL && l->security_context != NULL &&
-			  l->security_context->privileged;
+	const Runtime__V1__LinuxContainerSecurityContext *sc =
+	    l != NULL ? l->security_context : NULL;
+	bool privileged = sc != NULL && sc->privileged;
 
 	if (ask_pod(a, err) == -1)
 		return -1;
@@ -130,10 +165,9 @@ ask_ctr(const struct ask *a, const struct ask_ctr *c, struct cerr *err)
 	if (ask_lists(a, c->config, err) == -1 ||
 	    ask_capabilities(a, c->caps, err) == -1)
 		return -1;
-	if (c->no_seccomp && ask_one(a, RULE_SECCOMP, "unconfined", err) == -1)
+	if (sc != NULL && ask_selinux(a, sc->selinux_options, err) == -1)
 		return -1;
-	return c->no_apparmor ? ask_one(a, RULE_APPARMOR, "unconfined", err)
-			      : 0;
+	return ask_confinement(a, c, err);
 }
 
 /* ---- NRI ---- */

@@ -27,13 +27,15 @@ struct ask {
 /* The pod itself; again for each container, as rules may have changed. */
 int ask_pod(const struct ask *a, struct cerr *err)
     __attribute__((warn_unused_result));
-int ask_sysctls(const struct ask *a, const Runtime__V1__PodSandboxConfig *c,
+/* What only its request says: sysctls, an SELinux type. */
+int ask_request(const struct ask *a, const Runtime__V1__PodSandboxConfig *c,
     struct cerr *err) __attribute__((warn_unused_result));
 
 struct ask_ctr {
 	const Runtime__V1__ContainerConfig *config;
 	uint64_t caps;		      /* all that it could get hold of */
 	bool no_seccomp, no_apparmor; /* without a profile */
+	bool unmasked;		      /* all of /proc can be seen */
 };
 
 int ask_ctr(const struct ask *a, const struct ask_ctr *c, struct cerr *err)

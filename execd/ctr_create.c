@@ -808,6 +808,9 @@ ctr_create_ask(struct ctr_create *k, const struct spec_out *out)
 		&k->err) == -1)
 		return -1;
 	c.no_seccomp = seccomp.kind == PROFILE_UNCONFINED;
+	c.unmasked =
+	    json_array_size(json_object_get(json_object_get(out->root, "linux"),
+		"maskedPaths")) == 0;
 	if (ask_ctr(&k->ask, &c, &k->err) == -1)
 		return -1;
 	return ctr_create_ask_cdi(k, k->cdi);

@@ -448,7 +448,7 @@ pod_check_rules(struct execd *x, const Criod__PodCreate *r,
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
 		    "metadata.namespace: too long");
 	return ask_pod(&ask, err) == -1 ? -1
-					: ask_sysctls(&ask, r->config, err);
+					: ask_request(&ask, r->config, err);
 }
 
 static int

@@ -106,6 +106,12 @@ rule_wrong_unconfined(const char *s)
 }
 
 static const char *
+rule_wrong_unmasked(const char *s)
+{
+	return strcmp(s, "unmasked") == 0 ? NULL : "is not unmasked";
+}
+
+static const char *
 rule_wrong_name(const char *s)
 {
 	return rule_all_of(s, "._-") ? NULL : "is no name";
@@ -236,6 +242,8 @@ static const struct {
 	[RULE_RUNTIME] = { "runtime", rule_wrong_name, rule_same },
 	[RULE_REGISTRY] = { "registry", rule_wrong_registry,
 	    rule_same_registry },
+	[RULE_SELINUX] = { "selinux", rule_wrong_name, rule_same },
+	[RULE_PROC] = { "proc", rule_wrong_unmasked, rule_same },
 };
 
 const char *

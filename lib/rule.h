@@ -26,6 +26,8 @@ enum rule_what {
 	RULE_APPARMOR,
 	RULE_RUNTIME,
 	RULE_REGISTRY,
+	RULE_SELINUX,
+	RULE_PROC,
 	RULE_COUNT,
 };
 
@@ -71,6 +73,8 @@ bool rule_has_value(enum rule_what what);
  *	device		a path, likewise, or VENDOR/CLASS[=NAME] of CDI
  *	sysctl		"net.ipv4.ip_forward", "net.*"
  *	seccomp, apparmor	"unconfined"
+ *	selinux		a type
+ *	proc		"unmasked"
  *	runtime		a handler's name
  *	registry	HOST[:PORT][/PREFIX]
  */

@@ -469,6 +469,7 @@ ruleword:
 	| REGISTRY { $$ = parse_word("registry"); }
 	| RUNTIME { $$ = parse_word("runtime"); }
 	| SECCOMP { $$ = parse_word("seccomp"); }
+	| SELINUX { $$ = parse_word("selinux"); }
 	;
 
 registry:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 from google.protobuf import (descriptor_pb2, descriptor_pool,
                              message_factory)
@@ -31,13 +32,12 @@ class Package:
 
 def load_messages():
     """The messages of CRI, and criod's own."""
-    out = os.path.join(cri.BUILD, "gen/evil.desc")
-    subprocess.check_call(["protoc", "--include_imports",
-                           "--descriptor_set_out=" + out, "proto/msg.proto"],
-                          cwd=cri.TOP)
+    with tempfile.NamedTemporaryFile() as out:
+        subprocess.check_call(["protoc", "--include_imports",
+                               "--descriptor_set_out=" + out.name,
+                               "proto/msg.proto"], cwd=cri.TOP)
+        files = descriptor_pb2.FileDescriptorSet.FromString(out.read())
     pool = descriptor_pool.DescriptorPool()
-    with open(out, "rb") as f:
-        files = descriptor_pb2.FileDescriptorSet.FromString(f.read())
     for one in files.file:
         pool.Add(one)
     return Package(pool, "runtime.v1"), Package(pool, "criod")

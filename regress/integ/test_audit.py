@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -309,6 +310,71 @@ def test_blocked(scratch, registry):
         proc.terminate()
         proc.wait(20)
         os.close(r)
+
+
+class Syslog:
+    """A daemon's socket, which it reads at once: not many packets wait."""
+
+    def __init__(self, path):
+        self.path, self.packets = path, []
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(path)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        while text := self.sock.recv(65536):
+            self.packets.append(text.decode())
+
+    def wait(self, **want):
+        """The record that fits; each is a packet of authpriv, info."""
+        def found():
+            for text in self.packets:
+                m = re.fullmatch(r"<86>criod-audit\[\d+\]: (\{.*\})", text)
+                got = json.loads(m.group(1))
+                if all(got.get(k) == v for k, v in want.items()):
+                    return got
+        return wait_for("%s" % want, found)
+
+    def stop(self):
+        if self.sock.fileno() == -1:
+            return
+        self.sock.shutdown(socket.SHUT_RD)
+        self.reader.join()
+        self.sock.close()
+        os.unlink(self.path)
+
+
+@pytest.fixture
+def syslog():
+    if os.path.lexists("/dev/log"):
+        pytest.skip("the machine has a /dev/log of its own")
+    s = Syslog("/dev/log")
+    yield s
+    s.stop()
+
+
+def test_syslog(scratch, syslog):
+    a = Audited.__new__(Audited)
+    path, a.port = os.path.join(scratch, "audit-syslog"), 19556
+    a.criod = Criod(path, conf=(
+        "audit log syslog\nmetrics listen on 127.0.0.1 port 19556\n"))
+    client = a.criod.start().client
+    try:
+        client.Version()
+        got = syslog.wait(method="Version", pid=os.getpid())
+        assert got["uid"] == os.getuid() and got["code"] == "OK"
+        with pytest.raises(grpc.RpcError):
+            client.ContainerStatus(container_id="\n<0>forged")
+        got = syslog.wait(method="ContainerStatus")
+        assert got["container"] == "\n<0>forged" and got["code"] != "OK"
+        # Its end is nobody's but the records'.
+        syslog.stop()
+        client.Version()
+        wait_for("losses", lambda: a.metric("criod_audit_lost_total"))
+        client.Version()
+    finally:
+        a.criod.stop()
 
 
 def answers(client):

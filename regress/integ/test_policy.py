@@ -29,11 +29,16 @@ RULES = """policy {
 	deny sysctl any
 	allow sysctl "kernel.shm*"
 	deny seccomp unconfined
+	deny selinux spc_t
 	deny runtime runc
 	deny registry any
 	allow registry "docker.io/library"
 }
 policy namespace "trusted" { allow any }
+policy namespace "half" {
+	allow any
+	deny proc unmasked
+}
 """
 CONF = """runtime crun path "/usr/bin/crun" default
 runtime runc path "/usr/sbin/runc"
@@ -164,6 +169,8 @@ CTRS = [
      {"annotations": {"cdi.k8s.io/x": "vendor.com/class=one"}}),
     ("deny seccomp unconfined", 'seccomp "unconfined"',
      {"security_context": {"seccomp": {"profile_type": 1}}}),
+    ("deny selinux spc_t", 'selinux "spc_t"',
+     {"security_context": {"selinux_options": {"type": "spc_t"}}}),
 ]
 
 
@@ -189,6 +196,17 @@ def test_container(ruled, pods, volumes, rule, what, over):
     config["metadata"]["namespace"] = "trusted"
     pod, config = pods.run(config)
     pods.create(pod, config, ["true"], **over)
+
+
+def test_unmasked(ruled, pods, volumes):
+    """Of all that a privileged one has, this alone is denied here."""
+    config = pods.config()
+    config["metadata"]["namespace"] = "half"
+    config["linux"]["security_context"]["privileged"] = True
+    pod, config = pods.run(config)
+    with denied(ruled, volumes, "deny proc unmasked", 'proc "unmasked"'):
+        pods.create(pod, config, ["true"],
+                    security_context={"privileged": True})
 
 
 def test_privileged_container(ruled, pods):

@@ -92,6 +92,7 @@ class World:
     def policy(self):
         docker = {
             "open": [{"type": "insecureAcceptAnything"}],
+            "free": [{"type": "insecureAcceptAnything"}],
             "gpg": [self.signed_by("signer", "old", "gone")],
             "dir": [self.signed_by("signer")],
             "sig": [self.sigstore(self.key)],
@@ -717,6 +718,9 @@ def test_create_after_tightening(world, trusted_pods, restore):
             cannot_create(pods, config, pod, image, "there is none", asked)
         # Neither name helps the other image.
         cannot_create(pods, config, pod, bad, "there is none", signed)
+        # Nor a name that is accepted, but is not the image's.
+        cannot_create(pods, config, pod, bad, "there is none",
+                      REGISTRY + "/free/else:v1")
     finally:
         world.look.status = None
 
