@@ -156,15 +156,15 @@ def namespaces(all_processes):
     return collections.Counter(n.partition(":")[0] for n in seen)
 
 
-def cgroups():
+def cgroup_dirs():
     tops = [line.split()[1] for line in read("/proc/mounts").splitlines()
             if line.split()[2] in ("cgroup", "cgroup2")]
-    out = collections.Counter()
-    for top in set(tops):
-        for d, dirs, _ in os.walk(top):
-            for n in dirs:
-                out[ID.sub("ID", os.path.join(d, n))] += 1
-    return out
+    return [os.path.join(d, n) for top in set(tops)
+            for d, dirs, _ in os.walk(top) for n in dirs]
+
+
+def cgroups():
+    return collections.Counter(ID.sub("ID", d) for d in cgroup_dirs())
 
 
 def output(*argv):
