@@ -36,4 +36,4 @@ unarchive_OUT = libexec/criod/unarchive
 unarchive_SRCS = imaged/unarchive.c $(UNARCHIVE_SRCS)
 unarchive_LIBS = base confine fixed
 unarchive_PKGS = libcap-ng libcrypto libzstd
-unarchive_CALLS = imaged/unpack.calls
+unarchive_CALLS = imaged/unarchive.calls

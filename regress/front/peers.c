@@ -679,7 +679,8 @@ send_link(int i)
 	struct fixed_link l = { peer_roles[i] };
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		0, sv) == -1)
 		err(1, "socketpair");
 	(void)link_send(w.parent, MSG_LINK, &l, &sv[1], 1);
 	link_attach(w.peers[i], sv[0]);
@@ -758,7 +759,7 @@ static int
 listen_at(const char *name, int type)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s", w.dir,
 	    name);

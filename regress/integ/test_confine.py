@@ -70,7 +70,7 @@ NO_FILES = ALL - {"Landlock's rule"}
 # Which steps a program has.
 PROGRAMS = {
     "front": ALL, "imaged": ALL, "netd": ALL, "execd": ALL,
-    "unpack": ALL, "pack": ALL, "unarchive": ALL,
+    "keeper": ALL, "unpack": ALL, "pack": ALL, "unarchive": ALL,
     "streamd": NO_FILES, "nrid": NO_FILES, "scribe": NO_FILES,
     "sigcheck": NO_FILES, "policyread": NO_FILES - ROOTED,
     # These are root, and have neither filter nor anything else of it.
@@ -90,7 +90,8 @@ WORDS = {("netlaunch", "bounding set"): "PR_CAPBSET_DROP",
          ("netlaunch", "old root"): "cgroup2",
          ("execlaunch", "capabilities read"): "capget"}
 UID = 54321
-HELPERS = {"front", "streamd", "imaged", "netd", "execd", "nrid", "scribe"}
+HELPERS = {"front", "streamd", "imaged", "netd", "execd", "keeper", "nrid",
+           "scribe"}
 
 
 def varint(n):
@@ -231,7 +232,7 @@ metrics listen on 127.0.0.1 port %d
 FORBIDDEN = [("front", "execve", 59), ("streamd", "socket", 41),
              ("imaged", "ptrace", 101), ("netd", "io_uring_setup", 425),
              ("execd", "bpf", 321), ("nrid", "keyctl", 250),
-             ("scribe", "userfaultfd", 323)]
+             ("scribe", "userfaultfd", 323), ("keeper", "add_key", 248)]
 # An ExecSync goes through these.
 IN_FLIGHT = {"front", "execd"}
 
