@@ -70,7 +70,7 @@ NO_FILES = ALL - {"Landlock's rule"}
 # Which steps a program has.
 PROGRAMS = {
     "front": ALL, "imaged": ALL, "netd": ALL, "execd": ALL,
-    "keeper": ALL, "unpack": ALL, "pack": ALL, "unarchive": ALL,
+    "keeper": ALL, "unpack": ALL, "pack": ALL, "shelf": ALL, "unarchive": ALL,
     "streamd": NO_FILES, "nrid": NO_FILES, "scribe": NO_FILES,
     "sigcheck": NO_FILES, "policyread": NO_FILES - ROOTED,
     # These are root, and have neither filter nor anything else of it.
