@@ -560,7 +560,9 @@ static int
 pull_check_doc(struct pull *p, const void *buf, size_t len, const char *header,
     char got[DIGEST_SIZE], struct cerr *err)
 {
-	const char *asked = p->desc != NULL ? p->desc->digest : p->ref.digest;
+	const char *asked = p->desc != NULL ? p->desc->digest
+			    : p->import	    ? p->want
+					    : p->ref.digest;
 	char said[DIGEST_SIZE];
 
 	digest_of_like(buf, len, asked, got);

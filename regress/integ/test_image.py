@@ -446,6 +446,42 @@ def test_import_what_skopeo_writes(store, images, tmp_path):
         "a.test/three:2", "b.test/x:3"]
 
 
+def test_import_sha512(store, tmp_path):
+    """A layout whose blobs are named by sha512, as image-layout.md allows."""
+    lay = oci.Layout(str(tmp_path / "layout"))
+    path = lay.write(lay.image([oci.layer(oci.busybox_entries())], {}))
+
+    def read(digest):
+        with open(os.path.join(path, "blobs", *digest.split(":")), "rb") as f:
+            return f.read()
+
+    def put(data):
+        name = hashlib.sha512(data).hexdigest()
+        os.makedirs(os.path.join(path, "blobs/sha512"), exist_ok=True)
+        with open(os.path.join(path, "blobs/sha512", name), "wb") as f:
+            f.write(data)
+        return "sha512:" + name
+    with open(os.path.join(path, "index.json")) as f:
+        index = json.load(f)
+    m = json.loads(read(index["manifests"][0]["digest"]))
+    ident = m["config"]["digest"]
+    for d in [m["config"], *m["layers"]]:
+        d["digest"] = put(read(d["digest"]))
+    raw = json.dumps(m).encode()
+    index["manifests"][0].update(digest=put(raw), size=len(raw))
+    with open(os.path.join(path, "index.json"), "w") as f:
+        json.dump(index, f)
+    for name in os.listdir(os.path.join(path, "blobs/sha256")):
+        os.unlink(os.path.join(path, "blobs/sha256", name))
+    out = store.ctl("image", "import", "-t", "docker.io/library/s512:1", path)
+    assert out.stdout.split() == [ident]
+    assert store.inspect(ident)["digests"] == [
+        "docker.io/library/s512@" + index["manifests"][0]["digest"]]
+    store.ctl("image", "verify", ident)
+    store.ctl("image", "export", str(tmp_path / "out"), ident)
+    store.ctl("image", "remove", ident)
+
+
 def test_damaged_is_not_exported(pulled, tmp_path):
     spoil(pulled.layer(pulled.numbers(name("one"))[0], "bin/sh"))
     for form in ("oci", "docker", "layout"):
