@@ -40,7 +40,10 @@ def test_container(own, pods):
     leave(own.client.CreateContainer, pod_sandbox_id=pod,
           sandbox_config=config, config={
               "metadata": {"name": "c"}, "image": {"image": "busybox"},
-              "command": ["true"], "log_path": "c.log"})
+              "command": ["true"], "log_path": "c.log",
+              "linux": {"security_context": {
+                  "namespace_options": config["linux"]["security_context"][
+                      "namespace_options"]}}})
     wait_for("its undoing", lambda: own.log().count(WORD) == 1, 60)
     wait_for("nothing left", lambda: not difference(before, world(own)))
     assert not own.client.ListContainers().containers
