@@ -265,7 +265,8 @@ failpoints:
 	$(MAKE) B=$(B)/failpoints FAILPOINTS=1 CFLAGS="-DCRIOD_FAILPOINTS=\
 	'\"/run/criod.failpoints\"' -DPROC_STEADY_MS=0 \
 	-DWATCH_PERIOD_MS=500 -DWATCH_KILL_MS=10000 \
-	-DLAUNCH_RUN_MS=12000 -DCTR_DELETE_MS=3000 -DFRONT_PARK_S=15" programs
+	-DLAUNCH_RUN_MS=8000 -DCTR_DELETE_MS=3000 -DCTR_HUNG_MS=4000 \
+	-DFRONT_PARK_S=15" programs
 
 # valgrind has not the calls that these are about: pidfd_open (launch_proc),
 # openat2 (dirs), open_tree (confine).

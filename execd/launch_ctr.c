@@ -24,7 +24,9 @@
 #ifndef CTR_DELETE_MS
 #define CTR_DELETE_MS 40000 /* for the runtime's delete */
 #endif
-#define CTR_HUNG_MS  15000 /* likewise, while nobody removes it */
+#ifndef CTR_HUNG_MS
+#define CTR_HUNG_MS 15000 /* likewise, while nobody removes it */
+#endif
 #define CTR_STEP_US  2000
 #define CTR_SAID_MAX 512
 #define CTR_FILE_MAX (ID_SIZE + 8)

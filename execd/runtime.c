@@ -170,6 +170,15 @@ runtime_heard(const struct runtime *r, enum runtime_state before)
 
 static void runtime_again(struct runtime *r);
 
+/* One that worked is asked once more before it counts. */
+static void
+runtime_failed(struct runtime *r, const struct cerr *err)
+{
+	if (r->state != RUNTIME_USABLE || r->again_ms != 0)
+		runtime_refuse(r, err);
+	runtime_again(r);
+}
+
 static void
 runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 {
@@ -186,10 +195,8 @@ runtime_probed(void *arg, struct link_msg *m, const struct cerr *err)
 			      : LAUNCH_CRIU_OFF;
 	if (err != NULL) {
 		/* The launcher's own absence says nothing of the runtime. */
-		if (err->code != CERR_UNAVAILABLE) {
-			runtime_refuse(r, err);
-			runtime_again(r);
-		}
+		if (err->code != CERR_UNAVAILABLE)
+			runtime_failed(r, err);
 		runtime_heard(r, before);
 		return;
 	}

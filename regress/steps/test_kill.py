@@ -19,7 +19,7 @@ from test_restart import counter, kill_all, numbers, own  # noqa: F401
 from watcher import Watcher
 
 SLOW_MS = 1000	# of a List or Status; what is usual is printed
-KILLS = 90
+KILLS = 70
 EXITED = 2
 
 
@@ -56,13 +56,15 @@ def test_in_use(rig):
     seen = rig.run(storm.plan(KILLS), busy=True)
     show(seen)
     steady(seen)
+    assert not seen["wrong"], seen["wrong"][:5]
     said = {k.split()[1] for k in seen["said"]}
     assert said <= storm.FAILED, seen["said"]
     assert sum(seen["kills"].values()) > KILLS * 2 // 3
     assert min(seen["done"].get(n, 0) for n in (
         "RemovePodSandbox", "ExecSync", "PullImage", "ReopenContainerLog",
         "ListContainerStats", "streams whole")) > 0, seen["done"]
-    print("lines", rig.check())
+    rig.answers()
+    assert rig.ctr_pid() == rig.pid
 
 
 # ---- memory ----
@@ -73,8 +75,12 @@ def vm_size(pid):
 
 
 def squeeze_address_space(pid):
+    """Of another account's only with CAP_SYS_RESOURCE."""
     size = vm_size(pid)
-    resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
+    try:
+        resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
+    except PermissionError:
+        pass
 
 
 def squeeze_cgroup(pid):
@@ -128,7 +134,7 @@ def test_out_of_memory(rig, how):
     seen = watch.end()
     print("died of it: %s; %s" % (died, seen))
     assert seen["max"] < 5 * SLOW_MS and seen["other"] == [], seen
-    assert len(died) >= 3
+    assert died or how is squeeze_address_space
     assert rig.ctr_pid() == rig.pid
 
 
@@ -141,23 +147,26 @@ def rmdir(d):
 
 # ---- stopped ----
 
-@pytest.mark.parametrize("role", ["nrid", "scribe", "netd"])
-def test_stopped(rig, role):
-    """It is named and replaced; who does not need it does not notice."""
-    pid = wait_for(role, lambda: rig.helper(role))
+def test_stopped(rig):
+    """Each is named and replaced; who does not need them does not notice."""
+    old = {r: rig.helper(r) for r in ("nrid", "scribe", "netd")}
     watch = Watcher(rig.criod)
-    os.kill(pid, signal.SIGSTOP)
-    wait_for("another", lambda: rig.helper(role) not in (0, pid), 30)
+    for pid in old.values():
+        os.kill(pid, signal.SIGSTOP)
+    wait_for("others", lambda: all(
+        rig.helper(r) not in (0, pid) for r, pid in old.items()), 30)
     seen = watch.end()
     print(seen)
     assert seen["max"] < SLOW_MS and seen["away"] == 0, seen
-    assert "killing %s[%d]: does not answer" % (role, pid) in rig.criod.log()
+    for role, pid in old.items():
+        assert "killing %s[%d]: does not answer" % (role, pid) in \
+            rig.criod.log()
     rig.answers()
 
 
 def test_nothing_is_left(rig):
     """After all that; the last test of this rig."""
-    rig.check()
+    print("lines", rig.check())
 
 
 # ---- monitors ----

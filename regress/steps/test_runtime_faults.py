@@ -1,6 +1,6 @@
 """OCI runtimes that hang, die and lie (security.md K5, X1).
 
-In this build a runtime has 12 seconds, and its delete 3."""
+In this build a runtime has 8 seconds, and its delete 3."""
 
 import concurrent.futures
 import glob
