@@ -82,6 +82,9 @@ class Podder(Worker):
             pod, config, ["sh", "-c", "echo x >/written; sleep 1000"],
             image=self.image)
         self.kept("ctr", ctr)
+        # Of the batch before the one that this is in, all is on disk.
+        self.kept("ctr", self.pods.create(pod, config, ["true"],
+                                          name="second", image=self.image))
         self.node.mark(do="keep", on=uid, ctr=ctr, end="ok")
         client.StartContainer(container_id=ctr)
         if self.dice.random() < 0.5:
