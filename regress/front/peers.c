@@ -1,6 +1,6 @@
 /*
- * Plays the front's parent, imaged, netd and execd, with canned answers, and
- * starts the real front between them and a CRI client.  Lines on standard
+ * Plays the front's parent and the helpers it speaks to, with canned answers,
+ * and starts the real front between them and a CRI client.  Lines on standard
  * input change how the peers behave; each message they get is a line on
  * standard output.
  *
@@ -76,9 +76,9 @@ struct fake_pod {
 	char id[65];
 };
 
-enum { EXECD, NETD, IMAGED, STREAMD, NPEERS };
+enum { EXECD, NETD, IMAGED, STREAMD, KEEPER, NPEERS };
 static const enum role peer_roles[] = { ROLE_EXECD, ROLE_NETD, ROLE_IMAGED,
-	ROLE_STREAMD };
+	ROLE_STREAMD, ROLE_KEEPER };
 
 static struct {
 	struct event_base *base;
@@ -628,6 +628,22 @@ answer(struct link *link, struct link_call *call, enum msg_type type,
 	}
 }
 
+/* ---- keeper ---- */
+
+/* It has nothing, and says nothing of what it is given. */
+static void
+keep(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	Criod__KeepGot nothing = CRIOD__KEEP_GOT__INIT;
+	struct fixed_none none = { 0 };
+
+	(void)ctx;
+	if (m->type == MSG_KEEP_GET)
+		link_reply(call, MSG_KEEP_GOT, &nothing, NULL, 0);
+	else if (m->type == MSG_KEEP_SYNC)
+		link_reply(call, MSG_KEPT, &none, NULL, 0);
+}
+
 /* ---- the links ---- */
 
 #define T(n)                                                                   \
@@ -640,7 +656,9 @@ static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD), T(NET_DEL),
 	T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS), T(IMG_LIST),
 	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT),
-	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL), T(FRONT_FIGURES) };
+	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL), T(FRONT_FIGURES),
+	{ MSG_KEEP_GET, keep }, { MSG_KEEP_PUT, keep }, { MSG_KEEP_DROP, keep },
+	{ MSG_KEEP_RETAIN, keep }, { MSG_KEEP_SYNC, keep } };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)

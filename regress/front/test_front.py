@@ -27,7 +27,7 @@ def test_confined(front):
     assert st["CapEff"] == st["CapPrm"] == st["CapBnd"] == "0" * 16
     assert (st["NoNewPrivs"], st["Seccomp"]) == ("1", "2")
     assert sorted(os.listdir("/proc/%d/root/" % front.pid())) == [
-        "ctr", "pod"]
+        "boot", "ctr", "pod"]
 
 
 def test_version_and_configuration(front):
