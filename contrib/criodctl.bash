@@ -9,7 +9,7 @@ _criodctl() {
 	case $((COMP_CWORD - i)):${COMP_WORDS[i]} in
 	0:*)
 		mapfile -t COMPREPLY < <(compgen -W \
-			"image pod run status -s -V" -- "$cur")
+			"image pod privileges run status wipe -s -V" -- "$cur")
 		;;
 	1:image)
 		mapfile -t COMPREPLY < <(compgen -W \

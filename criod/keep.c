@@ -53,7 +53,7 @@ keep_look(const struct front *front, bool *same, bool *done, struct cerr *err)
 		err) == -1)
 		return -1;
 	*same = len >= n && memcmp(text, front->boot->boot, n) == 0;
-	*done = *same && len == n + 1 && text[n] == '+';
+	*done = *same && len > n && text[n] == '+';
 	return 0;
 }
 

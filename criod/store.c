@@ -297,6 +297,58 @@ store_load_dir(struct front *front, const struct store_kind *k, int dir,
 	return 0;
 }
 
+static int
+store_compare(int64_t a, int64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int
+store_compare_pods(const void *a, const void *b)
+{
+	const struct pod *const *x = a, *const *y = b;
+
+	return store_compare((*x)->created_at, (*y)->created_at);
+}
+
+static int
+store_compare_ctrs(const void *a, const void *b)
+{
+	const struct ctr *const *x = a, *const *y = b;
+
+	return store_compare((*x)->created_at, (*y)->created_at);
+}
+
+/* Lists go by age, as they did before a restart; files go by their names. */
+static void
+store_sort(struct front *front)
+{
+	struct pod **pods = pb_calloc(front->npods + 1, sizeof(struct pod *));
+	struct ctr **ctrs = pb_calloc(front->nctrs + 1, sizeof(struct ctr *));
+	size_t npods = 0, nctrs = 0;
+	struct pod *pod;
+	struct ctr *c;
+
+	TAILQ_FOREACH(pod, &front->pods, entry)
+		pods[npods++] = pod;
+	TAILQ_FOREACH(c, &front->ctrs, entry)
+		ctrs[nctrs++] = c;
+	TAILQ_INIT(&front->pods);
+	TAILQ_INIT(&front->ctrs);
+	qsort(pods, npods, sizeof(struct pod *), store_compare_pods);
+	qsort(ctrs, nctrs, sizeof(struct ctr *), store_compare_ctrs);
+	for (size_t i = 0; i < npods; i++) {
+		pods[i]->seq = ++front->seq;
+		TAILQ_INSERT_TAIL(&front->pods, pods[i], entry);
+	}
+	for (size_t i = 0; i < nctrs; i++) {
+		ctrs[i]->seq = ++front->seq;
+		TAILQ_INSERT_TAIL(&front->ctrs, ctrs[i], entry);
+	}
+	free(pods);
+	free(ctrs);
+}
+
 void
 store_resume(struct front *front)
 {
@@ -326,6 +378,7 @@ store_load(struct front *front, struct cerr *err)
 	if (store_load_dir(front, &store_pods, s->pod_dir, err) == -1 ||
 	    store_load_dir(front, &store_ctrs, s->ctr_dir, err) == -1)
 		return -1;
+	store_sort(front);
 	log_info("%zu pods, %zu containers", front->npods, front->nctrs);
 	return 0;
 }
@@ -376,6 +429,7 @@ store_rebooted(struct front *front)
 	struct pod *pod;
 	struct ctr *c;
 
+	store_sort(front);
 	TAILQ_FOREACH(c, &front->ctrs, entry)
 		ctr_rebooted(c);
 	TAILQ_FOREACH(pod, &front->pods, entry)

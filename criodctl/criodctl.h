@@ -17,6 +17,7 @@ int image_import_main(struct ctl *ctl, int argc, char **argv);
 int image_export_main(struct ctl *ctl, int argc, char **argv);
 int pod_remove_main(struct ctl *ctl, int argc, char **argv);
 int privileges_main(struct ctl *ctl, int argc, char **argv);
+int wipe_main(struct ctl *ctl, int argc, char **argv);
 int run_main(struct ctl *ctl, int argc, char **argv);
 
 #endif

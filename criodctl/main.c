@@ -33,6 +33,7 @@ static const struct {
 	    "image export [-f docker|layout|oci] PATH IMAGE ..." },
 	{ { "pod", "remove" }, pod_remove_main, "pod remove -a | POD ..." },
 	{ { "privileges", NULL }, privileges_main, "privileges [-jv]" },
+	{ { "wipe", NULL }, wipe_main, "wipe [-i]" },
 	{ { "run", NULL }, run_main, "run [-H] IMAGE [COMMAND [ARG ...]]" },
 };
 

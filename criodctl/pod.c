@@ -1,6 +1,7 @@
 /* "criodctl pod remove": stops and removes pods, with their containers. */
 #include <err.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,8 +41,8 @@ pod_remove(struct ctl *ctl, char *id)
 	return rc;
 }
 
-static int
-pod_remove_all(struct ctl *ctl)
+int
+pod_remove_all(struct ctl *ctl, bool say)
 {
 	Runtime__V1__ListPodSandboxRequest ask;
 	Runtime__V1__ListPodSandboxResponse *list;
@@ -58,6 +59,8 @@ pod_remove_all(struct ctl *ctl)
 	for (size_t i = 0; i < list->n_items; i++) {
 		if (pod_remove(ctl, list->items[i]->id) == -1)
 			rc = -1;
+		else if (say)
+			printf("pod %s\n", list->items[i]->id);
 	}
 	protobuf_c_message_free_unpacked(msg, NULL);
 	return rc;
@@ -77,7 +80,7 @@ pod_remove_main(struct ctl *ctl, int argc, char **argv)
 	if (all == (optind < argc))
 		errx(2, "pod remove: either -a or ids");
 	if (all)
-		rc = pod_remove_all(ctl);
+		rc = pod_remove_all(ctl, false);
 	for (; optind < argc; optind++) {
 		if (pod_remove(ctl, argv[optind]) == -1)
 			rc = -1;

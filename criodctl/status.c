@@ -88,7 +88,6 @@ status_main(struct ctl *ctl, int argc, char **argv)
 	    list_pod_sandbox);
 	ctrs = STATUS_GET(ctl, "RuntimeService", "ListContainers",
 	    list_containers);
-	images = STATUS_GET(ctl, "ImageService", "ListImages", list_images);
 	printf("%-16s%s %s (CRI %s)\n", "version", v->runtime_name,
 	    v->runtime_version, v->runtime_api_version);
 	status_conditions(st);
@@ -96,6 +95,8 @@ status_main(struct ctl *ctl, int argc, char **argv)
 	    status_count_ready(pods));
 	printf("%-16s%zu, %zu running\n", "containers", ctrs->n_containers,
 	    status_count_running(ctrs));
+	/* Last: they may be what cannot be told. */
+	images = STATUS_GET(ctl, "ImageService", "ListImages", list_images);
 	printf("%-16s%zu\n", "images", images->n_images);
 	runtime__v1__version_response__free_unpacked(v, NULL);
 	runtime__v1__status_response__free_unpacked(st, NULL);

@@ -56,7 +56,10 @@ ctr_find_or(struct execd *x, const char *id, struct cerr *err)
 		    "not a container id");
 	else if (c == NULL)
 		(void)cerr_set(err, CERR_NOT_FOUND, "no container %s", id);
-	return c;
+	else if (c->foreign)
+		(void)cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "container %s is a newer version's", id);
+	return c == NULL || c->foreign ? NULL : c;
 }
 
 bool

@@ -72,6 +72,7 @@ struct ctr {
 	uint64_t log_lost;    /* lines, as its monitor said last */
 	bool frozen;	      /* a checkpoint is under way */
 	bool orphan;	      /* no monitor, and not reported yet */
+	bool foreign;	      /* a newer version's: not ours to touch */
 	struct stats *stats;  /* NULL before anybody asked */
 };
 
@@ -84,7 +85,7 @@ struct ctr_ref {
 struct ctr_ref *ctr_ref_new(struct ctr *c, struct link_call *call);
 
 struct ctr *ctr_find(struct execd *x, const char *id);
-/* NULL with err: INVALID_ARGUMENT, NOT_FOUND. */
+/* NULL with err: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION. */
 struct ctr *ctr_find_or(struct execd *x, const char *id, struct cerr *err);
 /* True while a process of a container of that pod may be there. */
 bool ctr_any_alive(struct execd *x, const char *pod);

@@ -55,7 +55,7 @@ enum attach_packet {
 #define MON_STATE_ALIVE	 0U /* created or running */
 #define MON_STATE_EXITED 2U
 
-#define MON_VERSION	   2U
+#define MON_VERSION	   3U
 #define MON_VERSION_ATTACH 2U /* the first that takes MON_ATTACH */
 
 /*

@@ -278,7 +278,8 @@ ctr_list_fill(struct execd *x, struct ctr_fact *facts, Criod__CtrFact **list)
 	size_t n = 0;
 
 	LIST_FOREACH(c, &x->ctrs, entry) {
-		if (c->state == CTR_CREATING || c->state == CTR_REMOVING)
+		if (c->state == CTR_CREATING || c->state == CTR_REMOVING ||
+		    c->foreign)
 			continue;
 		ctr_fact_fill(&facts[n], c);
 		list[n] = &facts[n].fact;

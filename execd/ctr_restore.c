@@ -61,6 +61,28 @@ ctr_adopt_record(struct ctr *c, const Criod__ExecdCtr *rec)
 }
 
 /*
+ * It goes on without us: only its image is held, and its pod not removed, as
+ * far as that can be understood.
+ */
+static void
+ctr_adopt_newer(struct ctr *c, int dir)
+{
+	Criod__ExecdCtr *rec = execd_record_read_newer(dir, CTR_STATE_FILE,
+	    &criod__execd_ctr__descriptor);
+
+	log_error("container %s was recorded by a newer version: it is left "
+		  "alone",
+	    c->id);
+	if (rec != NULL) {
+		ctr_adopt_record(c, rec);
+		EXECD_FREE(rec);
+	}
+	c->foreign = true;
+	c->frozen = false;
+	c->state = CTR_RUNNING;
+}
+
+/*
  * A container is what its record says.  Without a record that can be read it
  * never was more than a directory, or something is broken: it is removed.
  */
@@ -75,6 +97,10 @@ ctr_adopt(struct execd *x, const char *id)
 	if (dir != -1)
 		rec = execd_record_read(dir, CTR_STATE_FILE, id,
 		    &criod__execd_ctr__descriptor, &err);
+	if (rec == NULL && err.code == CERR_FAILED_PRECONDITION) {
+		ctr_adopt_newer(c, dir);
+		return;
+	}
 	if (rec == NULL) {
 		log_warn("container %s: %s; it is removed", id, err.text);
 		c->state = CTR_REMOVING;

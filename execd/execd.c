@@ -116,6 +116,18 @@ execd_record_read(int dirfd, const char *name, const char *owner,
 	return m;
 }
 
+void *
+execd_record_read_newer(int dirfd, const char *name,
+    const ProtobufCMessageDescriptor *d)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len;
+
+	if (record_read_newer(dirfd, name, &buf, &len, NULL) == -1)
+		return NULL;
+	return protobuf_c_message_unpack(d, NULL, len, buf);
+}
+
 int
 execd_open_dir(struct execd *x, const char *name)
 {

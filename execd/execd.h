@@ -87,6 +87,9 @@ int execd_record_write(int dirfd, const char *name, const char *owner,
 /* Owned; NULL with err. */
 void *execd_record_read(int dirfd, const char *name, const char *owner,
     const ProtobufCMessageDescriptor *d, struct cerr *err);
+/* What can be understood of one that a newer version wrote; or NULL. */
+void *execd_record_read_newer(int dirfd, const char *name,
+    const ProtobufCMessageDescriptor *d);
 
 /* Opens root/name; -1 with errno. */
 int execd_open_dir(struct execd *x, const char *name);

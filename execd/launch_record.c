@@ -46,7 +46,7 @@ record_take(const struct launch *l, const char *file, const char *name,
 	if (record_read(l->dirs[LAUNCH_DIR_LAUNCH], file, name, &buf, &len,
 		err) == -1)
 		return -1;
-	if (fixed_decode(&fixed_desc_launch_rec, buf, len, r) == -1)
+	if (fixed_decode_part(&fixed_desc_launch_rec, buf, len, r) == -1)
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    file);
 	return 0;

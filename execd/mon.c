@@ -35,6 +35,7 @@ static const struct link_def mon_def = {
 	.handlers = mon_handlers,
 	.nhandlers = 1,
 	.lost = mon_lost,
+	.other_version = true,
 };
 
 /* A full disk, mostly; the container does not wait for it. */
@@ -86,7 +87,7 @@ mon_read_end(struct ctr *c)
 	if (dir == -1 ||
 	    record_read(dir, CTR_EXIT_FILE, c->id, &buf, &len, NULL) == -1)
 		return;
-	if (fixed_decode(&fixed_desc_mon_state, buf, len, &s) == 0 &&
+	if (fixed_decode_part(&fixed_desc_mon_state, buf, len, &s) == 0 &&
 	    s.state == MON_STATE_EXITED)
 		mon_end(c, &s);
 }

@@ -80,11 +80,20 @@ monitor_client_tell(struct monitor *m, size_t i)
 		.oom = m->oom_seen > 0,
 		.log_lost = m->log_lost,
 	};
-	uint8_t buf[CLIENT_BODY_MAX];
+	uint8_t buf[CLIENT_BODY_MAX] = { 0 };
 
 	fixed_encode(&fixed_desc_mon_state, &s, buf);
+#ifdef CRIOD_NEWER
+	/* As if there were one more message, and one more field in this. */
+	client_send(m, i, MSG_COUNT + 7, 0, buf, sizeof(buf));
+	if (m->clients[i] == -1)
+		return;
+	client_send(m, i, MSG_MON_STATE, 0, buf,
+	    fixed_size(&fixed_desc_mon_state) + 8);
+#else
 	client_send(m, i, MSG_MON_STATE, 0, buf,
 	    fixed_size(&fixed_desc_mon_state));
+#endif
 }
 
 static bool
@@ -131,7 +140,8 @@ client_take_fd(struct msghdr *mh)
 
 /*
  * Room for one descriptor: the kernel drops and tells of any other.  The
- * body of each message taken here is one U32, as in struct fixed_none.
+ * body of each message taken here begins with one U32, as struct fixed_none;
+ * an execd of another version may say more.
  */
 static int
 client_recv(int sock, struct client_msg *out)
@@ -143,7 +153,7 @@ client_recv(int sock, struct client_msg *out)
 	uint8_t buf[WIRE_HEADER + CLIENT_BODY_MAX];
 	struct iovec iov = { buf, sizeof(buf) };
 	struct msghdr mh;
-	size_t want = WIRE_HEADER + fixed_size(&fixed_desc_none);
+	ssize_t min = WIRE_HEADER + (ssize_t)fixed_size(&fixed_desc_none);
 	ssize_t n;
 
 	memset(&mh, 0, sizeof(mh));
@@ -158,10 +168,10 @@ client_recv(int sock, struct client_msg *out)
 	out->type = client_get(buf, 2);
 	out->id = client_get(buf + 4, 4);
 	out->value = client_get(buf + WIRE_HEADER, 4);
-	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-	    n == (ssize_t)want && client_get(buf + 2, 2) == 0 &&
+	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && n >= min &&
+	    client_get(buf + 2, 2) == 0 &&
 	    client_get(buf + 8, 4) == (out->fd == -1 ? 0U : 1U) &&
-	    client_get(buf + 12, 4) == want - WIRE_HEADER)
+	    client_get(buf + 12, 4) == (uint32_t)(n - WIRE_HEADER))
 		return 1;
 	if (out->fd != -1)
 		(void)close(out->fd);
@@ -169,9 +179,10 @@ client_recv(int sock, struct client_msg *out)
 }
 
 static void
-client_refuse(struct monitor *m, size_t i, uint32_t id, const char *text)
+client_refuse(struct monitor *m, size_t i, uint32_t id, enum cerr_code code,
+    const char *text)
 {
-	struct fixed_fail f = { .code = CERR_FAILED_PRECONDITION };
+	struct fixed_fail f = { .code = code };
 	uint8_t buf[sizeof(f)];
 
 	memcpy(f.text, text, strlen(text) + 1);
@@ -196,7 +207,8 @@ client_log(struct monitor *m, size_t i, const struct client_msg *c)
 {
 	if (!monitor_log_usable(c->fd)) {
 		(void)close(c->fd);
-		client_refuse(m, i, c->id, "not a log file");
+		client_refuse(m, i, c->id, CERR_FAILED_PRECONDITION,
+		    "not a log file");
 		return;
 	}
 	(void)close(m->log_fd);
@@ -214,7 +226,22 @@ client_attach(struct monitor *m, size_t i, const struct client_msg *c)
 		return;
 	}
 	(void)close(c->fd);
-	client_refuse(m, i, c->id, why);
+	client_refuse(m, i, c->id, CERR_FAILED_PRECONDITION, why);
+}
+
+/* What this monitor cannot do it says; it may be older than who asks. */
+static void
+client_other(struct monitor *m, size_t i, const struct client_msg *c)
+{
+	if (c->type == MSG_MON_LOG || c->type == MSG_MON_ATTACH ||
+	    (c->type == MSG_MON_QUIT && (c->fd != -1 || c->id == 0)))
+		client_close(m, i);
+	else if (c->type == MSG_MON_QUIT)
+		client_refuse(m, i, c->id, CERR_FAILED_PRECONDITION,
+		    "the container has not ended");
+	else if (c->id != 0)
+		client_refuse(m, i, c->id, CERR_UNIMPLEMENTED,
+		    "this monitor does not know that");
 }
 
 void
@@ -225,18 +252,19 @@ monitor_client_read(struct monitor *m, size_t i)
 
 	if (got == 0)
 		return;
-	if (got == 1 && c.type == MSG_MON_LOG && c.fd != -1 && c.id != 0) {
+	if (got == -1) {
+		client_close(m, i);
+		return;
+	}
+	if (c.type == MSG_MON_LOG && c.fd != -1 && c.id != 0) {
 		client_log(m, i, &c);
 		return;
 	}
-	if (got == 1 && c.type == MSG_MON_ATTACH && c.fd != -1 && c.id != 0) {
+	if (c.type == MSG_MON_ATTACH && c.fd != -1 && c.id != 0) {
 		client_attach(m, i, &c);
 		return;
 	}
-	if (got == 1 && c.fd != -1)
+	if (c.fd != -1)
 		(void)close(c.fd);
-	if (got == 1 && c.type == MSG_MON_QUIT && c.fd == -1 && c.id != 0)
-		client_refuse(m, i, c.id, "the container has not ended");
-	else
-		client_close(m, i);
+	client_other(m, i, &c);
 }

@@ -264,6 +264,15 @@ imaged_open_store(struct imaged *im, const Criod__BootImaged *conf,
 	return store_open(&def, err);
 }
 
+/* The store is a newer version's: nothing of it is touched. */
+static void
+imaged_refuse(struct imaged *im, const struct cerr *err)
+{
+	log_error("%s; nothing is done with images", err->text);
+	link_refuse_all(helper_link(im->images.helper, ROLE_FRONT), err);
+	link_refuse_all(helper_link(im->images.helper, ROLE_EXECD), err);
+}
+
 static int
 imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 {
@@ -288,7 +297,9 @@ imaged_boot(void *ctx, const Criod__Boot *boot, struct cerr *err)
 	};
 	im->news = news_new(helper_link(im->images.helper, ROLE_FRONT));
 	im->env.store = imaged_open_store(im, boot->imaged, err);
-	if (im->env.store == NULL)
+	if (im->env.store == NULL && err->code == CERR_FAILED_PRECONDITION)
+		imaged_refuse(im, err);
+	else if (im->env.store == NULL)
 		return -1;
 	im->images.store = im->env.store;
 	im->env.judge =
@@ -315,7 +326,8 @@ imaged_start(void *ctx)
 {
 	struct imaged *im = ctx;
 
-	store_start(im->env.store);
+	if (im->env.store != NULL)
+		store_start(im->env.store);
 }
 
 static void
@@ -323,6 +335,8 @@ imaged_stop(void *ctx)
 {
 	struct imaged *im = ctx;
 
+	if (im->env.store == NULL)
+		return;
 	store_clean(im->env.store);
 	store_free(im->env.store);
 }
@@ -332,6 +346,8 @@ imaged_attached(void *ctx, enum role peer)
 {
 	struct imaged *im = ctx;
 
+	if (im->env.store == NULL)
+		return;
 	if (peer == ROLE_EXECD)
 		images_execd_attached(ctx);
 	else if (peer == ROLE_FRONT)

@@ -186,3 +186,14 @@ fixed_set_str(char *dst, size_t size, const char *src)
 	memcpy(dst, src, n);
 	return 0;
 }
+
+int
+fixed_decode_part(const struct fixed_desc *d, const uint8_t *buf, size_t len,
+    void *out)
+{
+	uint8_t whole[FIXED_MAX] = { 0 };
+	size_t size = fixed_size(d);
+
+	memcpy(whole, buf, len < size ? len : size);
+	return fixed_decode(d, whole, size, out);
+}

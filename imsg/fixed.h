@@ -47,6 +47,13 @@ int fixed_decode(const struct fixed_desc *d, const uint8_t *buf, size_t len,
     void *out) __attribute__((warn_unused_result));
 
 /*
+ * The same of what another version wrote, where fields were added at the end:
+ * those that are missing are 0, those that are not known are left out.
+ */
+int fixed_decode_part(const struct fixed_desc *d, const uint8_t *buf,
+    size_t len, void *out) __attribute__((warn_unused_result));
+
+/*
  * Copies src into a STR field and fills it with NULs; -1 if it does not fit
  * whole.  Use FIXED_SET_STR(field, src).
  */

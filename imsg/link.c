@@ -60,6 +60,8 @@ struct link {
 	TAILQ_HEAD(, link_request) requests;
 	LIST_HEAD(, link_call) calls;
 	unsigned int generation; /* of the socket */
+	bool refusing;
+	struct cerr refusal;
 };
 
 static void (*link_activity)(void);
@@ -461,7 +463,9 @@ link_take_call(struct link *link, struct wire_msg *w, struct link_msg *m)
 	}
 	if (failpoint(msg_info(m->type)->name, NULL) == -1 && call != NULL)
 		link_refuse_errno(call);
-	else
+	else if (link->refusing && call != NULL)
+		link_refuse(call, &link->refusal);
+	else if (!link->refusing)
 		h->fn(link->ctx, call, m);
 	return NULL;
 }
@@ -480,15 +484,58 @@ link_is_answer(enum msg_type type)
 	return false;
 }
 
+/* A message that this version does not know, from a peer of another. */
+static bool
+link_unknown(const struct link *link, const struct wire_msg *w)
+{
+	const struct msg_info *info = msg_info(w->type);
+
+	return link->def->other_version &&
+	       (info == NULL || (info->from & link->def->peer) == 0 ||
+		   (info->to & link->def->self) == 0);
+}
+
+/* Makes a fixed body as long as it is here. */
+static int
+link_fit(const struct link *link, struct wire_msg *w)
+{
+	const struct msg_info *info = msg_info(w->type);
+	size_t size;
+	uint8_t *fit;
+
+	if (!link->def->other_version || info == NULL || info->fixed == NULL)
+		return 0;
+	size = fixed_size(info->fixed);
+	if (w->len >= size) {
+		w->len = size;
+		return 0;
+	}
+	fit = realloc(w->data, size);
+	if (fit == NULL)
+		return -1;
+	memset(fit + w->len, 0, size - w->len);
+	w->data = fit;
+	w->len = size;
+	return 0;
+}
+
 /* Returns what was wrong with the message, or NULL. */
 static const char *
 link_take(struct link *link, struct wire_msg *w)
 {
 	const struct link_def *d = link->def;
-	const char *breach = msg_check(w, d->peer, d->self, link->state);
 	struct link_msg m = { 0 };
+	const char *breach;
 	void *body;
 
+	if (link_unknown(link, w)) {
+		log_debug("%s: message %u is not known here",
+		    role_name(d->peer), w->type);
+		return NULL;
+	}
+	if (link_fit(link, w) == -1)
+		return "payload malformed";
+	breach = msg_check(w, d->peer, d->self, link->state);
 	if (breach != NULL)
 		return breach;
 	m.type = (enum msg_type)w->type;
@@ -689,6 +736,13 @@ size_t
 link_waiting(const struct link *link)
 {
 	return link->nout;
+}
+
+void
+link_refuse_all(struct link *link, const struct cerr *err)
+{
+	link->refusing = true;
+	link->refusal = *err;
 }
 
 void

@@ -62,6 +62,11 @@ struct link_def {
 	size_t nhandlers;
 	link_lost_fn lost;	   /* may be NULL */
 	const struct codec_pb *pb; /* NULL: fixed messages only */
+	/*
+	 * The peer may be of another version: messages that are not known
+	 * are passed over, fixed ones may be longer or shorter at their end.
+	 */
+	bool other_version;
 };
 
 /* fn is called whenever any link of this process has something to read. */
@@ -80,6 +85,12 @@ enum role link_peer(const struct link *link);
 size_t link_waiting(const struct link *link);
 /* What the peer may send by msg_table.h's state column; RUN at first. */
 void link_set_state(struct link *link, enum msg_state state);
+
+/*
+ * From now on no message gets to a handler: requests are answered with err,
+ * the others dropped.
+ */
+void link_refuse_all(struct link *link, const struct cerr *err);
 
 /*
  * One-way.  Takes the descriptors whatever happens; borrows body.  -1 if

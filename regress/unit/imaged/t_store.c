@@ -120,8 +120,12 @@ static const struct link_handler t_unpack_handlers[] = {
 	{ MSG_UNPACK_LAYER, t_unpack_layer },
 	{ MSG_UNPACK_REMOVE, t_unpack_remove },
 };
-static const struct link_def t_unpack_def = { ROLE_UNPACK, ROLE_IMAGED,
-	t_unpack_handlers, 2, NULL, NULL };
+static const struct link_def t_unpack_def = {
+	.self = ROLE_UNPACK,
+	.peer = ROLE_IMAGED,
+	.handlers = t_unpack_handlers,
+	.nhandlers = 2,
+};
 
 static void
 t_pack(void *ctx, struct link_call *call, struct link_msg *m)
@@ -144,8 +148,12 @@ static const struct link_handler t_pack_handlers[] = {
 	{ MSG_PACK_LAYER, t_pack },
 	{ MSG_PACK_SIZE, t_pack },
 };
-static const struct link_def t_pack_def = { ROLE_PACK, ROLE_IMAGED,
-	t_pack_handlers, 2, NULL, NULL };
+static const struct link_def t_pack_def = {
+	.self = ROLE_PACK,
+	.peer = ROLE_IMAGED,
+	.handlers = t_pack_handlers,
+	.nhandlers = 2,
+};
 
 static void
 t_spawn(void *ctx, struct link_call *call, struct link_msg *m)
@@ -169,10 +177,16 @@ t_spawn(void *ctx, struct link_call *call, struct link_msg *m)
 static const struct link_handler t_parent_handlers[] = {
 	{ MSG_UNPACK_SPAWN, t_spawn },
 };
-static const struct link_def t_parent_def = { ROLE_PARENT, ROLE_IMAGED,
-	t_parent_handlers, 1, NULL, NULL };
-static const struct link_def t_imaged_def = { ROLE_IMAGED, ROLE_PARENT, NULL, 0,
-	NULL, NULL };
+static const struct link_def t_parent_def = {
+	.self = ROLE_PARENT,
+	.peer = ROLE_IMAGED,
+	.handlers = t_parent_handlers,
+	.nhandlers = 1,
+};
+static const struct link_def t_imaged_def = {
+	.self = ROLE_IMAGED,
+	.peer = ROLE_PARENT,
+};
 
 /* ---- fixture ---- */
 
