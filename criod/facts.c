@@ -124,20 +124,40 @@ facts_take_ctrs(struct front *front, const Criod__CtrFacts *m)
 }
 
 static void
+facts_lost(struct pod *pod, const char *what)
+{
+	if (pod->state != POD_READY || pod->parked || pod->stop != NULL)
+		return;
+	log_error("pod %s: %s", pod->id, what);
+	pod_set_state(pod, POD_NOTREADY);
+	pod_save(pod);
+	events_pod_stopped(pod);
+	if (!pod->net_done)
+		pod_net_retry(pod);
+}
+
+/* The kubelet makes another one then. */
+void
+facts_handle_lost(void *ctx, struct link_call *call, struct link_msg *m)
+{
+	const Criod__PodId *body = m->body;
+	struct pod *pod = pod_by_id(ctx, body->id);
+
+	(void)call;
+	if (pod == NULL)
+		return;
+	pod->lost = pod->state == POD_NEW || pod->parked;
+	facts_lost(pod, "the first process of its PID namespace has ended");
+}
+
+static void
 facts_take_pods(struct front *front, const Criod__CtrFacts *m)
 {
 	struct pod *pod;
 
 	TAILQ_FOREACH(pod, &front->pods, entry) {
-		if (!pod->asked || pod->state != POD_READY || pod->parked ||
-		    pod->stop != NULL || facts_has_pod(m, pod->id))
-			continue;
-		log_error("pod %s: its namespaces are gone", pod->id);
-		pod_set_state(pod, POD_NOTREADY);
-		pod_save(pod);
-		events_pod_stopped(pod);
-		if (!pod->net_done)
-			pod_net_retry(pod);
+		if (pod->asked && !facts_has_pod(m, pod->id))
+			facts_lost(pod, "its namespaces are gone");
 	}
 }
 

@@ -16,8 +16,9 @@ void facts_ask(struct front *front);
 void facts_execd_back(struct front *front);
 /* netd's is: asks it, once, to remove what no pod stands for. */
 void facts_netd_back(struct front *front);
-/* link_handler_fns for CTR_EXITED and RUNTIMES_NOW. */
+/* link_handler_fns for CTR_EXITED, POD_LOST and RUNTIMES_NOW. */
 void facts_handle_exited(void *ctx, struct link_call *call, struct link_msg *m);
+void facts_handle_lost(void *ctx, struct link_call *call, struct link_msg *m);
 void facts_handle_runtimes(void *ctx, struct link_call *call,
     struct link_msg *m);
 

@@ -47,6 +47,7 @@ static const struct confine front_confine = {
 static const struct link_handler front_execd_handlers[] = {
 	{ MSG_CTR_EXITED, facts_handle_exited },
 	{ MSG_RUNTIMES_NOW, facts_handle_runtimes },
+	{ MSG_POD_LOST, facts_handle_lost },
 };
 
 static const struct link_handler front_imaged_handlers[] = {

@@ -46,6 +46,7 @@ struct pod {
 	unsigned int net_fails;
 	bool parked;	/* made, but no caller took the id */
 	bool restoring; /* RestorePod makes it: no other caller takes it */
+	bool lost;	/* before anybody had it: it is not to be had */
 	bool asked;	/* settled when execd was asked for all it knows */
 	bool kept;	/* keeper has the record as it is */
 	struct event *park_timer;

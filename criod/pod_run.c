@@ -235,6 +235,12 @@ pod_step_ready(void *ctx, struct op *op)
 	struct pod *pod = ctx;
 	struct cerr err;
 
+	if (pod->lost) {
+		(void)cerr_set(&err, CERR_ABORTED,
+		    "the first process of its PID namespace has ended");
+		op_next(op, &err);
+		return;
+	}
 	pod->net_done = pod_host_network(pod);
 	pod_set_state(pod, POD_READY);
 	if (store_write_pod(pod, &err) == 0) {
@@ -311,7 +317,7 @@ pod_run_join(struct pod *pod, struct grpc_call *call)
 		wait_add_call(&pod->create_waits, call);
 		return;
 	}
-	if (pod->state != POD_READY || pod->stop != NULL ||
+	if (pod->state != POD_READY || pod->lost || pod->stop != NULL ||
 	    pod->remove != NULL) {
 		(void)cerr_set(&err, CERR_ALREADY_EXISTS,
 		    "pod sandbox %s has this name and attempt and is stopped",

@@ -295,7 +295,7 @@ ctr_list_pods(struct execd *x, char **pods)
 	size_t n = 0;
 
 	LIST_FOREACH(p, &x->pods, entry) {
-		if (p->state == POD_READY)
+		if (p->state == POD_READY && !p->lost)
 			pods[n++] = p->id;
 	}
 	return n;

@@ -152,6 +152,9 @@ int launch_pod_undo(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 int launch_pod_unmake(const struct launch *l, struct launch_op *op,
     struct cerr *err);
+/* With a pidfd, which is readable once pause has ended; NOT_FOUND: it has. */
+int launch_pod_pause(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
 /* launch_rootfs.c: RESOURCE_EXHAUSTED if there is none for writable layers. */
 int launch_rootfs_room(const struct launch *l, struct cerr *err)
     __attribute__((warn_unused_result));

@@ -428,3 +428,25 @@ launch_pod_undo(const struct launch *l, struct launch_op *op, struct cerr *err)
 
 	return pod_remove(l, m->pod, err);
 }
+
+int
+launch_pod_pause(const struct launch *l, struct launch_op *op, struct cerr *err)
+{
+	const struct fixed_pod *p = op->body;
+	struct fixed_launch_rec r;
+	char name[ID_SIZE + 1];
+
+	if (launch_check_id("pod", p->pod, err) == -1)
+		return -1;
+	pod_record_name(name, p->pod);
+	if (launch_record_read(l, name, &r, err) == -1)
+		return -1;
+	if ((r.flags & POD_NS_PID) == 0)
+		return cerr_set(err, CERR_FAILED_PRECONDITION,
+		    "pod %s has no pause", p->pod);
+	op->out[0] = proc_open((pid_t)r.pid, r.start_time);
+	op->nout = op->out[0] == -1 ? 0 : 1;
+	return op->out[0] == -1
+		   ? cerr_set(err, CERR_NOT_FOUND, "pause has ended")
+		   : 0;
+}

@@ -57,10 +57,10 @@ pod_find_ready(struct execd *x, const char *id, struct cerr *err)
 
 	if (p == NULL)
 		(void)cerr_set(err, CERR_NOT_FOUND, "no pod %.64s", id);
-	else if (p->state != POD_READY)
+	else if (p->state != POD_READY || p->lost)
 		(void)cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "pod %s is not ready", id);
-	return p != NULL && p->state == POD_READY ? p : NULL;
+	return p != NULL && p->state == POD_READY && !p->lost ? p : NULL;
 }
 
 /* "@ID": no container's directory has such a name. */
@@ -106,15 +106,87 @@ pod_new(struct execd *x, const char *id)
 
 	p->x = x;
 	(void)snprintf(p->id, sizeof(p->id), "%s", id);
+	p->pause_fd = -1;
 	SIMPLEQ_INIT(&p->removals);
 	LIST_INSERT_HEAD(&x->pods, p, entry);
 	return p;
+}
+
+/* ---- pause ---- */
+
+static void
+pod_unwatch(struct pod *p)
+{
+	if (p->pause_asked != 0)
+		link_cancel(execd_launcher(p->x), p->pause_asked);
+	p->pause_asked = 0;
+	if (p->pause != NULL)
+		event_free(p->pause);
+	p->pause = NULL;
+	fdio_close(&p->pause_fd);
+}
+
+/* No process can be made in there any more. */
+static void
+pod_lost(struct pod *p)
+{
+	Criod__PodId body;
+
+	pod_unwatch(p);
+	p->lost = true;
+	log_error("pod %s: pause has ended", p->id);
+	criod__pod_id__init(&body);
+	body.id = p->id;
+	(void)link_send(execd_front(p->x), MSG_POD_LOST, &body, NULL, 0);
+}
+
+static void
+pod_pause_ended(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	pod_lost(arg);
+}
+
+/* Without execlaunch, or descriptors, it is asked again by pod_resume. */
+static void
+pod_have_pause(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct pod *p = arg;
+
+	p->pause_asked = 0;
+	if (err != NULL && err->code == CERR_NOT_FOUND)
+		pod_lost(p);
+	else if (err != NULL)
+		log_warn("pod %s: pause is not watched: %s", p->id, err->text);
+	if (err != NULL)
+		return;
+	p->pause_fd = link_take_fd(m, 0);
+	p->pause = event_new(helper_base(p->x->helper), p->pause_fd, EV_READ,
+	    pod_pause_ended, p);
+	if (p->pause == NULL || event_add(p->pause, NULL) == -1)
+		fatalx("event_new");
+}
+
+/* Pods that share a PID namespace end with its first process. */
+static void
+pod_watch(struct pod *p)
+{
+	struct fixed_pod body = { 0 };
+
+	if ((p->facts.namespaces & POD_NS_PID) == 0 || p->lost ||
+	    p->pause != NULL || p->pause_asked != 0)
+		return;
+	memcpy(body.pod, p->id, sizeof(p->id));
+	p->pause_asked = link_request(execd_launcher(p->x), MSG_L_POD_PAUSE,
+	    &body, NULL, 0, mono_after_ms(EXECD_STEP_MS), pod_have_pause, p);
 }
 
 static void
 pod_free(struct pod *p)
 {
 	LIST_REMOVE(p, entry);
+	pod_unwatch(p);
 	if (p->retry != NULL)
 		event_free(p->retry);
 	stats_free(&p->stats);
@@ -187,6 +259,7 @@ pod_unmake(struct pod *p)
 	struct fixed_pod body = { 0 };
 	struct cerr err;
 
+	pod_unwatch(p);
 	p->state = POD_REMOVING;
 	p->removing = true;
 	/* A full disk must not keep anything from being removed. */
@@ -267,6 +340,8 @@ pod_make_done(struct pod_make *k)
 	/* A removal that came meanwhile. */
 	if (!SIMPLEQ_EMPTY(&p->removals))
 		pod_unmake(p);
+	else
+		pod_watch(p);
 }
 
 static void
@@ -566,5 +641,7 @@ pod_resume(struct execd *x)
 		next = LIST_NEXT(p, entry);
 		if (p->state == POD_REMOVING && !p->removing && p->make == NULL)
 			pod_unmake(p);
+		else if (p->state == POD_READY)
+			pod_watch(p);
 	}
 }

@@ -32,7 +32,11 @@ struct pod {
 	struct execd_waits removals; /* callers of POD_REMOVE */
 	bool removing;		     /* asked the launcher */
 	struct event *retry;
-	struct stats *stats; /* NULL before anybody asked */
+	struct event *pause; /* watches it; NULL: none, or not yet */
+	int pause_fd;
+	uint32_t pause_asked; /* request for it; 0: none */
+	bool lost;	      /* pause ended, and its PID namespace */
+	struct stats *stats;  /* NULL before anybody asked */
 };
 
 struct pod *pod_find(struct execd *x, const char *id);

@@ -94,7 +94,7 @@ def children(pid):
 def program(pid):
     """The name of its file; None: it has ended."""
     try:
-        return os.path.basename(os.readlink("/proc/%d/exe" % pid))
+        return os.path.basename(os.readlink("/proc/%s/exe" % pid))
     except OSError:
         return None
 

@@ -1,7 +1,9 @@
 """Pods and containers, as a kubelet drives them."""
 
+import json
 import os
 import re
+import signal
 import socket
 import time
 
@@ -330,6 +332,53 @@ def test_shared_pid_namespace(pods):
     ctr = pods.start(pod, config, ["sleep", "1000"])
     comm = pods.sh(ctr, "cat /proc/1/comm").stdout.decode()
     assert comm.strip() == "pause"
+
+
+def pause_of(pods, ctr):
+    """The first process of the container's PID namespace, as seen here."""
+    info = pods.client.ContainerStatus(container_id=ctr, verbose=True).info
+    ns = os.readlink("/proc/%d/ns/pid" % json.loads(info["info"])["pid"])
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/comm" % p) as f:
+                if f.read() == "pause\n" and \
+                        os.readlink("/proc/%s/ns/pid" % p) == ns:
+                    return int(p)
+        except OSError:
+            pass
+    raise AssertionError("no pause")
+
+
+def pod_state(pods, pod):
+    try:
+        return pods.client.PodSandboxStatus(pod_sandbox_id=pod).status.state
+    except grpc.RpcError as e:
+        assert e.code() == grpc.StatusCode.UNAVAILABLE
+        return None
+
+
+def well(pods):
+    try:
+        return all(c.status for c in pods.client.Status().status.conditions)
+    except grpc.RpcError:
+        return False
+
+
+@pytest.mark.parametrize("away", [None, "execd", "execlaunch", "front"])
+def test_pause_that_ends_ends_its_pod(pods, criod, away):
+    """No process can be made in there any more: a kubelet is to make another
+    pod, whoever was away at that moment."""
+    pod, config = pods.run(pid=POD)
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    pause = pause_of(pods, ctr)
+    if away:
+        os.kill(criod.helpers()[away], signal.SIGKILL)
+    os.kill(pause, signal.SIGKILL)
+    wait_for("NOTREADY", lambda: pod_state(pods, pod) == NOTREADY)
+    wait_for("Status", lambda: well(pods))
+    assert pods.exited(ctr).exit_code == 137
+    assert code(pods.create, pod, config, ["true"], name="late") == \
+        grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_own_pid_namespace_has_no_pause(pods):
