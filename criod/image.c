@@ -15,7 +15,8 @@
 static bool
 image_wants_all(const Runtime__V1__ImageFilter *f)
 {
-	return f == NULL || f->image == NULL || f->image->image[0] == '\0';
+	return f == NULL || f->image == NULL ||
+	       runtime__v1__image_spec__get_packed_size(f->image) == 0;
 }
 
 static void

@@ -7,7 +7,7 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/spec_linux.c execd/caps.c lib/capname.c execd/policy.c \
 	execd/policy_userns.c execd/devlist.c execd/profile.c \
 	execd/seccomp_load.c execd/seccomp_profile.c execd/selinux.c \
-	execd/hooks.c execd/spec_sandbox.c \
+	execd/hooks.c execd/regex_cost.c execd/spec_sandbox.c \
 	execd/user.c
 execd_SRCS = execd/main.c execd/ask.c execd/execd.c execd/ctr.c execd/ctr_create.c \
 	execd/ctr_cdi.c execd/ctr_checkpoint.c execd/ctr_mounts.c $(CDI_SRCS) \

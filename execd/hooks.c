@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "execd/hooks.h"
+#include "execd/regex_cost.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -154,6 +155,9 @@ hook_read_what(struct hook *k, const json_t *doc, struct cerr *err)
 static int
 hook_compile(regex_t *re, const char *text, struct cerr *err)
 {
+	if (regex_cost(text) > REGEX_COST_MAX)
+		return cerr_set(err, CERR_INVALID_ARGUMENT,
+		    "\"%.64s\": repeats too much", text);
 	if (regcomp(re, text, REG_EXTENDED | REG_NOSUB) == 0)
 		return 0;
 	return cerr_set(err, CERR_INVALID_ARGUMENT,

@@ -64,13 +64,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len;
 
 	fuzz_put(NULL, data, size);
-	if (record_read(dir, POD, &buf, &len, &err) == 0) {
+	if (record_read(dir, POD, POD, &buf, &len, &err) == 0) {
 		if (len + RECORD_HEADER != size ||
 		    memcmp(buf, data + RECORD_HEADER, len) != 0)
 			abort();
 		free(buf);
 	}
-	record_header(header, data, size);
+	record_header(header, POD, data, size);
 	fuzz_put(header, data, size);
 	a = cache_read(dir, POD, &err);
 	if (a != NULL) {

@@ -21,7 +21,7 @@ fuzz_check_SRCS = regress/fuzz/fuzz_check.c criod/pb.c $(front_CHECK_SRCS) \
 	$(FUZZ_PB)
 fuzz_check_LIBS = base pbsafe
 fuzz_check_PKGS = libprotobuf-c
-fuzz_hooks_SRCS = regress/fuzz/fuzz_hooks.c execd/hooks.c $(FUZZ_PB)
+fuzz_hooks_SRCS = regress/fuzz/fuzz_hooks.c execd/hooks.c execd/regex_cost.c $(FUZZ_PB)
 fuzz_hooks_LIBS = base json
 fuzz_hooks_PKGS = jansson libprotobuf-c
 fuzz_authfile_SRCS = regress/fuzz/fuzz_authfile.c imaged/authfile.c \

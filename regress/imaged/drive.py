@@ -256,7 +256,10 @@ class Imaged:
             except OSError:
                 pass  # imaged was killed meanwhile
         elif name == "REG_TAKE":
-            self._registries(ident)
+            try:
+                self._registries(ident)
+            except OSError:
+                pass  # likewise
         elif name == "AUTH_TAKE":
             self._take(ident, *[f.rstrip(b"\0").decode()
                                 for f in (body[:64], body[64:])])

@@ -115,7 +115,7 @@ def root(path):
     if path == "(detached)":
         return "none"
     for here, name in ROOTS:
-        m = re.search(r"/(?:privileges|trust/criod)/%s(.*)$" % here, path)
+        m = re.search(r"/(?:privileges|trust\.\w+/criod)/%s(.*)$" % here, path)
         if m:
             return re.sub(r"[0-9a-f]{64}", "ID", re.sub(
                 r"layer/\d+", "layer/N", name + m.group(1)))

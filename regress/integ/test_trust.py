@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import urllib.request
 
 import grpc
@@ -26,8 +27,8 @@ class World:
     """One criod with a policy, keys of all kinds, and signature stores."""
 
     def __init__(self, scratch):
-        self.d = os.path.join(scratch, "trust")
-        os.makedirs(self.d)
+        self.d = tempfile.mkdtemp(prefix="trust.", dir=scratch)
+        os.chmod(self.d, 0o755)
         self.scratch = scratch
         self.look = Lookaside(self.path("look"))
         self.keeper = Keeper(REGISTRY)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "execd/hooks.h"
+#include "execd/regex_cost.h"
 
 /* The strings of protobuf-c are not const. */
 #pragma GCC diagnostic ignored "-Wdiscarded-qualifiers"
@@ -284,6 +285,24 @@ t_broken(void **state)
 	}
 }
 
+/* Patterns that regcomp(3) would fill the memory with. */
+static void
+t_repetitions(void **state)
+{
+	static const char *const fine[] = { "^key$", "a+", "(a|b)*c{2,9}",
+		"[[:alpha:]]+\\+\\+\\+", "[]+*]+", "", "x{", "[", "\\", "a)b(",
+		".*/sh", "((a+)+)+" };
+	static const char *const much[] = { "a++++++++++++++++++++",
+		"((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+		"((a{255}){255}){255}", "(a{200}){200}", "a{99999999999}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		assert_true(regex_cost(fine[i]) < 100);
+	for (size_t i = 0; i < sizeof(much) / sizeof(much[0]); i++)
+		assert_true(regex_cost(much[i]) > REGEX_COST_MAX);
+}
+
 int
 main(void)
 {
@@ -295,6 +314,7 @@ main(void)
 		cmocka_unit_test(t_pod_wins),
 		cmocka_unit_test(t_long_annotation),
 		cmocka_unit_test(t_broken),
+		cmocka_unit_test(t_repetitions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ t_seccomp_load_SRCS = regress/unit/execd/t_seccomp_load.c \
 	$(PB_SRCS)
 t_seccomp_load_LIBS = base json
 t_seccomp_load_PKGS = jansson libprotobuf-c
-t_hooks_SRCS = regress/unit/execd/t_hooks.c execd/hooks.c $(PB_SRCS)
+t_hooks_SRCS = regress/unit/execd/t_hooks.c execd/hooks.c execd/regex_cost.c $(PB_SRCS)
 t_hooks_LIBS = base json
 t_hooks_PKGS = jansson libprotobuf-c
 t_user_SRCS = regress/unit/execd/t_user.c execd/user.c

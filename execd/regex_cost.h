@@ -1,0 +1,17 @@
+#ifndef CRIOD_EXECD_REGEX_COST_H
+#define CRIOD_EXECD_REGEX_COST_H
+
+/*
+ * What an extended regular expression becomes when regcomp(3) writes its
+ * repetitions out: of "((a+)+)+" each '+' doubles what it is for, of "a{9}"
+ * there are nine, and a few dozen characters fill any memory.
+ */
+
+#include <stddef.h>
+
+#define REGEX_COST_MAX 20000
+
+/* About how many elements; more than REGEX_COST_MAX: too many. */
+size_t regex_cost(const char *re);
+
+#endif
