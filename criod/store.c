@@ -261,6 +261,9 @@ store_load_one(struct front *front, const struct store_kind *k, int dir,
 	if (record_read(dir, name, name, &buf, &len, &err) == 0 &&
 	    k->take(front, name, buf, len, &err) == 0)
 		return;
+	/* At the next start there may be enough: nothing is forgotten. */
+	if (err.code == CERR_RESOURCE_EXHAUSTED)
+		fatalx("record of %s %s: %s", k->what, name, err.text);
 	if (err.code == CERR_FAILED_PRECONDITION)
 		store_take_newer(front, k, dir, name);
 	else

@@ -94,9 +94,14 @@ ctr_adopt(struct execd *x, const char *id)
 	Criod__ExecdCtr *rec = NULL;
 	struct cerr err = { 0 };
 
-	if (dir != -1)
+	if (dir == -1)
+		(void)cerr_errno(&err, "directory");
+	else
 		rec = execd_record_read(dir, CTR_STATE_FILE, id,
 		    &criod__execd_ctr__descriptor, &err);
+	/* At the next start there may be enough of what is short. */
+	if (rec == NULL && err.code == CERR_RESOURCE_EXHAUSTED)
+		fatalx("container %s: %s", id, err.text);
 	if (rec == NULL && err.code == CERR_FAILED_PRECONDITION) {
 		ctr_adopt_newer(c, dir);
 		return;

@@ -606,9 +606,13 @@ pod_adopt(struct execd *x, const char *id)
 
 	pod_dir_name(id, name);
 	fd = execd_open_dir(x, name);
-	if (fd != -1)
+	if (fd == -1)
+		(void)cerr_errno(&err, "directory");
+	else
 		rec = execd_record_read(fd, "state", id,
 		    &criod__execd_pod__descriptor, &err);
+	if (rec == NULL && err.code == CERR_RESOURCE_EXHAUSTED)
+		fatalx("pod %s: %s", id, err.text);
 	if (rec == NULL) {
 		/* It may be in use: it is kept until somebody removes it. */
 		log_warn("pod %s: its record cannot be read", id);
