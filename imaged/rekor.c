@@ -23,28 +23,13 @@ rekor_fail(const char *why, struct cerr *err)
 	return cerr_set(err, CERR_PERMISSION_DENIED, "its log entry: %s", why);
 }
 
-/* Owned, with a NUL behind it; NULL if it is not base64 of something. */
+/* As base64_decode_all. */
 static uint8_t *
 rekor_decode(const json_t *v, size_t *len)
 {
-	struct base64 b = { 0 };
-	uint8_t *p;
-	ssize_t n;
-
-	if (!json_is_string(v))
-		return NULL;
-	p = malloc(json_string_length(v) + 1);
-	if (p == NULL)
-		fatal("rekor: malloc");
-	n = base64_decode(&b, (const uint8_t *)json_string_value(v),
-	    json_string_length(v), p);
-	if (n <= 0 || base64_end(&b) == -1) {
-		free(p);
-		return NULL;
-	}
-	p[n] = '\0';
-	*len = (size_t)n;
-	return p;
+	return json_is_string(v) ? base64_decode_all(json_string_value(v),
+				       json_string_length(v), len)
+				 : NULL;
 }
 
 void

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base64.h"
@@ -61,4 +62,23 @@ base64_end(struct base64 *b)
 
 	memset(b, 0, sizeof(*b));
 	return result;
+}
+
+uint8_t *
+base64_decode_all(const char *text, size_t len, size_t *n)
+{
+	struct base64 b = { 0 };
+	uint8_t *p = malloc(len + 1);
+	ssize_t got;
+
+	if (p == NULL)
+		return NULL;
+	got = base64_decode(&b, (const uint8_t *)text, len, p);
+	if (got <= 0 || base64_end(&b) == -1) {
+		free(p);
+		return NULL;
+	}
+	p[got] = '\0';
+	*n = (size_t)got;
+	return p;
 }

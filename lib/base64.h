@@ -22,5 +22,11 @@ ssize_t base64_decode(struct base64 *b, const uint8_t *in, size_t len,
     uint8_t *out) __attribute__((warn_unused_result));
 /* At the end: -1 if a group is not complete.  Ready for the next text. */
 int base64_end(struct base64 *b) __attribute__((warn_unused_result));
+/*
+ * All of a text.  The caller's to free, with a NUL behind it; NULL if it is not
+ * base64 of something, or without memory.
+ */
+uint8_t *base64_decode_all(const char *text, size_t len, size_t *n)
+    __attribute__((warn_unused_result));
 
 #endif
