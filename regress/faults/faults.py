@@ -74,6 +74,9 @@ class Shim:
     def clock(self, seconds):
         struct.pack_into("<q", self.page, 0, int(seconds * 10 ** 9))
 
+    def slept(self, seconds):
+        struct.pack_into("<q", self.page, 8, int(seconds * 10 ** 9))
+
 
 class Small:
     """A tmpfs at path whose room a test sets."""

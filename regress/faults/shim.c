@@ -34,7 +34,7 @@ struct shim_arm {
 
 struct shim_page {
 	int64_t clock_ns; /* added to the wall clock */
-	int64_t pad;
+	int64_t slept_ns; /* added to that and CLOCK_BOOTTIME: a suspend */
 	struct shim_arm arms[SHIM_ARMS];
 };
 
@@ -162,14 +162,20 @@ realloc(void *p, size_t n)
 	return shim_fails("malloc") ? NULL : __libc_realloc(p, n);
 }
 
-/* ---- the wall clock ---- */
+/* ---- clocks ---- */
 
 static int64_t
-shim_clock(void)
+shim_ahead(clockid_t id)
 {
-	return shim_page == NULL
-		   ? 0
-		   : __atomic_load_n(&shim_page->clock_ns, __ATOMIC_SEQ_CST);
+	int64_t ns = 0;
+
+	if (shim_page == NULL)
+		return 0;
+	if (id == CLOCK_REALTIME)
+		ns = __atomic_load_n(&shim_page->clock_ns, __ATOMIC_SEQ_CST);
+	if (id == CLOCK_REALTIME || id == CLOCK_BOOTTIME)
+		ns += __atomic_load_n(&shim_page->slept_ns, __ATOMIC_SEQ_CST);
+	return ns;
 }
 
 int
@@ -183,8 +189,8 @@ clock_gettime(clockid_t id, struct timespec *ts)
 		next = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT,
 		    "clock_gettime");
 	rc = next(id, ts);
-	if (rc == 0 && id == CLOCK_REALTIME) {
-		ns = ts->tv_sec * 1000000000 + ts->tv_nsec + shim_clock();
+	if (rc == 0) {
+		ns = ts->tv_sec * 1000000000 + ts->tv_nsec + shim_ahead(id);
 		ts->tv_sec = ns / 1000000000;
 		ts->tv_nsec = ns % 1000000000;
 	}

@@ -108,6 +108,38 @@ def test_no_timer_minds(shimmed, clock, jump):  # noqa: F811
     assert client.Status().status.conditions[0].status
 
 
+def test_c2_suspend(shimmed):  # noqa: F811
+    """An hour that only CLOCK_BOOTTIME and the wall clock know of, as after a
+    suspend: deadlines are over, nobody is taken for hung, all goes on."""
+    pods, client, criod = shimmed.pods, shimmed.client, shimmed.criod
+    pod, config = pods.run(network=NODE)
+    ctr = pods.start(pod, config, ["sh", "-c", "trap '' TERM; "
+                                   "while :; do sleep 1; done"])
+    before = criod.helpers()
+    over = pods.client.future("ExecSync", container_id=ctr, timeout=5,
+                              cmd=["sleep", "60"])
+    going = pods.client.future("ExecSync", container_id=ctr, timeout=7200,
+                               cmd=["sleep", "4"], rpc_timeout=7300)
+    time.sleep(1)
+    shimmed.shim.slept(3600)
+    try:
+        assert over.exception(30).code() == \
+            grpc.StatusCode.DEADLINE_EXCEEDED
+        assert going.result(30).exit_code == 0
+        seconds = took(lambda: client.StopContainer(container_id=ctr,
+                                                    timeout=2))
+        assert 1.9 < seconds < 30, seconds
+        shimmed.remove(pod)
+        client.RemoveImage(image={"image": "busybox"})
+        client.PullImage(image={"image": "busybox"})
+        shimmed.life()
+        assert criod.helpers() == before
+        assert all(c.status for c in client.Status().status.conditions)
+    finally:
+        shimmed.shim.slept(0)
+        shimmed.sweep()
+
+
 def test_events_are_in_order(shimmed, clock):  # noqa: F811
     """Of one pod, however the clock goes back."""
     pods, client = shimmed.pods, shimmed.client

@@ -56,7 +56,7 @@ class Disk:
                        check=True)
 
     def down(self):
-        for _ in range(100):
+        for _ in range(600):
             if subprocess.run(["umount", self.mount],
                               stderr=subprocess.DEVNULL).returncode == 0:
                 return
