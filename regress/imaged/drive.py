@@ -309,13 +309,15 @@ class Imaged:
             os.dup2(high[0], 3)
             os.dup2(high[1], 4)
 
-        log = open(self.log_path, "ab")
-        self.unpacks.append(subprocess.Popen(
-            [program, "-u", str(UID), "-g", str(GID), "-v", "2"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={},
-            pass_fds=(3, 4), preexec_fn=descriptors))
-        child.close()
-        os.close(rootfd)
+        try:
+            log = open(self.log_path, "ab")
+            self.unpacks.append(subprocess.Popen(
+                [program, "-u", str(UID), "-g", str(GID), "-v", "2"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={},
+                pass_fds=(3, 4), preexec_fn=descriptors))
+        finally:
+            child.close()
+            os.close(rootfd)
         return ours
 
     # what a test asks

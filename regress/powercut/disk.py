@@ -28,6 +28,13 @@ def format_image(path, kind, size, fs_size):
                         "size=%d" % fs_size, path], check=True)
 
 
+def fds(pid):
+    try:
+        return os.listdir("/proc/%s/fd" % pid)
+    except OSError:
+        return []
+
+
 class Disk:
     def __init__(self, image, mount, kind="ext4"):
         self.image, self.mount, self.kind = image, mount, kind
@@ -56,9 +63,23 @@ class Disk:
                        check=True)
 
     def down(self):
-        for _ in range(600):
+        for _ in range(200):
             if subprocess.run(["umount", self.mount],
                               stderr=subprocess.DEVNULL).returncode == 0:
                 return
             time.sleep(0.1)  # processes that were killed still end
-        raise RuntimeError("the disk is still in use")
+        raise RuntimeError("the disk is still in use: %s" % self.users())
+
+    def users(self):
+        """Who holds something of it, as PID, program and what."""
+        out, device = [], os.stat(self.mount).st_dev
+        for p in filter(str.isdigit, os.listdir("/proc")):
+            for what in ["root", "cwd"] + ["fd/" + f for f in fds(p)]:
+                try:
+                    path = "/proc/%s/%s" % (p, what)
+                    if os.stat(path).st_dev == device:
+                        out.append((p, os.readlink("/proc/%s/exe" % p), what,
+                                    os.readlink(path)))
+                except OSError:
+                    pass
+        return out
