@@ -251,6 +251,48 @@ facts_hurry(struct front *front)
 	orphan_hurry(front);
 }
 
+/*
+ * The writable layers of containers that were made in the last moment before
+ * a power cut: there is neither a record of them nor a copy.
+ */
+static void
+facts_dirs_answer(void *arg, struct link_msg *m, const struct cerr *err)
+{
+	struct front *front = arg;
+	const Criod__CtrDirs *dirs;
+
+	front->dirs_asked = false;
+	if (err != NULL) {
+		log_warn("writable layers without a container: %s", err->text);
+		return;
+	}
+	front->dirs_done = true;
+	dirs = m->body;
+	for (size_t i = 0; i < dirs->n_ids; i++) {
+		const char *id = dirs->ids[i];
+
+		if (!id_valid(id) || ctr_by_id(front, id) != NULL ||
+		    foreign_has(front, KEEP_CTR, id))
+			continue;
+		log_info("container %s: nothing is known of it; its writable "
+			 "layer is removed",
+		    id);
+		orphan_ctr(front, id);
+	}
+}
+
+static void
+facts_ask_dirs(struct front *front)
+{
+	Criod__Empty none = CRIOD__EMPTY__INIT;
+
+	if (!front->keep.rebooted || front->dirs_done || front->dirs_asked)
+		return;
+	front->dirs_asked = true;
+	(void)link_request(front->execd, MSG_CTR_DIRS, &none, NULL, 0,
+	    mono_after_ms(FRONT_CTR_MS), facts_dirs_answer, front);
+}
+
 void
 facts_execd_back(struct front *front)
 {
@@ -259,6 +301,7 @@ facts_execd_back(struct front *front)
 	(void)link_request(front->execd, MSG_RUNTIMES, &none, NULL, 0,
 	    mono_after_ms(FRONT_QUERY_MS), facts_runtimes, front);
 	facts_ask(front);
+	facts_ask_dirs(front);
 	facts_hurry(front);
 }
 

@@ -67,6 +67,7 @@ struct front {
 	struct event *facts_timer;
 	bool started, serving;
 	bool gc_done;
+	bool dirs_done, dirs_asked; /* CONTAINER is compared */
 	struct serve_listener listeners[FRONT_LISTENERS_MAX];
 	size_t nlisteners;
 	struct control control;

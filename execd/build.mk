@@ -10,7 +10,8 @@ SPEC_SRCS = execd/spec.c execd/spec_process.c execd/spec_mount.c \
 	execd/hooks.c execd/regex_cost.c execd/spec_sandbox.c \
 	execd/user.c
 execd_SRCS = execd/main.c execd/ask.c execd/execd.c execd/ctr.c execd/ctr_create.c \
-	execd/ctr_cdi.c execd/ctr_checkpoint.c execd/ctr_mounts.c $(CDI_SRCS) \
+	execd/ctr_cdi.c execd/ctr_checkpoint.c execd/ctr_dirs.c \
+	execd/ctr_mounts.c $(CDI_SRCS) \
 	execd/ctr_ops.c execd/ctr_remove.c execd/ctr_restore.c \
 	execd/exec.c execd/info.c execd/mon.c execd/nri.c execd/nri_apply.c \
 	execd/nri_json.c execd/pod.c execd/pod_file.c \

@@ -113,6 +113,8 @@ void ctr_take_start(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_take_signal(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_take_reopen(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_take_list(void *ctx, struct link_call *call, struct link_msg *m);
+/* ctr_dirs.c: what earlier boots left in CONTAINER. */
+void ctr_take_dirs(void *ctx, struct link_call *call, struct link_msg *m);
 void ctr_start_again(struct ctr *c);
 
 /* ctr_update.c */

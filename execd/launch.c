@@ -96,6 +96,8 @@ static const struct launch_row launch_rows[] = {
 	    LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CDI, launch_cdi, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL, NULL },
+	{ MSG_L_CTR_DIRS, launch_ctr_dirs, NULL, LAUNCH_FILE_MS, LAUNCH_LONG,
+	    LAUNCH_KILL, NULL },
 	{ MSG_L_DEVICES, launch_devices, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL, NULL },
 };
@@ -170,6 +172,7 @@ static const struct link_handler launch_handlers[] = {
 	LAUNCH_TAKES(MSG_L_PROFILE),
 	LAUNCH_TAKES(MSG_L_HOST_PATH),
 	LAUNCH_TAKES(MSG_L_CDI),
+	LAUNCH_TAKES(MSG_L_CTR_DIRS),
 	LAUNCH_TAKES(MSG_L_DEVICES),
 };
 

@@ -239,6 +239,10 @@ int launch_host_path(const struct launch *l, struct launch_op *op,
 int launch_devices(const struct launch *l, struct launch_op *op,
     struct cerr *err);
 
+/* launch_dirs.c */
+int launch_ctr_dirs(const struct launch *l, struct launch_op *op,
+    struct cerr *err);
+
 /* launch_start.c: opens everything; -1 with err. */
 int launch_open(struct launch *l, struct cerr *err)
     __attribute__((warn_unused_result));

@@ -6,7 +6,7 @@ execlaunch_OUT = libexec/criod/execlaunch
 execlaunch_SRCS = execd/cdi_list.c execd/launch.c execd/launch_aside.c \
 	execd/launch_lower.c \
 	execd/launch_console.c execd/launch_create.c execd/launch_ctr.c \
-	execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
+	execd/launch_dirs.c execd/launch_exec.c execd/launch_host.c execd/launch_job.c \
 	execd/launch_label.c execd/launch_mount.c execd/launch_relabel.c \
 	execd/launch_stat.c execd/launch_update.c execd/launch_usage.c \
 	execd/launch_checkpoint.c execd/launch_tar.c \

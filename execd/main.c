@@ -67,6 +67,7 @@ static const struct link_handler execd_front_handlers[] = {
 	{ MSG_CTR_EXEC, exec_take },
 	{ MSG_CTR_STREAM, stream_take },
 	{ MSG_CTR_LIST, ctr_take_list },
+	{ MSG_CTR_DIRS, ctr_take_dirs },
 	{ MSG_CTR_INFO, info_take_ctr },
 	{ MSG_POD_INFO, info_take_pod },
 	{ MSG_CTR_UPDATE, ctr_take_update },

@@ -235,8 +235,7 @@ files_quarantine(int dirfd, const char *id, const struct cerr *why)
 
 	(void)snprintf(bad, sizeof(bad), "%.*s.bad", ID_LEN, id);
 	log_error("copy of %s put aside: %s", id, why->text);
-	if (why->code == CERR_DATA_LOSS &&
-	    renameat(dirfd, id, dirfd, bad) == -1)
+	if (renameat(dirfd, id, dirfd, bad) == -1)
 		log_error("rename to %s: %s", bad, strerror(errno));
 }
 
@@ -249,7 +248,8 @@ files_read(int dirfd, const char *id, struct files_record *r)
 	memcpy(r->id, id, sizeof(r->id));
 	if (record_read(dirfd, id, id, &r->data, &r->len, &err) == 0)
 		return;
-	r->newer = err.code == CERR_FAILED_PRECONDITION;
+	/* What a disk does not give now it may give at the next start. */
+	r->newer = err.code != CERR_DATA_LOSS;
 	if (r->newer)
 		log_warn("copy of %s: %s; it stays as it is", id, err.text);
 	else

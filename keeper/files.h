@@ -44,9 +44,9 @@ int files_sync(struct files *f, struct cerr *err)
 
 struct files_record {
 	char id[ID_SIZE];
-	uint8_t *data; /* owned; NULL if newer or damaged */
+	uint8_t *data; /* owned; NULL if there is none */
 	size_t len;
-	bool newer;
+	bool newer; /* or cannot be read now; else it was damaged */
 };
 /*
  * Up to n of the records whose ids follow after, in order; returns how many.

@@ -148,6 +148,21 @@ record_check(const uint8_t *header, const char *name, const char *owner,
 	return 0;
 }
 
+/* Exactly len bytes of at most max.  What is not read is not damaged. */
+static int
+record_load(int fd, const char *name, uint8_t *buf, size_t max, size_t len,
+    struct cerr *err)
+{
+	ssize_t n = fdio_read_upto(fd, buf, max);
+
+	if (n == -1)
+		return cerr_errno(err, "read record %s", name);
+	if ((size_t)n != len)
+		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
+		    name);
+	return 0;
+}
+
 static int
 record_read_upto(int dirfd, const char *name, const char *owner,
     unsigned int version, uint8_t **buf, size_t *len, struct cerr *err)
@@ -162,16 +177,16 @@ record_read_upto(int dirfd, const char *name, const char *owner,
 		return cerr_set(err, CERR_NOT_FOUND, "no record %s", name);
 	if (fd == -1)
 		return cerr_errno(err, "open record %s", name);
-	if (fdio_read_upto(fd, header, sizeof(header)) != sizeof(header))
-		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
-		    name);
-	if (record_check(header, name, owner, version, &want, err) == -1)
+	if (record_load(fd, name, header, sizeof(header), sizeof(header),
+		err) == -1 ||
+	    record_check(header, name, owner, version, &want, err) == -1)
 		return -1;
 	data = malloc((size_t)want + 1);
 	if (data == NULL)
 		return cerr_errno(err, "record %s", name);
-	if (fdio_read_upto(fd, data, (size_t)want + 1) != (ssize_t)want ||
-	    record_crc(data, want) != record_get32(header + 12))
+	if (record_load(fd, name, data, (size_t)want + 1, want, err) == -1)
+		return -1;
+	if (record_crc(data, want) != record_get32(header + 12))
 		return cerr_set(err, CERR_DATA_LOSS, "record %s: damaged",
 		    name);
 	data[want] = 0;

@@ -44,7 +44,8 @@ int record_write(int dirfd, const char *name, const char *owner,
     __attribute__((warn_unused_result));
 /*
  * *buf is owned by the caller.  NOT_FOUND if there is none, DATA_LOSS if
- * it is damaged, FAILED_PRECONDITION if of a newer version.
+ * it is damaged, FAILED_PRECONDITION if of a newer version; others: it could
+ * not be read.
  */
 int record_read(int dirfd, const char *name, const char *owner, uint8_t **buf,
     size_t *len, struct cerr *err) __attribute__((warn_unused_result));

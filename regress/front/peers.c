@@ -653,12 +653,13 @@ keep(void *ctx, struct link_call *call, struct link_msg *m)
 static const struct link_handler handlers[] = { T(POD_CREATE), T(POD_REMOVE),
 	T(CTR_CREATE), T(CTR_START), T(CTR_SIGNAL), T(CTR_REMOVE),
 	T(CTR_REOPEN), T(CTR_EXEC), T(CTR_UPDATE), T(STATS_GET), T(CTR_LIST),
-	T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD), T(NET_DEL),
-	T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS), T(IMG_LIST),
-	T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB), T(IMG_IMPORT),
-	T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL), T(FRONT_FIGURES),
-	{ MSG_KEEP_GET, keep }, { MSG_KEEP_PUT, keep }, { MSG_KEEP_DROP, keep },
-	{ MSG_KEEP_RETAIN, keep }, { MSG_KEEP_SYNC, keep } };
+	T(CTR_DIRS), T(CTR_INFO), T(POD_INFO), T(RUNTIMES), T(NET_ADD),
+	T(NET_DEL), T(NET_CHECK), T(NET_STATUS), T(NET_GC), T(IMG_STATUS),
+	T(IMG_LIST), T(IMG_PULL), T(IMG_REMOVE), T(IMG_FSINFO), T(IMG_BLOB),
+	T(IMG_IMPORT), T(STREAM_PREPARE), T(CTR_STREAM), T(NET_DIAL),
+	T(FRONT_FIGURES), { MSG_KEEP_GET, keep }, { MSG_KEEP_PUT, keep },
+	{ MSG_KEEP_DROP, keep }, { MSG_KEEP_RETAIN, keep },
+	{ MSG_KEEP_SYNC, keep } };
 
 static void
 take_ready(void *ctx, struct link_call *call, struct link_msg *m)

@@ -164,6 +164,16 @@ def test_row_29_addresses_survive_reboots(own, scratch):
     assert empty(own, "network")
 
 
+def kept(criod, pods, n):
+    """So many pods with a container that runs, copied to disk."""
+    made = [pods.run() for _ in range(n)]
+    ctrs = [pods.start(p, c, ["sleep", "1000"]) for p, c in made]
+    for (p, _), c in zip(made, ctrs):
+        wait_copied(criod, "pod", p, 2)
+        wait_copied(criod, "ctr", c, RUNNING)
+    return made, ctrs
+
+
 def spoil(path, how):
     with open(path, "r+b") as f:
         how(f)
@@ -172,11 +182,7 @@ def spoil(path, how):
 def test_row_10_damaged_copies(own, scratch):
     """Each costs what it stood for and no more."""
     pods = Pods(own, scratch)
-    made = [pods.run() for _ in range(3)]
-    ctrs = [pods.start(p, c, ["sleep", "1000"]) for p, c in made]
-    for (p, _), c in zip(made, ctrs):
-        wait_copied(own, "pod", p, 2)
-        wait_copied(own, "ctr", c, RUNNING)
+    made, ctrs = kept(own, pods, 3)
     reboot.crash(own)
     torn, newer = copy(own, "ctr", ctrs[0]), copy(own, "pod", made[1][0])
     spoil(torn, lambda f: f.truncate(40))
@@ -198,3 +204,31 @@ def test_row_10_damaged_copies(own, scratch):
              == {os.path.basename(newer)})
     with open(newer, "rb") as f:
         assert f.read() == was
+
+
+def test_layers_that_nobody_names(own, scratch):
+    """What was made in the second before a power cut has neither record nor
+    copy: its layer goes.  What could not be read is not that."""
+    pods = Pods(own, scratch)
+    made, ctrs = kept(own, pods, 4)
+    unkept, newer, unreadable, known = ctrs
+    layers = os.path.join(own.path, "lib/container")
+    for name in ("notes", "0" * 63):
+        os.mkdir(os.path.join(layers, name))
+    reboot.crash(own)
+    os.unlink(copy(own, "ctr", unkept))
+    os.unlink(copy(own, "pod", made[0][0]))
+    spoil(copy(own, "ctr", newer), lambda f: (f.seek(5), f.write(b"\x63")))
+    os.unlink(copy(own, "ctr", unreadable))
+    os.mkdir(copy(own, "ctr", unreadable))
+    own.start()
+    pods.client = own.client
+    assert set(listed(own.client)[1]) == {known}
+    wait_for("its layer to go", lambda: set(os.listdir(layers)) ==
+             {newer, unreadable, known, "notes", "0" * 63})
+    assert "writable layer is removed" in own.log()
+    os.rmdir(copy(own, "ctr", unreadable))
+    for p, _ in made[:1]:
+        pods.made.remove(p)
+    pods.clean()
+    assert known not in os.listdir(layers)

@@ -85,7 +85,7 @@ class Podder(Worker):
         # Of the batch before the one that this is in, all is on disk.
         self.kept("ctr", self.pods.create(pod, config, ["true"],
                                           name="second", image=self.image))
-        self.node.mark(do="keep", on=uid, ctr=ctr, end="ok")
+        self.node.mark(do="keep", on=uid, end="ok")
         client.StartContainer(container_id=ctr)
         if self.dice.random() < 0.5:
             self.node.mark(do="drop", on=uid, end="")
