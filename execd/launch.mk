@@ -33,7 +33,7 @@ monitor_OUT = libexec/criod/monitor
 monitor_SRCS = execd/monitor.c execd/monitor_create.c execd/monitor_setup.c \
 	execd/monitor_loop.c execd/monitor_client.c execd/monitor_drop.c \
 	$(MONITOR_SRCS) imsg/fixed.c lib/record_header.c lib/filter.c \
-	$(B)/gen/filter_names.c $(FAILPOINT_SRCS)
+	lib/roexec.c $(B)/gen/filter_names.c $(FAILPOINT_SRCS)
 monitor_LDFLAGS = -static
 monitor_CALLS = execd/monitor.calls
 

@@ -76,6 +76,19 @@ launch_pause_end(pid_t pid)
 	return -1;
 }
 
+/* What ended without a word. */
+static pid_t
+pause_silent(pid_t pid, struct cerr *err)
+{
+	int status = 0;
+
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	return cerr_set(err, CERR_INTERNAL, "pause ended with %s %d",
+	    WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 pid_t
 launch_pause_hear(pid_t pid, int go, struct cerr *err)
 {
@@ -88,9 +101,10 @@ launch_pause_hear(pid_t pid, int go, struct cerr *err)
 	text[n < 0 ? 0 : n] = '\0';
 	if (n == 1 && text[0] == '\0')
 		return pid;
+	if (n <= 0)
+		return pause_silent(pid, err);
 	(void)launch_pause_end(pid);
-	return cerr_set(err, CERR_INTERNAL, "pause: %s",
-	    text[0] != '\0' ? text : "could not confine itself");
+	return cerr_set(err, CERR_INTERNAL, "pause: %s", text);
 }
 
 pid_t

@@ -14,6 +14,7 @@
 
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
+#include "lib/roexec.h"
 #include "lib/sigreset.h"
 
 #define RUN_FDS_MAX 16
@@ -133,7 +134,7 @@ run_child(const struct run *r, int said)
 	run_settle(fds, 3);
 	/* execve takes pointers to non-const but does not write. */
 	memcpy(argv, r->argv, sizeof(argv));
-	(void)execve(argv[0], argv, run_environ());
+	roexec(argv[0], argv, run_environ());
 	_exit(127);
 }
 

@@ -16,6 +16,7 @@
 #include "execd/launch.h"
 #include "lib/fdio.h"
 #include "lib/id.h"
+#include "lib/roexec.h"
 
 /* mount(2) would read these as its own syntax. */
 #define START_PATH_BAD ",:\\\"'\n\t "
@@ -117,24 +118,15 @@ start_shared(struct launch *l, struct cerr *err)
 	return l->dirs[LAUNCH_DIR_NS] == -1 ? cerr_errno(err, "%s", path) : 0;
 }
 
-/*
- * Programs that containers may see in /proc/PID/exe run from a read-only
- * mount, which that link leads to: they cannot be written through it.
- */
 static int
 start_program(const struct launch *l, const char *name, int *fd,
     struct cerr *err)
 {
 	char path[LAUNCH_PATH_MAX];
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 
 	(void)snprintf(path, sizeof(path), "%s/%s", l->libexec, name);
-	*fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (*fd == -1 || syscall(SYS_mount_setattr, *fd, "", AT_EMPTY_PATH, &ro,
-			     sizeof(ro)) == -1)
-		return cerr_errno(err, "%s", path);
-	return 0;
+	*fd = roexec_open(path);
+	return *fd == -1 ? cerr_errno(err, "%s", path) : 0;
 }
 
 static int

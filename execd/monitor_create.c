@@ -15,6 +15,7 @@
 
 #include "execd/ctr_flags.h"
 #include "execd/monitor.h"
+#include "lib/roexec.h"
 
 #define CREATE_PATH_MAX 160
 #define CREATE_ARGS_MAX (24 + MONITOR_MORE_MAX)
@@ -162,7 +163,7 @@ create_exec(const struct monitor *m, char *argv[])
 	    dup2(m->runtime_out[0], STDOUT_FILENO) != -1 &&
 	    dup2(m->runtime_out[1], STDERR_FILENO) != -1 &&
 	    fchdir(MONITOR_FD_BUNDLE) != -1)
-		(void)execve(argv[0], argv, environ);
+		roexec(argv[0], argv, environ);
 	if (write(STDERR_FILENO, failed, sizeof(failed) - 1) == -1)
 		_exit(127);
 	_exit(127);

@@ -2,16 +2,19 @@
  * pause: the first process of a pod that shares one PID namespace.  It reaps
  * what is orphaned there and ends on SIGTERM.  Descriptors: 0 to 2 are
  * /dev/null, 3 is its root to be, an empty directory, 4 a socket on which it
- * says that it is ready and hears that it is wanted; argv[1] and argv[2] are
- * the ids to become, argv[3], if any, the SELinux context that its root is to
- * have, in the place of that directory.  Without arguments it is a shim's
- * sandbox, where the shim has given it what it may have.
+ * says that it is ready, or why not, and hears that it is wanted; argv[1] and
+ * argv[2] are the ids to become, argv[3], if any, the SELinux context that its
+ * root is to have, in the place of that directory.  Without arguments it is a
+ * shim's sandbox, where the shim has given it what it may have.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "execd/monitor_drop.h"
@@ -61,6 +64,7 @@ main(int argc, char **argv)
 		.own_mounts = true,
 		.filter = &filter_pause,
 	};
+	const char *what;
 	sigset_t mask;
 	char go;
 
@@ -75,7 +79,10 @@ main(int argc, char **argv)
 	d.label = argv[3];
 	/* Blocked before anyone knows the pid, so that none is lost. */
 	pause_mask(&mask);
-	if (drop_enter(&d) != NULL || write(PAUSE_FD_READY, "", 1) != 1 ||
+	what = drop_enter(&d);
+	if (what != NULL)
+		(void)dprintf(PAUSE_FD_READY, "%s: %s", what, strerror(errno));
+	if (what != NULL || write(PAUSE_FD_READY, "", 1) != 1 ||
 	    read(PAUSE_FD_READY, &go, 1) != 1)
 		return 1;
 	(void)close(PAUSE_FD_READY);

@@ -2,7 +2,7 @@
 FAILPOINT_SRCS = $(if $(FAILPOINTS),lib/failpoint.c)
 # The internal libraries: names that a program may put in NAME_LIBS.
 LIB_base_SRCS = lib/cerr.c lib/fdio.c lib/id.c lib/layerid.c lib/log.c lib/mono.c \
-	lib/pattern.c lib/record.c lib/record_dir.c lib/record_header.c lib/sigreset.c $(FAILPOINT_SRCS)
+	lib/pattern.c lib/record.c lib/record_dir.c lib/record_header.c lib/roexec.c lib/sigreset.c $(FAILPOINT_SRCS)
 # needs libcap-ng and the program's own filter
 LIB_confine_SRCS = lib/confine.c lib/filter.c $(B)/gen/filter_names.c
 # for the parent; needs libcap-ng

@@ -92,9 +92,14 @@ def children(pid):
 
 
 def program(pid):
-    """The name of its file; None: it has ended."""
+    """The name of its file; None: it has ended.  What runs from a mount of
+    its own is called "/" there."""
     try:
-        return os.path.basename(os.readlink("/proc/%s/exe" % pid))
+        path = os.readlink("/proc/%s/exe" % pid)
+        if path == "/":
+            with open("/proc/%s/cmdline" % pid) as f:
+                path = f.read().partition("\0")[0]
+        return os.path.basename(path)
     except OSError:
         return None
 

@@ -35,6 +35,23 @@ def link(path):
         return ""
 
 
+def heap(pid, path):
+    """Saves a process's heap; the words in it that come most often."""
+    m = re.search(r"^([0-9a-f]+)-([0-9a-f]+) .*\[heap\]$",
+                  read("/proc/%d/maps" % pid), re.M)
+    if not m:
+        return "nothing: it has none"
+    start, end = (int(g, 16) for g in m.groups())
+    with open("/proc/%d/mem" % pid, "rb") as f:
+        f.seek(start)
+        data = f.read(end - start)
+    with open(path, "wb") as f:
+        f.write(data)
+    words = collections.Counter(
+        ID.sub("ID", w.decode()) for w in re.findall(rb"[ -~]{6,}", data))
+    return ", ".join("%d %s" % (n, w[:60]) for w, n in words.most_common(20))
+
+
 class Process:
     """One of /proc; fields are empty if it is gone meanwhile."""
 

@@ -26,7 +26,7 @@ os.environ.setdefault("B", os.path.join(HERE, "../../build/failpoints"))
 
 import oci  # noqa: E402
 from conftest_integ import (REGISTRY, Criod, Pods,  # noqa: E402
-                            wait_for)
+                            program, wait_for)
 from test_leaks import difference, world  # noqa: E402
 from watcher import Watcher  # noqa: E402
 
@@ -44,13 +44,6 @@ FAILED = AWAY | {"INTERNAL", "UNKNOWN", "CANCELLED", "DEADLINE_EXCEEDED",
                  "ABORTED"}
 
 
-def exe(pid):
-    try:
-        return os.path.basename(os.readlink("/proc/%s/exe" % pid))
-    except OSError:
-        return ""
-
-
 def parent_of(pid):
     try:
         with open("/proc/%s/stat" % pid) as f:
@@ -64,7 +57,7 @@ def pids_of(name):
     out = []
     for d in os.listdir("/proc"):
         try:
-            if d.isdigit() and (exe(d) == name or open(
+            if d.isdigit() and (program(d) == name or open(
                     "/proc/%s/comm" % d).read() == name + "\n"):
                 out.append(int(d))
         except OSError:
