@@ -14,6 +14,7 @@
 
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
+#include "lib/id.h"
 #include "lib/roexec.h"
 #include "lib/sigreset.h"
 
@@ -33,9 +34,10 @@ int
 run_null(const struct launch *l)
 {
 	int dir = l->dirs[LAUNCH_DIR_NULL], fd = -1;
-	char name[24];
+	char name[ID_SIZE];
 
-	(void)snprintf(name, sizeof(name), "%d", getpid());
+	/* Not by its pid: in PID namespaces of their own many are process 1. */
+	id_new(name);
 	if (mknodat(dir, name, S_IFCHR | 0600, makedev(1, 3)) == 0)
 		fd = openat(dir, name, O_RDWR | O_CLOEXEC);
 	(void)unlinkat(dir, name, 0);

@@ -1401,8 +1401,9 @@ def pod_refused():
 @test
 def pods_many():
     before = files()
-    pods = [new_id() for _ in range(40)]
-    idents = [L.execd.begin('L_POD_MAKE', pod=p, flags=7, shm_size=65536,
+    pods = [new_id() for _ in range(200)]
+    # With pause: they are all process 1 where they begin.
+    idents = [L.execd.begin('L_POD_MAKE', pod=p, flags=15, shm_size=65536,
                             hostname='h') for p in pods]
     for i in idents:
         L.execd.end(i)
