@@ -13,14 +13,17 @@
  */
 #define EXEC_OUTPUT_MAX	   (16U * 1024 * 1024)
 #define EXEC_BOTH_MAX	   (GRPC_MESSAGE_MAX - 1024)
-#define EXEC_MAX	   1024
+#define EXEC_MAX	   512
+#define EXEC_PEER_MAX	   (EXEC_MAX / 2) /* of one client, by its pid */
 #define EXEC_SPARE_MS	   30000 /* for execd, beyond the command's own time */
 #define EXEC_TIMEOUT_MAX_S (INT64_MAX / 1000000)
 #define EXEC_CMD_MAX	   (2U * 1024 * 1024)
 
 struct exec {
+	LIST_ENTRY(exec) entry;
 	struct front *front;
-	struct grpc_call *call;
+	struct grpc_call *call; /* NULL: the client has left */
+	int pid;		/* the client's */
 	uint32_t request;
 	int64_t timeout;
 };
@@ -28,6 +31,7 @@ struct exec {
 static void
 exec_free(struct exec *x)
 {
+	LIST_REMOVE(x, entry);
 	x->front->nexecs--;
 	free(x);
 }
@@ -73,15 +77,20 @@ exec_done(void *arg, struct link_msg *m, const struct cerr *err)
 {
 	struct exec *x = arg;
 
-	grpc_on_cancel(x->call, NULL, NULL);
-	if (err != NULL)
-		grpc_fail(x->call, err);
-	else
-		exec_answer(x, m->body);
+	if (x->call != NULL) {
+		grpc_on_cancel(x->call, NULL, NULL);
+		if (err != NULL)
+			grpc_fail(x->call, err);
+		else
+			exec_answer(x, m->body);
+	}
 	exec_free(x);
 }
 
-/* Nobody waits: execd kills what was started. */
+/*
+ * Nobody waits: execd has what was started killed.  It counts until then, or
+ * a client that leaves at once could start any number.
+ */
 static void
 exec_cancelled(void *arg)
 {
@@ -89,9 +98,9 @@ exec_cancelled(void *arg)
 	struct cerr err;
 
 	(void)cerr_set(&err, CERR_CANCELLED, "the client left");
-	link_cancel(x->front->execd, x->request);
+	link_cancel_wait(x->front->execd, x->request);
 	grpc_fail(x->call, &err);
-	exec_free(x);
+	x->call = NULL;
 }
 
 /* How much each may keep while fewer than that many are running. */
@@ -125,6 +134,7 @@ exec_begin(struct front *front, struct grpc_call *call, const struct ctr *c,
 
 	x->front = front;
 	x->call = call;
+	x->pid = grpc_peer_pid(call);
 	x->timeout =
 	    r->timeout < EXEC_TIMEOUT_MAX_S ? r->timeout : EXEC_TIMEOUT_MAX_S;
 	m.id = pb_str(c->id);
@@ -134,6 +144,7 @@ exec_begin(struct front *front, struct grpc_call *call, const struct ctr *c,
 	m.output_max = exec_output_max(front);
 	if (x->timeout > 0)
 		deadline = mono_after_ms(m.timeout_ms + EXEC_SPARE_MS);
+	LIST_INSERT_HEAD(&front->execs, x, entry);
 	front->nexecs++;
 	x->request = link_request(front->execd, MSG_CTR_EXEC, &m, NULL, 0,
 	    deadline, exec_done, x);
@@ -174,12 +185,31 @@ exec_check(const Runtime__V1__ExecSyncRequest *r, struct cerr *err)
 	return ctr_check_cmd(r->cmd, r->n_cmd, &r->base, err);
 }
 
+static bool
+exec_peer_full(const struct front *front, int pid)
+{
+	size_t left = EXEC_PEER_MAX;
+	const struct exec *x;
+
+	LIST_FOREACH(x, &front->execs, entry) {
+		if (x->pid == pid && --left == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
-exec_may(const struct front *front, const struct ctr *c, struct cerr *err)
+exec_may(const struct front *front, const struct grpc_call *call,
+    const struct ctr *c, struct cerr *err)
 {
 	if (front->nexecs >= EXEC_MAX)
 		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
 		    "%d commands are running already", EXEC_MAX);
+	if (exec_peer_full(front, grpc_peer_pid(call)))
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "%d commands of this client are running already, or being "
+		    "killed",
+		    EXEC_PEER_MAX);
 	return ctr_may_exec(c, err);
 }
 
@@ -193,7 +223,7 @@ ctr_handle_exec_sync(void *ctx, struct grpc_call *call, const void *request_)
 
 	if (exec_check(r, &err) == 0)
 		c = ctr_find(front, r->container_id, &err);
-	if (c == NULL || exec_may(front, c, &err) == -1)
+	if (c == NULL || exec_may(front, call, c, &err) == -1)
 		grpc_fail(call, &err);
 	else
 		exec_begin(front, call, c, r);

@@ -31,6 +31,7 @@ struct pod;
 
 TAILQ_HEAD(pod_list, pod);
 TAILQ_HEAD(ctr_list, ctr);
+LIST_HEAD(exec_list, exec);
 LIST_HEAD(orphan_list, orphan);
 
 #define FRONT_LISTENERS_MAX 16
@@ -74,7 +75,8 @@ struct front {
 	Criod__RuntimeFacts *runtimes; /* NULL until execd said */
 	struct figures *figures;
 	struct node_net *net;
-	size_t nexecs; /* ExecSync in flight */
+	struct exec_list execs; /* ExecSync in flight, or being killed */
+	size_t nexecs;
 	struct session_table sessions;
 	struct known images;
 };

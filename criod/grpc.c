@@ -196,6 +196,12 @@ grpc_peer(const struct grpc_call *call)
 	return call->peer;
 }
 
+int
+grpc_peer_pid(const struct grpc_call *call)
+{
+	return call->pid;
+}
+
 const char *
 grpc_path(const struct grpc_call *call)
 {

@@ -76,6 +76,7 @@ bool grpc_cancelled(const struct grpc_call *call);
 
 /* "uid 0 pid 1234", "criodctl": for logs. */
 const char *grpc_peer(const struct grpc_call *call);
+int grpc_peer_pid(const struct grpc_call *call);
 /* The row's path, its kind, and its response. */
 const char *grpc_path(const struct grpc_call *call);
 enum grpc_kind grpc_kind(const struct grpc_call *call);

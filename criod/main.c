@@ -218,6 +218,7 @@ main(void)
 {
 	TAILQ_INIT(&front.pods);
 	TAILQ_INIT(&front.ctrs);
+	LIST_INIT(&front.execs);
 	LIST_INIT(&front.orphans);
 	LIST_INIT(&front.foreigns);
 	session_init(&front.sessions);

@@ -10,6 +10,7 @@
 #include "execd/ctr_flags.h"
 #include "execd/exec.h"
 #include "execd/spec.h"
+#include "execd/stream.h"
 #include "imsg/fixed.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
@@ -246,15 +247,22 @@ exec_done(void *arg, struct link_msg *m, const struct cerr *err)
 		fatalx("evtimer_new");
 }
 
-/* Nobody wants the result: the launcher kills it. */
+/*
+ * Nobody wants the result: the launcher kills it, and until it has, the
+ * command counts.
+ */
 static void
 exec_cancelled(void *arg)
 {
 	struct exec *e = arg;
 	struct cerr err;
 
-	if (e->request != 0)
-		link_cancel(execd_launcher(e->x), e->request);
+	if (e->request != 0) {
+		exec_stream_close(&e->out);
+		exec_stream_close(&e->err);
+		link_cancel_wait(execd_launcher(e->x), e->request);
+		return;
+	}
 	(void)cerr_set(&err, CERR_CANCELLED, "exec cancelled");
 	exec_refuse(e, &err);
 }
@@ -347,6 +355,18 @@ exec_start(struct ctr *c, struct link_call *call, const Criod__CtrExec *r)
 	exec_send(e, c, r, fds);
 }
 
+/* What the launcher has of that container, and has not done with. */
+static size_t
+exec_count(const struct ctr *c)
+{
+	struct exec *e = NULL;
+	size_t n = 0;
+
+	LIST_FOREACH(e, &c->x->execs, entry)
+		n += e->request != 0 && strcmp(e->ctr, c->id) == 0;
+	return n + stream_exec_count(c);
+}
+
 int
 exec_check_may(const struct ctr *c, char *const *cmd, size_t n,
     struct cerr *err)
@@ -357,6 +377,11 @@ exec_check_may(const struct ctr *c, char *const *cmd, size_t n,
 	if (c->state != CTR_RUNNING || c->end.set)
 		return cerr_set(err, CERR_FAILED_PRECONDITION,
 		    "container %s is not running", c->id);
+	if (exec_count(c) >= EXEC_CTR_MAX)
+		return cerr_set(err, CERR_RESOURCE_EXHAUSTED,
+		    "container %s: %d commands are running already, or being "
+		    "killed",
+		    c->id, EXEC_CTR_MAX);
 	return 0;
 }
 

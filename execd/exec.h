@@ -12,9 +12,12 @@
 #define EXEC_OUTPUT_MAX (16U * 1024 * 1024)
 #define EXEC_TOTAL_MAX	(192U * 1024 * 1024)
 
+/* Of one container, with streams, so that the others have some. */
+#define EXEC_CTR_MAX 128
+
 void exec_take(void *ctx, struct link_call *call, struct link_msg *m);
 
-/* Is cmd one, and is the container running? */
+/* Is cmd one, is the container running, and is there room for one more? */
 int exec_check_may(const struct ctr *c, char *const *cmd, size_t n,
     struct cerr *err) __attribute__((warn_unused_result));
 /* The container's own process with other arguments, as a sealed memfd. */

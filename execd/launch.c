@@ -73,7 +73,7 @@ static const struct launch_row launch_rows[] = {
 	    LAUNCH_SHORT, LAUNCH_COMPLETE, NULL },
 	{ MSG_L_CTR_LOG, launch_ctr_log, NULL, LAUNCH_FILE_MS, LAUNCH_SHORT,
 	    LAUNCH_COMPLETE, NULL },
-	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_LONG, LAUNCH_HANGUP, NULL },
+	{ MSG_L_EXEC, launch_exec, NULL, 0, LAUNCH_EXEC, LAUNCH_HANGUP, NULL },
 	{ MSG_L_STATS, launch_stats, NULL, LAUNCH_STATS_MS, LAUNCH_SHORT,
 	    LAUNCH_KILL, NULL },
 	{ MSG_L_USAGE, launch_usage, NULL, LAUNCH_REMOVE_MS, LAUNCH_LONG,

@@ -53,10 +53,22 @@ struct launch_job {
 struct launch_jobs {
 	TAILQ_HEAD(, launch_job) queue;
 	size_t nqueue;
-	size_t running[2]; /* by class */
+	size_t running[LAUNCH_CLASSES];
+};
+
+static const size_t job_max[LAUNCH_CLASSES] = {
+	[LAUNCH_SHORT] = LAUNCH_SHORT_MAX,
+	[LAUNCH_LONG] = LAUNCH_LONG_MAX,
+	[LAUNCH_EXEC] = LAUNCH_EXEC_MAX,
 };
 
 static void job_run(struct launch_job *j);
+
+static bool
+job_full(const struct launch_jobs *jobs, enum launch_class class)
+{
+	return jobs->running[class] >= job_max[class];
+}
 
 struct launch_jobs *
 launch_jobs_new(struct launch *l)
@@ -246,7 +258,7 @@ job_next(struct launch *l)
 {
 	struct launch_job *j = TAILQ_FIRST(&l->jobs->queue);
 
-	if (j == NULL || l->jobs->running[LAUNCH_SHORT] >= LAUNCH_SHORT_MAX)
+	if (j == NULL || job_full(l->jobs, LAUNCH_SHORT))
 		return;
 	TAILQ_REMOVE(&l->jobs->queue, j, entry);
 	l->jobs->nqueue--;
@@ -521,8 +533,8 @@ launch_job_start(struct launch *l, const struct launch_row *row,
 	j->sysctls = sysctls;
 	j->op.sysctls = sysctls;
 	j->op.nsysctls = nsysctls;
-	if (row->class == LAUNCH_LONG) {
-		if (l->jobs->running[LAUNCH_LONG] >= LAUNCH_LONG_MAX)
+	if (row->class != LAUNCH_SHORT) {
+		if (job_full(l->jobs, row->class))
 			job_refuse(j, "too many at once");
 		else
 			job_run(j);

@@ -19,11 +19,14 @@
 enum launch_class {
 	LAUNCH_SHORT, /* at most LAUNCH_SHORT_MAX at once, others queue */
 	LAUNCH_LONG,  /* at most LAUNCH_LONG_MAX, others are refused */
+	LAUNCH_EXEC,  /* LAUNCH_EXEC_MAX: commands keep nothing else waiting */
+	LAUNCH_CLASSES,
 };
 
 #define LAUNCH_SHORT_MAX 64
 #define LAUNCH_QUEUE_MAX 4096
 #define LAUNCH_LONG_MAX	 512
+#define LAUNCH_EXEC_MAX	 768 /* what front and execd allow together */
 #define LAUNCH_UNDO_MS	 60000
 
 enum launch_cancel {

@@ -27,7 +27,7 @@ struct stream {
 	uint32_t request;	/* L_EXEC or MON_ATTACH in flight, or 0 */
 	struct link_call *call; /* until CTR_STREAMING */
 	int socket;		/* streamd's end of an attach, until sent */
-	bool dead;		/* told; waits for the monitor's answer only */
+	bool dead;		/* told; waits for the answer only */
 };
 
 static bool
@@ -62,6 +62,17 @@ stream_count(struct execd *x, bool execs)
 
 	LIST_FOREACH(s, &x->streams, entry)
 		n += stream_is_exec(s) == execs;
+	return n;
+}
+
+size_t
+stream_exec_count(const struct ctr *c)
+{
+	struct stream *s = NULL;
+	size_t n = 0;
+
+	LIST_FOREACH(s, &c->x->streams, entry)
+		n += stream_is_exec(s) && strcmp(s->ctr, c->id) == 0;
 	return n;
 }
 
@@ -122,18 +133,20 @@ stream_send_exit(struct stream *s, uint32_t code, const char *text)
 }
 
 /*
- * What runs for it is killed: the launcher's job sees to the whole of it.  A
- * monitor knows no CANCEL: the socket is closed when it has answered.
+ * What runs for it is killed: the launcher's job sees to the whole of it, and
+ * until it has, the command counts.  A monitor knows no CANCEL: the socket is
+ * closed when it has answered.
  */
 static void
 stream_drop(struct stream *s)
 {
-	if (s->request != 0 && stream_is_exec(s))
-		link_cancel(execd_launcher(s->x), s->request);
-	if (s->request != 0 && !stream_is_exec(s))
-		s->dead = true;
-	else
+	if (s->request == 0) {
 		stream_free(s);
+		return;
+	}
+	if (stream_is_exec(s) && !s->dead)
+		link_cancel_wait(execd_launcher(s->x), s->request);
+	s->dead = true;
 }
 
 /* Whoever waits hears why: front if it was not answered yet, else streamd. */
@@ -157,6 +170,10 @@ stream_exec_done(void *arg, struct link_msg *m, const struct cerr *err)
 	struct cerr none;
 
 	s->request = 0;
+	if (s->dead) {
+		stream_free(s);
+		return;
+	}
 	if (err == NULL && s->call != NULL) {
 		(void)cerr_set(&none, CERR_INTERNAL, "no terminal came");
 		err = &none;

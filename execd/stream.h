@@ -12,6 +12,11 @@
 #define STREAM_EXECS_MAX    256
 #define STREAM_ATTACHES_MAX 512
 
+struct ctr;
+
+/* Commands of that container that the launcher has not done with. */
+size_t stream_exec_count(const struct ctr *c);
+
 /* front's CTR_STREAM, the launcher's L_EXEC_TTY, streamd's STREAM_END. */
 void stream_take(void *ctx, struct link_call *call, struct link_msg *m);
 void stream_take_tty(void *ctx, struct link_call *call, struct link_msg *m);

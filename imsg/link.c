@@ -276,8 +276,8 @@ link_request(struct link *link, enum msg_type type, const void *body,
 	return r->id;
 }
 
-void
-link_cancel(struct link *link, uint32_t id)
+static struct link_request *
+link_send_off(struct link *link, uint32_t id)
 {
 	struct link_request *r;
 
@@ -285,11 +285,24 @@ link_cancel(struct link *link, uint32_t id)
 		if (r->id == id)
 			break;
 	}
-	if (r == NULL)
-		return;
-	if (!r->failed)
+	if (r != NULL && !r->failed)
 		link_send_cancel(link, id);
-	link_request_free(r);
+	return r;
+}
+
+void
+link_cancel(struct link *link, uint32_t id)
+{
+	struct link_request *r = link_send_off(link, id);
+
+	if (r != NULL)
+		link_request_free(r);
+}
+
+void
+link_cancel_wait(struct link *link, uint32_t id)
+{
+	(void)link_send_off(link, id);
 }
 
 static const char *

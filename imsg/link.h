@@ -120,6 +120,8 @@ uint32_t link_request(struct link *link, enum msg_type type, const void *body,
 
 /* Forgets a request: the peer is sent CANCEL, fn is not called. */
 void link_cancel(struct link *link, uint32_t id);
+/* The peer is sent CANCEL; fn is called when it has done with the request. */
+void link_cancel_wait(struct link *link, uint32_t id);
 
 /*
  * Answers.  Both free call and are no-ops on the wire if the peer is gone.

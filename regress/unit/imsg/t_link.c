@@ -208,6 +208,28 @@ cancel_forgets(void **state)
 }
 
 static void
+cancel_waits(void **state)
+{
+	struct cerr err;
+	uint32_t id;
+
+	(void)state;
+	id = ask("hold", mono_none());
+	run_ms(10);
+	link_call_on_cancel(fx.held, on_cancel, NULL);
+	link_cancel_wait(fx.front, id);
+	run_ms(20);
+	assert_int_equal(fx.cancels, 1);
+	assert_int_equal(fx.replies, 0);
+	(void)cerr_set(&err, CERR_CANCELLED, "at last");
+	link_refuse(fx.held, &err);
+	fx.held = NULL;
+	run_ms(20);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fx.err.code, CERR_CANCELLED);
+}
+
+static void
 lost_peer_is_unavailable(void **state)
 {
 	(void)state;
@@ -300,6 +322,7 @@ main(void)
 		T(refusals_carry_code_and_text),
 		T(deadline_passes_and_the_peer_hears),
 		T(cancel_forgets),
+		T(cancel_waits),
 		T(lost_peer_is_unavailable),
 		T(breach_cuts_off),
 		T(answer_of_the_wrong_type),
