@@ -4,12 +4,14 @@
 /*
  * What an extended regular expression becomes when regcomp(3) writes its
  * repetitions out: of "((a+)+)+" each '+' doubles what it is for, of "a{9}"
- * there are nine, and a few dozen characters fill any memory.
+ * there are nine, and a few dozen characters fill any memory.  That is needed
+ * for each pair of elements that a text may pass over: 350 MB for the 20,000 of
+ * "(a*){6600}", 15 MB for 4000.
  */
 
 #include <stddef.h>
 
-#define REGEX_COST_MAX 20000
+#define REGEX_COST_MAX 4000
 
 /* About how many elements; more than REGEX_COST_MAX: too many. */
 size_t regex_cost(const char *re);

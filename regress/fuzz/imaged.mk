@@ -3,10 +3,10 @@ fuzz_ref_SRCS = regress/fuzz/fuzz_ref.c imaged/ref.c imaged/digest.c
 fuzz_ref_LIBS = base
 fuzz_ref_PKGS = libcrypto
 fuzz_manifest_SRCS = regress/fuzz/fuzz_manifest.c imaged/artifact.c \
-	imaged/manifest.c \
+	imaged/manifest.c imaged/foreign.c imaged/url.c imaged/ref.c \
 	imaged/digest.c
 fuzz_manifest_LIBS = base json
-fuzz_manifest_PKGS = jansson libcrypto
+fuzz_manifest_PKGS = jansson libcrypto libcurl
 fuzz_auth_SRCS = regress/fuzz/fuzz_auth.c imaged/auth.c imaged/digest.c
 fuzz_auth_LIBS = base json
 fuzz_auth_PKGS = jansson libcrypto

@@ -37,3 +37,9 @@ fuzz_selinux_PKGS = libprotobuf-c
 fuzz_resize_SRCS = regress/fuzz/fuzz_resize.c streamd/resize.c
 fuzz_resize_LIBS = base json
 fuzz_resize_PKGS = jansson
+FUZZERS += fuzz_texts
+fuzz_texts_SRCS = regress/fuzz/fuzz_texts.c regress/fuzz/feed.c \
+	execd/runtime_facts.c netd/args.c netd/quantity.c scribe/line.c \
+	$(FUZZ_PB)
+fuzz_texts_LIBS = base json
+fuzz_texts_PKGS = jansson libprotobuf-c

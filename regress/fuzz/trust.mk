@@ -25,3 +25,13 @@ fuzz_rekor_PKGS = jansson libcrypto
 fuzz_sources_SRCS = regress/fuzz/fuzz_sources.c imaged/sources.c
 fuzz_sources_LIBS = base json yamljson
 fuzz_sources_PKGS = jansson yaml-0.1
+FUZZERS += fuzz_openpgp fuzz_sigstore
+# librnp is the target's own.
+fuzz_openpgp_SRCS = regress/fuzz/fuzz_openpgp.c regress/fuzz/feed.c \
+	imaged/openpgp.c
+fuzz_openpgp_LIBS = base
+fuzz_sigstore_SRCS = regress/fuzz/fuzz_sigstore.c regress/fuzz/feed.c \
+	imaged/policy.c imaged/ref.c imaged/digest.c imaged/rekor.c \
+	imaged/sigbundle.c imaged/sigset.c imaged/sigstore.c
+fuzz_sigstore_LIBS = base base64 json
+fuzz_sigstore_PKGS = jansson libcrypto
