@@ -50,6 +50,16 @@ def test_row_12_log_path(canary, pods, bad):
                                  log_path=bad)
 
 
+@pytest.mark.parametrize("to", ["/proc", "/proc/self", "/proc/self/attr",
+                                "/proc/1/attr/exec", "/x/../proc/sys"])
+def test_row_19_CVE_2019_16884_a_fake_proc_hides_no_label(pods, tmp_path, to):
+    """Runtimes, and the checks after a start, read the kernel's own."""
+    (tmp_path / "self/attr").mkdir(parents=True)
+    pod, config = pods.run()
+    refused(pods.create, pod, config, ["true"], mounts=[
+        {"container_path": to, "host_path": str(tmp_path)}])
+
+
 @pytest.mark.parametrize("n", [0, 3, 5, 7, 10, 20, 64])
 def test_row_29_CVE_2024_21626_working_directory(pods, n):
     pod, config = pods.run()
@@ -274,6 +284,23 @@ def test_row_60_CVE_2021_41103_directories(pods, criod):
     for name in ("criod.sock", "control.sock"):
         mode = os.stat(os.path.join(criod.path, name)).st_mode
         assert not stat.S_IMODE(mode) & 0o007, name
+
+
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+def test_row_62_CVE_2023_25809_own_cgroup(pods, handler):
+    """Files and directories are its root's uid's: the mount is what keeps it
+    from its limits.  Files are opened for writing, no more."""
+    pod, config = pods.run(handler=handler)
+    ctr = pods.start(pod, config, ["sleep", "1000"])
+    out = pods.sh(ctr, "cd /sys/fs/cgroup; n=0; for f in $(find . -type f); "
+                  "do n=$((n + 1)); (: >>$f) 2>/dev/null && echo opened $f; "
+                  "done; for f in $(find . -name cgroup.procs); do "
+                  "d=${f%/*}/row62; mkdir $d 2>/dev/null && rmdir $d && "
+                  "echo made $d; done; echo $n; cat /proc/self/cgroup"
+                  ).stdout.decode().splitlines()
+    assert out[0].isdigit() and int(out[0]) > 10, out
+    # With cgroup v2 its own is all it sees.
+    assert out[1:] == ["0::/"] or any(x.startswith("1:") for x in out[1:])
 
 
 def test_row_67_CVE_2021_3602_environment(pods):

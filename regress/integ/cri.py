@@ -29,16 +29,17 @@ pb = _load()
 OPTIONS = [("grpc.max_receive_message_length", 32 << 20),
            ("grpc.max_send_message_length", 32 << 20),
            ("grpc.initial_reconnect_backoff_ms", 100),
-           ("grpc.min_reconnect_backoff_ms", 100),
            ("grpc.max_reconnect_backoff_ms", 200)]
 
 
 class Client:
     """client.RunPodSandbox(config=...) and so on; raises grpc.RpcError."""
 
-    def __init__(self, socket):
-        self.channel = grpc.insecure_channel("unix:" + socket,
-                                             options=OPTIONS)
+    def __init__(self, socket, connect_ms=20000):
+        """connect_ms: how long a server may take to say its settings; a call
+        whose connection is not there by then is UNAVAILABLE."""
+        self.channel = grpc.insecure_channel("unix:" + socket, options=[
+            *OPTIONS, ("grpc.min_reconnect_backoff_ms", connect_ms)])
         self.stubs = {}
         for service in pb.DESCRIPTOR.services_by_name.values():
             for m in service.methods:

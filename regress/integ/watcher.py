@@ -1,5 +1,5 @@
-"""watcher.py SOCKET: asks what a kubelet asks all the time, until its standard
-input ends; then says how long the answers took, in JSON."""
+"""watcher.py SOCKET CONNECT-MS: asks what a kubelet asks all the time, until
+its standard input ends; then says how long the answers took, in JSON."""
 
 import json
 import os
@@ -19,9 +19,10 @@ CALLS = ("ListPodSandbox", "ListContainers", "Status", "Version")
 class Watcher:
     """This program, in a process of its own: nobody's lock delays it."""
 
-    def __init__(self, criod):
+    def __init__(self, criod, connect_ms=20000):
         self.proc = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), criod.socket],
+            [sys.executable, os.path.abspath(__file__), criod.socket,
+             str(connect_ms)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.proc.stdout.readline() == "on\n"
 
@@ -31,7 +32,7 @@ class Watcher:
 
 
 def main():
-    client = cri.Client(sys.argv[1])
+    client = cri.Client(sys.argv[1], int(sys.argv[2]))
     took, away, other = [], 0, []
     print("on", flush=True)
     n = 0

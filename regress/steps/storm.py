@@ -328,7 +328,8 @@ class Storm:
 
     def run(self, kills, busy):
         """kills: a list of (kind, name).  What was seen, as a dictionary."""
-        watch = Watcher(self.criod)
+        # What waits for a new front is away, not slow.
+        watch = Watcher(self.criod, connect_ms=100)
         self.use = Use(self) if busy else None
         hit = collections.Counter()
         try:

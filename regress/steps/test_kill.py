@@ -117,7 +117,7 @@ def test_out_of_memory(rig, how):
     """Each in turn has no byte more than it has now."""
     if how is squeeze_cgroup and not os.path.isdir("/sys/fs/cgroup/memory"):
         pytest.skip("no memory controller of version 1")
-    watch, died = Watcher(rig.criod), []
+    watch, died = Watcher(rig.criod, connect_ms=100), []
     for role in storm.HELPERS:
         pid = wait_for(role, lambda r=role: rig.helper(r))
         d = how(pid)
