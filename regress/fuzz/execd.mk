@@ -17,3 +17,9 @@ fuzz_seccomp_SRCS = regress/fuzz/fuzz_seccomp.c execd/seccomp_load.c \
 	execd/caps.c lib/capname.c
 fuzz_seccomp_LIBS = base json
 fuzz_seccomp_PKGS = jansson
+FUZZERS += fuzz_spec
+fuzz_spec_SRCS = regress/fuzz/fuzz_spec.c $(SPEC_SRCS) \
+	$(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
+	$(B)/gen/proto/nri.pb-c.c
+fuzz_spec_LIBS = base json pbsafe
+fuzz_spec_PKGS = jansson libprotobuf-c

@@ -21,11 +21,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct stat_sample s[ITEMS];
+	uint64_t used, limit;
 	uint8_t *record;
+	bool limited;
 
 	memset(s, 0, sizeof(s));
-	if (stat_parse(data, len, s, ITEMS) == 0)
+	if (stat_parse(data, len, s, ITEMS) == 0) {
 		(void)stat_working_set(&s[0]);
+		(void)stat_swap(&s[0], &used, &limited, &limit);
+	}
 	if (len > 0 && (record = malloc(STAT_HEADER + len)) != NULL) {
 		put_u32(record, 0);
 		put_u32(record + 4, data[0] % STAT_NFILES);
