@@ -344,6 +344,14 @@ job_take_answer(struct launch_job *j)
 	return !j->answered && got == -1 && errno == EAGAIN;
 }
 
+static const char *
+job_silence(const siginfo_t *si)
+{
+	return si->si_code != CLD_EXITED && si->si_status == SIGSYS
+		   ? "was killed by its own system call filter"
+		   : "ended without an answer";
+}
+
 static void
 job_ended(evutil_socket_t fd, short what, void *arg)
 {
@@ -364,7 +372,7 @@ job_ended(evutil_socket_t fd, short what, void *arg)
 	(void)job_take_answer(j);
 	job_unwatch(j);
 	if (!j->answered)
-		job_fail(j, CERR_INTERNAL, "ended without an answer");
+		job_fail(j, CERR_INTERNAL, job_silence(&si));
 	l->jobs->running[class]--;
 	if (j->failed && j->begun && !j->undoing && j->row->undo != NULL) {
 		j->undoing = true;

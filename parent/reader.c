@@ -68,6 +68,10 @@ reader_ended(pid_t pid, struct cerr *err)
 		if (errno != EINTR)
 			return cerr_errno(err, READER_PROGRAM);
 	}
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return cerr_set(err, CERR_INTERNAL, READER_PROGRAM
+		    "[%d] was killed by its own system call filter",
+		    (int)pid);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return cerr_set(err, CERR_INTERNAL, READER_PROGRAM " failed");
 	return 0;

@@ -1,7 +1,8 @@
 """What tests do to confined processes from outside: make calls fail under them,
-have them make calls, and hold them when they end."""
+have them make calls, and hold them in the middle of their work."""
 
 import ctypes
+import errno
 import os
 import re
 import struct
@@ -19,7 +20,7 @@ WALL, NOTHREAD = 0x40000000, 0x20000000
 # Options: fork, vfork, clone, exec, and calls that can be told from traps.
 FAMILY = 1 | 2 | 4 | 8 | 16
 TRAP = 5
-EVENT_EXEC = 4
+EVENT_EXEC, EVENT_STOP = 4, 128
 REGS = 27	# of struct user_regs_struct
 RDI, RSI, RDX, R10, R8, R9 = 14, 13, 12, 7, 9, 8
 RAX, ORIG_RAX, RIP = 10, 15, 16
@@ -92,16 +93,47 @@ def inject(pid, nr, *args):
 
 # ---- processes that are held at a call ----
 
-class Holder(threading.Thread):
-    """Watches what process pid starts.  A program of points (name to the number
-    of a call) is held when it makes that call under its own filter, while
-    look(name, pid) is called, once."""
+# What look() answers: which call is made instead, and what was answered if none.
+NONE = (1 << 64) - 1
+NOT_MADE = -errno.ENOSYS & NONE
 
-    def __init__(self, pid, points, look):
+
+def makes(nr):
+    """Another call."""
+    return nr, NOT_MADE
+
+
+def answers(value):
+    """None, and this answer; below 0: an error."""
+    return NONE, value & NONE
+
+
+def argv0(pid):
+    with open("/proc/%d/cmdline" % pid) as f:
+        return os.path.basename(f.read().partition("\0")[0])
+
+
+class Holder(threading.Thread):
+    """Watches what process pid starts.  A program of points (name to a call: its
+    number and what its first arguments must be, None for any) is held when it
+    makes that call, while look(name, pid) is called, once; that may answer what
+    is to become of the call.  filtered: only under a filter of its own.  forks:
+    programs whose children are watched that never call exec."""
+
+    def __init__(self, pid, points, look, filtered=True, forks=()):
         super().__init__()
         self.pid, self.points, self.look = pid, dict(points), look
-        self.names, self.confined, self.over = {}, set(), False
+        self.filtered, self.forks = filtered, forks
+        self.names, self.over = {}, False
         self.ready = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        self.ready.wait()
+        return self
+
+    def __exit__(self, *_):
+        self.end()
 
     def run(self):
         ptrace(SEIZE, self.pid, None, FAMILY)
@@ -135,29 +167,46 @@ class Holder(threading.Thread):
             elif sig == TRAP | 0x80:
                 self.called(pid)
             else:
+                if event == EVENT_STOP and pid != self.pid:
+                    self.born(pid)
                 ptrace(SYSCALL if pid in self.names else CONT, pid, None,
                        sig if sig != TRAP and event == 0 else 0)
         except OSError:
             self.names.pop(pid, None)	# killed meanwhile
 
+    def born(self, pid):
+        name = argv0(pid)
+        if name in self.forks and name in self.points:
+            self.names[pid] = name
+
     def named(self, pid):
-        with open("/proc/%d/comm" % pid) as f:
-            name = f.read().strip()
+        name = argv0(pid)
+        self.names.pop(pid, None)
         if name in self.points:
             self.names[pid] = name
             ptrace(SYSCALL, pid)
         else:
             ptrace(DETACH, pid)
 
+    def is_point(self, name, pid, regs):
+        nr, *args = self.points.get(name, (None,))
+        if regs[ORIG_RAX] != nr or regs[RAX] != NOT_MADE or any(
+                want is not None and want != regs[place]
+                for want, place in zip(args, (RDI, RSI, RDX))):
+            return False
+        with open("/proc/%d/status" % pid) as f:
+            return not self.filtered or "\nSeccomp:\t2\n" in f.read()
+
     def called(self, pid):
         name = self.names[pid]
         regs = (ctypes.c_ulonglong * REGS)()
         ptrace(GETREGS, pid, None, ctypes.addressof(regs))
-        with open("/proc/%d/status" % pid) as f:
-            filtered = "\nSeccomp:\t2\n" in f.read()
-        if filtered and regs[ORIG_RAX] == self.points.get(name):
+        if self.is_point(name, pid, regs):
             self.points.pop(name)
-            self.look(name, pid)
+            instead = self.look(name, pid)
+            if instead is not None:
+                regs[ORIG_RAX], regs[RAX] = instead
+                ptrace(SETREGS, pid, None, ctypes.addressof(regs))
         if name in self.points:
             ptrace(SYSCALL, pid)
         else:

@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 import cri
+import jail
 from conftest_integ import Criod, Pods, wait_for
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -456,6 +457,22 @@ def test_row_45_bombs(ck):
         with pytest.raises(grpc.RpcError):
             restore(ck, os.path.join(ck.out, "z.tar"), pod=pod)
     wait_for("its removal", lambda: leftovers(ck.criod, ()) == [])
+
+
+@inside
+def test_a_forbidden_call_of_unarchive(ck, saved):
+    """E2: it ends, which is said, nothing stays, and another restore works."""
+    pod, config = ck.run(handler="fake")
+    before, name = ck.criod.helpers(), "unarchive"
+    with jail.Holder(before["execlaunch"], {name: (0,)},
+                     lambda *_: jail.makes(41)):
+        text = refused(INVALID, restore, ck=ck, path=saved,
+                       pod=(pod, config))
+    assert "unarchive: killed: system call not in its table: socket (41)" \
+        in text
+    wait_for("nothing left", lambda: not leftovers(ck.criod, set()))
+    assert ck.criod.helpers() == before
+    goes_on(ck, restore(ck, saved, pod=(pod, config)))
 
 
 @inside

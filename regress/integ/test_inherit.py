@@ -8,10 +8,11 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 
-from conftest_integ import wait_for
+from conftest_integ import Criod, Pods, wait_for
 
 RUNTIMES = {"crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}
 libc = ctypes.CDLL(None, use_errno=True)
@@ -194,3 +195,88 @@ def test_a_difference_shows(pods, scratch):
                          "ulimit -n 1000; trap '' USR1; renice -n 3 $$ "
                          ">/dev/null; echo 7 >/proc/$$/coredump_filter;")
     assert {"limits", "stat nice", "coredump_filter"} <= set(differ)
+
+
+# ---- hooks ----
+
+# Says who it is, and waits.
+HOOK = """#!/bin/sh
+echo $$ >%s/who
+read x <%s/go
+"""
+
+
+class Hooked(threading.Thread):
+    """A criod with a hook for every container, and the facts of those that
+    ran, in order."""
+
+    def __init__(self, scratch):
+        super().__init__(daemon=True)
+        self.dir = os.path.join(scratch, "hooked")
+        os.makedirs(os.path.join(self.dir, "d"))
+        self.fifos = [os.path.join(self.dir, n) for n in ("who", "go")]
+        for path in self.fifos:
+            os.mkfifo(path)
+        program = os.path.join(self.dir, "hook")
+        with open(program, "w") as f:
+            f.write(HOOK % (self.dir, self.dir))
+        os.chmod(program, 0o755)
+        with open(os.path.join(self.dir, "d/a.json"), "w") as f:
+            json.dump({"version": "1.0.0", "when": {"always": True},
+                       "hook": {"path": program},
+                       "stages": ["createRuntime"]}, f)
+        self.seen = []
+        self.start()
+        self.criod = Criod(
+            os.path.join(self.dir, "criod"), args=["-m"], conf="".join(
+                'runtime %s path "%s"%s\n' % (
+                    h, RUNTIMES[h], " default" if h == "crun" else "")
+                for h in RUNTIMES) + 'hooks directory "%s/d"\n' % self.dir
+        ).start()
+        self.criod.client.PullImage(image={"image": "busybox"})
+
+    def run(self):
+        while True:
+            with open(self.fifos[0]) as f:
+                pid = f.read().strip()
+            if not pid:
+                return
+            # Until it waits in openat, its descriptors come and go.
+            wait_for("the hook", lambda: text(
+                int(pid), "syscall").startswith(b"257 "))
+            self.seen.append(facts(int(pid), []))
+            with open(self.fifos[1], "w") as f:
+                f.write("go\n")
+
+    def stop(self):
+        self.criod.stop()
+        # Nothing is what ends the thread, if it has not failed.
+        while self.is_alive():
+            try:
+                os.close(os.open(self.fifos[0], os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                pass	# it is about to open it
+            self.join(0.1)
+
+
+@pytest.fixture(scope="module")
+def hooked(scratch, registry):
+    h = Hooked(scratch)
+    yield h
+    h.stop()
+
+
+@pytest.mark.parametrize("handler", sorted(RUNTIMES))
+def test_hooks_inherit_nothing(hooked, scratch, handler):
+    pods = Pods(hooked.criod, scratch)
+    try:
+        _, _, spec = started(pods, handler)
+        Bare(scratch, handler, spec, "hook-" + handler).remove()
+    finally:
+        pods.clean()
+    ours, theirs = hooked.seen[-2:]
+    # Either is where the runtime was told to be.
+    for f, part in ((ours, "/run/bundle/"), (theirs, "/bare-hook-")):
+        assert part in f.pop("cwd")
+    differ = {k: (ours[k], theirs[k]) for k in ours if ours[k] != theirs[k]}
+    assert not differ, "\n".join("%s: %s" % kv for kv in differ.items())

@@ -38,13 +38,13 @@ def payload(reference, digest, kind=SIMPLE):
         "optional": {"creator": "test", "timestamp": 1700000000}}).encode()
 
 
-def push(scratch, registry, repository, tag="v1"):
+def push(scratch, registry, repository, tag="v1", entries=()):
     """An image of its own in a repository: its manifest's digest and its id.
-    """
+    entries: more that its layer has."""
     where = os.path.join(scratch, "made",
                          repository.replace("/", "-") + "-" + tag)
     layout = oci.Layout(where)
-    desc = layout.image([oci.layer(oci.busybox_entries())],
+    desc = layout.image([oci.layer([*oci.busybox_entries(), *entries])],
                         {"Env": ["PATH=/bin", "OF=" + repository + tag],
                          "Cmd": ["sleep", "3600"]})
     path = layout.write(desc)
