@@ -69,7 +69,8 @@ reader_ended(pid_t pid, struct cerr *err)
 			return cerr_errno(err, READER_PROGRAM);
 	}
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		return cerr_set(err, CERR_INTERNAL, READER_PROGRAM
+		return cerr_set(err, CERR_INTERNAL,
+		    READER_PROGRAM
 		    "[%d] was killed by its own system call filter",
 		    (int)pid);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

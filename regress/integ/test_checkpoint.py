@@ -472,7 +472,9 @@ def test_a_forbidden_call_of_unarchive(ck, saved):
         in text
     wait_for("nothing left", lambda: not leftovers(ck.criod, set()))
     assert ck.criod.helpers() == before
-    goes_on(ck, restore(ck, saved, pod=(pod, config)))
+    ctr = restore(ck, saved, pod=(pod, config))
+    ck.client.StartContainer(container_id=ctr)
+    goes_on(ck, ctr)
 
 
 @inside

@@ -278,5 +278,9 @@ def test_hooks_inherit_nothing(hooked, scratch, handler):
     # Either is where the runtime was told to be.
     for f, part in ((ours, "/run/bundle/"), (theirs, "/bare-hook-")):
         assert part in f.pop("cwd")
+    # A monitor is put into its cgroup while it starts the runtime.
+    base = {x.rpartition(":")[2] for x in theirs.pop("cgroups")}
+    assert {x.rpartition(":")[2] for x in ours.pop("cgroups")} <= base | {
+        "/criod/monitor"}
     differ = {k: (ours[k], theirs[k]) for k in ours if ours[k] != theirs[k]}
     assert not differ, "\n".join("%s: %s" % kv for kv in differ.items())
