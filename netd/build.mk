@@ -12,7 +12,7 @@ netd_CALLS = netd/netd.calls
 # No filter and no table: it would be the plugins' too.
 netlaunch_OUT = libexec/criod/netlaunch
 netlaunch_SRCS = netd/launch_main.c netd/launch_child.c netd/launch_dial.c \
-	netd/launch_group.c netd/launch_job.c netd/launch_netns.c netd/launch_plugin.c \
-	netd/launch_root.c netd/plugin.c
+	netd/launch_group.c netd/launch_job.c netd/launch_lease.c netd/launch_netns.c \
+	netd/launch_plugin.c netd/launch_root.c netd/plugin.c
 netlaunch_LIBS = base capdrop confine fixed link helper
 netlaunch_PKGS = libevent_core libcap-ng

@@ -25,6 +25,7 @@
 #include "netd/launch_dial.h"
 #include "netd/launch_group.h"
 #include "netd/launch_job.h"
+#include "netd/launch_lease.h"
 #include "netd/launch_plugin.h"
 #include "netd/launch_root.h"
 
@@ -192,6 +193,7 @@ netlaunch_open(struct netlaunch *l)
 
 	if (launch_root_enter(&l->root, &l->cgroup, &err) == -1)
 		fatalx("%s", err.text);
+	launch_lease_sweep(LAUNCH_LEASE_DIR);
 	(void)snprintf(l->netns_dir, sizeof(l->netns_dir), "%s/ns",
 	    l->root.state);
 	l->jobs_def = (struct launch_jobs_def){

@@ -1,5 +1,7 @@
 #include <sys/socket.h>
 
+#include <event2/event.h>
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,9 @@
 #include "parent/roles.h"
 #include "parent/spawn.h"
 #include "parent/unpacks.h"
+
+/* For one that imaged has let go to end by itself. */
+#define UNPACKS_GRACE_S 5
 
 /* By the operation that imaged asks for. */
 static const struct unpacks_op {
@@ -41,9 +46,12 @@ const struct roles_info *const unpacks_roles[UNPACKS_PROGRAMS] = {
 	[UNPACKS_SHELF] = &roles_shelf,
 };
 
+/* A copy of its end of the link tells when imaged has closed the other. */
 struct unpacks_slot {
 	pid_t pid; /* 0: free */
 	enum unpacks_program program;
+	int link;
+	struct event *left, *late;
 };
 
 struct unpacks {
@@ -65,11 +73,26 @@ unpacks_new(struct parent *parent)
 	return u;
 }
 
+static void
+unpacks_slot_clear(struct unpacks_slot *s)
+{
+	if (s->pid == 0)
+		return;
+	event_free(s->left);
+	event_free(s->late);
+	fdio_close(&s->link);
+	s->pid = 0;
+}
+
 void
 unpacks_free(struct unpacks *u)
 {
-	for (size_t i = 0; u != NULL && i < UNPACKS_PROGRAMS; i++)
+	if (u == NULL)
+		return;
+	for (size_t i = 0; i < UNPACKS_PROGRAMS; i++)
 		plan_free(u->plans[i]);
+	for (size_t i = 0; i < UNPACKS_MAX; i++)
+		unpacks_slot_clear(&u->slots[i]);
 	free(u);
 }
 
@@ -128,6 +151,53 @@ unpacks_args(const struct unpacks *u, const struct unpacks_op *op,
 	return 0;
 }
 
+/* Its number is safe to use: it is not reaped yet. */
+static void
+unpacks_slot_kill(const struct unpacks_slot *s, const char *why)
+{
+	log_info("killing %s[%d]: %s", unpacks_roles[s->program]->program,
+	    (int)s->pid, why);
+	(void)kill(s->pid, SIGKILL);
+}
+
+static void
+unpacks_left(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval grace = { UNPACKS_GRACE_S, 0 };
+	struct unpacks_slot *s = arg;
+
+	(void)fd;
+	(void)what;
+	(void)evtimer_add(s->late, &grace);
+}
+
+/* It works on, or stands still, for nobody. */
+static void
+unpacks_late(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	unpacks_slot_kill(arg, "imaged has let it go");
+}
+
+static void
+unpacks_slot_fill(struct unpacks *u, struct unpacks_slot *s, pid_t pid,
+    enum unpacks_program program, int link)
+{
+	struct event_base *base = u->parent->base;
+
+	s->pid = pid;
+	s->program = program;
+	s->link = link;
+	s->left = event_new(base, link, EV_CLOSED, unpacks_left, s);
+	s->late = evtimer_new(base, unpacks_late, s);
+	if (s->left == NULL || s->late == NULL ||
+	    event_add(s->left, NULL) == -1)
+		fatalx("event_new");
+	u->alive++;
+}
+
+/* Takes link, unless it fails. */
 static int
 unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
     enum unpacks_program program, char *const *argv, int link, int root,
@@ -147,8 +217,7 @@ unpacks_start(struct unpacks *u, struct unpacks_slot *slot,
 
 	if (pid == -1)
 		return -1;
-	*slot = (struct unpacks_slot){ pid, program };
-	u->alive++;
+	unpacks_slot_fill(u, slot, pid, program, link);
 	return 0;
 }
 
@@ -171,7 +240,6 @@ static int
 unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 {
 	CLEANUP_FD int root = -1;
-	CLEANUP_FD int theirs = -1;
 	struct unpacks_slot *slot = unpacks_slot(u, 0);
 	struct plan_args args = { .argc = 0 };
 	int sv[2], rc;
@@ -188,15 +256,15 @@ unpacks_try(struct unpacks *u, uint64_t layer, uint32_t op, struct cerr *err)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		return cerr_errno(err, "socketpair");
-	theirs = sv[1];
 	rc = unpacks_args(u, &unpacks_ops[op], layer, &args, err);
 	if (rc == 0)
 		rc = unpacks_start(u, slot, unpacks_ops[op].program, args.argv,
-		    theirs, root, err);
+		    sv[1], root, err);
 	plan_args_clear(&args);
 	if (rc == 0)
 		return sv[0];
 	fdio_close(&sv[0]);
+	fdio_close(&sv[1]);
 	return -1;
 }
 
@@ -214,18 +282,12 @@ unpacks_spawn(struct unpacks *u, struct link_call *call, uint64_t layer,
 		link_reply(call, MSG_UNPACK_LINK, &none, &link, 1);
 }
 
-/* Their numbers are safe to use: none of them is reaped yet. */
 void
 unpacks_kill(struct unpacks *u, const char *why)
 {
 	for (size_t i = 0; i < UNPACKS_MAX; i++) {
-		const struct unpacks_slot *s = &u->slots[i];
-
-		if (s->pid == 0)
-			continue;
-		log_info("killing %s[%d]: %s",
-		    unpacks_roles[s->program]->program, (int)s->pid, why);
-		(void)kill(s->pid, SIGKILL);
+		if (u->slots[i].pid != 0)
+			unpacks_slot_kill(&u->slots[i], why);
 	}
 }
 
@@ -238,7 +300,7 @@ unpacks_reaped(struct unpacks *u, pid_t pid, int status)
 	if (slot == NULL)
 		return false;
 	role = unpacks_roles[slot->program];
-	slot->pid = 0;
+	unpacks_slot_clear(slot);
 	u->alive--;
 	if (proc_log_end(role->program, pid, status, true)) {
 		u->violations[slot->program]++;

@@ -157,7 +157,11 @@ def test_row_29_addresses_survive_reboots(own, scratch):
         for p in pods.made:
             wait_copied(own, "pod", p, 2)
         assert len(leases()) >= 4
-        reboot.reboot(own)
+        reboot.crash(own)
+        # As file systems leave what was not synced.
+        for path in leases()[::2]:
+            os.truncate(path, 0)
+        own.start()
     pods.client = own.client
     wait_for("addresses to be released", lambda: not leases())
     pods.clean()

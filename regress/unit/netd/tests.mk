@@ -1,4 +1,4 @@
-TESTS += t_cni_conf t_cni_result t_cni_args t_cni_cache t_cni_confdir
+TESTS += t_cni_conf t_cni_result t_cni_args t_cni_cache t_cni_confdir t_lease
 t_cni_conf_SRCS = regress/unit/netd/t_cni_conf.c netd/conf.c netd/plugin.c \
 	netd/embedded.c netd/request.c
 t_cni_conf_LIBS = base json
@@ -19,3 +19,5 @@ t_cni_confdir_SRCS = regress/unit/netd/t_cni_confdir.c netd/confdir.c \
 	netd/conf.c netd/plugin.c netd/embedded.c
 t_cni_confdir_LIBS = base json
 t_cni_confdir_PKGS = jansson
+t_lease_SRCS = regress/unit/netd/t_lease.c netd/launch_lease.c
+t_lease_LIBS = base
