@@ -341,6 +341,8 @@ job_take_answer(struct launch_job *j)
 		if (j->answer.type == MSG_FAIL)
 			job_take_fail(j);
 	}
+	if (!j->answered && got == -1 && (errno == EMFILE || errno == ENOMEM))
+		job_fail(j, CERR_RESOURCE_EXHAUSTED, strerror(errno));
 	return !j->answered && got == -1 && errno == EAGAIN;
 }
 

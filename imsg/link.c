@@ -14,6 +14,7 @@
 #include "lib/log.h"
 
 #define LINK_READ_BURST 64 /* messages per wake-up, so that none starves */
+#define LINK_AGAIN_MS	100
 
 /* Processes that take no protobuf get their refusals as FAIL. */
 #define LINK_FIXED_ROLES                                                       \
@@ -53,6 +54,7 @@ struct link {
 	void *ctx;
 	int fd;
 	struct event *rd, *wr;
+	struct event *again; /* what could not be sent is tried again */
 	enum msg_state state;
 	uint32_t next_id;
 	size_t nout, ncalls;
@@ -449,31 +451,46 @@ link_find_handler(const struct link *link, enum msg_type type)
 	return NULL;
 }
 
+/* *call stays NULL for a one-way message. */
+static const char *
+link_new_call(struct link *link, const struct wire_msg *w,
+    struct link_call **call)
+{
+	struct link_call *c = NULL;
+	bool request = msg_info(w->type)->reply != MSG_NONE;
+
+	if (request != (w->id != 0))
+		return "request id missing or not wanted";
+	if (!request)
+		return NULL;
+	LIST_FOREACH(c, &link->calls, entry) {
+		if (c->id == w->id)
+			return "request id in use";
+	}
+	if (link->ncalls >= LINK_CALLS_MAX)
+		return "too many requests in flight";
+	c = link_alloc(sizeof(*c));
+	c->link = link;
+	c->id = w->id;
+	c->type = (enum msg_type)w->type;
+	LIST_INSERT_HEAD(&link->calls, c, entry);
+	link->ncalls++;
+	*call = c;
+	return NULL;
+}
+
 static const char *
 link_take_call(struct link *link, struct wire_msg *w, struct link_msg *m)
 {
 	const struct link_handler *h = link_find_handler(link, m->type);
 	struct link_call *call = NULL;
-	bool request = msg_info(m->type)->reply != MSG_NONE;
+	const char *breach;
 
 	if (h == NULL)
 		return "not taken here";
-	if (request != (w->id != 0))
-		return "request id missing or not wanted";
-	if (request) {
-		LIST_FOREACH(call, &link->calls, entry) {
-			if (call->id == w->id)
-				return "request id in use";
-		}
-		if (link->ncalls >= LINK_CALLS_MAX)
-			return "too many requests in flight";
-		call = link_alloc(sizeof(*call));
-		call->link = link;
-		call->id = w->id;
-		call->type = m->type;
-		LIST_INSERT_HEAD(&link->calls, call, entry);
-		link->ncalls++;
-	}
+	breach = link_new_call(link, w, &call);
+	if (breach != NULL)
+		return breach;
 	if (failpoint(msg_info(m->type)->name, NULL) == -1 && call != NULL)
 		link_refuse_errno(call);
 	else if (link->refusing && call != NULL)
@@ -571,6 +588,49 @@ link_take(struct link *link, struct wire_msg *w)
 	return breach;
 }
 
+/* Which of its messages bring a descriptor, be it for the payload? */
+static bool
+link_brings_fds(const struct link *link, const struct msg_info *info)
+{
+	return info != NULL && (info->from & link->def->peer) != 0 &&
+	       (info->to & link->def->self) != 0 &&
+	       (info->fds_max > 0 || info->max > WIRE_INLINE_MAX);
+}
+
+/*
+ * A message came for which there was no descriptor or memory here.  That is
+ * not the peer's fault: whoever waits hears it.  A message that nobody waits
+ * for must not be lost without a word: this process starts anew.
+ */
+static const char *
+link_starved(struct link *link, const struct wire_msg *w, int error)
+{
+	const struct msg_info *info = msg_info(w->type);
+	struct link_request *r = link_find_request(link, w->id);
+	struct link_call *call = NULL;
+	const char *breach = NULL;
+	struct cerr err;
+
+	if (!link_brings_fds(link, info))
+		return "malformed message";
+	(void)cerr_set(&err, CERR_RESOURCE_EXHAUSTED, "%s takes no %s: %s",
+	    role_name(link->def->self), info->name, strerror(error));
+	log_warn("%s", err.text);
+	if (link_is_answer((enum msg_type)w->type)) {
+		if (r != NULL && !msg_answers(r->type, (enum msg_type)w->type))
+			return "not an answer to the request";
+		if (r != NULL)
+			link_request_end(r, NULL, &err);
+		return NULL;
+	}
+	breach = link_new_call(link, w, &call);
+	if (breach == NULL && call == NULL)
+		fatalx("%s", err.text);
+	if (call != NULL)
+		link_refuse(call, &err);
+	return breach;
+}
+
 static size_t
 link_recv_max(void)
 {
@@ -596,16 +656,19 @@ link_readable(evutil_socket_t fd, short what, void *arg)
 		link_activity();
 	for (int i = 0; i < LINK_READ_BURST; i++) {
 		int got = wire_recv(fd, &w, link_recv_max());
+		bool starved =
+		    got == -1 && (errno == EMFILE || errno == ENOMEM);
 
 		if (got == -1 && errno == EAGAIN)
 			return;
-		if (got != 1) {
+		if (got != 1 && !starved) {
 			link_detach(link, got == -1 && errno == EBADMSG
 					      ? "malformed message"
 					      : NULL);
 			return;
 		}
-		breach = link_take(link, &w);
+		breach = starved ? link_starved(link, &w, errno)
+				 : link_take(link, &w);
 		if (breach != NULL)
 			log_warn("breach by %s: %s: %s",
 			    role_name(link->def->peer),
@@ -634,6 +697,36 @@ link_pop(struct link *link)
 }
 
 static void
+link_send_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+
+	(void)fd;
+	(void)what;
+	(void)event_add(link->wr, NULL);
+}
+
+/* A socket that is full says when it is not; this process's lack is timed. */
+static void
+link_unsent(struct link *link, int error)
+{
+	static const int wants[] = { EMFILE, ENFILE, ENOMEM, ETOOMANYREFS };
+	struct timeval tv = { 0, LINK_AGAIN_MS * 1000 };
+
+	if (error == EAGAIN || error == ENOBUFS) {
+		(void)event_add(link->wr, NULL);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		if (error == wants[i]) {
+			(void)event_add(link->again, &tv);
+			return;
+		}
+	}
+	link_detach(link, NULL);
+}
+
+static void
 link_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *link = arg;
@@ -641,11 +734,7 @@ link_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (!TAILQ_EMPTY(&link->out)) {
 		if (wire_send(fd, &TAILQ_FIRST(&link->out)->m) == -1) {
-			if (errno == EAGAIN || errno == ENOBUFS) {
-				(void)event_add(link->wr, NULL);
-				return;
-			}
-			link_detach(link, NULL);
+			link_unsent(link, errno);
 			return;
 		}
 		link_pop(link);
@@ -682,7 +771,8 @@ link_close(struct link *link)
 		return;
 	event_free(link->rd);
 	event_free(link->wr);
-	link->rd = link->wr = NULL;
+	event_free(link->again);
+	link->rd = link->wr = link->again = NULL;
 	fdio_close(&link->fd);
 	link->generation++;
 	while (!TAILQ_EMPTY(&link->out))
@@ -728,7 +818,8 @@ link_attach(struct link *link, int fd)
 	link->rd = event_new(link->base, fd, EV_READ | EV_PERSIST,
 	    link_readable, link);
 	link->wr = event_new(link->base, fd, EV_WRITE, link_writable, link);
-	if (link->rd == NULL || link->wr == NULL ||
+	link->again = evtimer_new(link->base, link_send_again, link);
+	if (link->rd == NULL || link->wr == NULL || link->again == NULL ||
 	    event_add(link->rd, NULL) == -1)
 		fatalx("event_new");
 }

@@ -112,6 +112,14 @@ wire_take_fds(struct msghdr *mh, struct wire_msg *m)
 	}
 }
 
+/* The peer's doing. */
+static int
+wire_bad(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
 /* Replaces the inline payload by what the last descriptor holds. */
 static int
 wire_unspill(struct wire_msg *m, size_t len, size_t max)
@@ -119,33 +127,50 @@ wire_unspill(struct wire_msg *m, size_t len, size_t max)
 	size_t got = 0;
 
 	if (m->nfds == 0)
-		return -1;
+		return wire_bad();
 	if (fdio_memfd_read(m->fds[m->nfds - 1], max, &m->data, &got) == -1)
-		return -1;
+		return errno == ENOMEM ? -1 : wire_bad();
 	m->len = got;
 	fdio_close(&m->fds[--m->nfds]);
-	return got == len ? 0 : -1;
+	return got == len ? 0 : wire_bad();
+}
+
+/*
+ * Truncated control data: the kernel dropped descriptors.  Those for which
+ * there was room in the packet found none in this process.
+ */
+static int
+wire_count_fds(const struct wire_msg *m, size_t want, bool cut)
+{
+	if (cut && want <= WIRE_FDS_MAX && want > m->nfds) {
+		errno = EMFILE;
+		return -1;
+	}
+	return cut || want != m->nfds ? wire_bad() : 0;
 }
 
 /* Reads the header; what does not agree with the packet is malformed. */
 static int
-wire_parse(const uint8_t *packet, size_t size, struct wire_msg *m, size_t max)
+wire_parse(const uint8_t *packet, size_t size, bool cut, struct wire_msg *m,
+    size_t max)
 {
 	uint32_t flags, len;
 
 	if (size < WIRE_HEADER)
-		return -1;
+		return wire_bad();
 	m->type = wire_get(packet, 2);
 	flags = wire_get(packet + 2, 2);
 	m->id = wire_get(packet + 4, 4);
 	len = wire_get(packet + 12, 4);
 	if ((flags & ~(uint32_t)WIRE_SPILLED) != 0 ||
-	    wire_get(packet + 8, 2) != m->nfds || wire_get(packet + 10, 2) != 0)
+	    wire_get(packet + 10, 2) != 0 ||
+	    (flags == 0 && (len != size - WIRE_HEADER || len > max)) ||
+	    (flags != 0 && size != WIRE_HEADER))
+		return wire_bad();
+	if (wire_count_fds(m, wire_get(packet + 8, 2), cut) == -1)
 		return -1;
 	if (flags & WIRE_SPILLED)
-		return size == WIRE_HEADER ? wire_unspill(m, len, max) : -1;
-	if (len != size - WIRE_HEADER || len > max)
-		return -1;
+		return wire_unspill(m, len, max);
 	m->len = len;
 	m->data = malloc(m->len + 1);
 	if (m->data == NULL)
@@ -153,6 +178,20 @@ wire_parse(const uint8_t *packet, size_t size, struct wire_msg *m, size_t max)
 	memcpy(m->data, packet + WIRE_HEADER, m->len);
 	m->data[m->len] = 0;
 	return 0;
+}
+
+/* What is left of a message that cannot be taken: what it was. */
+static int
+wire_refuse(struct wire_msg *m, int error)
+{
+	unsigned int type = m->type;
+	uint32_t id = m->id;
+
+	wire_clear(m);
+	m->type = type;
+	m->id = id;
+	errno = error;
+	return -1;
 }
 
 /*
@@ -192,13 +231,12 @@ wire_recv(int sock, struct wire_msg *m, size_t max)
 	wire_take_fds(&mh, m);
 	if (n == 0 && m->nfds == 0 && wire_ended(sock))
 		return 0;
-	/* Truncated control data: the kernel dropped descriptors. */
-	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-	    wire_parse(packet, (size_t)n, m, max) == 0)
+	if ((mh.msg_flags & MSG_TRUNC) != 0)
+		return wire_refuse(m, EBADMSG);
+	if (wire_parse(packet, (size_t)n, (mh.msg_flags & MSG_CTRUNC) != 0, m,
+		max) == 0)
 		return 1;
-	wire_clear(m);
-	errno = EBADMSG;
-	return -1;
+	return wire_refuse(m, errno);
 }
 
 void

@@ -39,7 +39,9 @@ int wire_send(int sock, const struct wire_msg *m)
 /*
  * Receives one message into *m, which then owns data and descriptors (see
  * wire_clear).  max bounds a spilled payload.  1; 0 at end of file; -1 with
- * errno, EBADMSG for anything malformed (nothing is then owned).
+ * errno (nothing is then owned): EBADMSG for anything malformed, EMFILE or
+ * ENOMEM if this process has no descriptor or memory for it.  Of such a
+ * message type and id are known, and it is gone.
  */
 int wire_recv(int sock, struct wire_msg *m, size_t max)
     __attribute__((warn_unused_result));

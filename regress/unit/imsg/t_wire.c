@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <dirent.h>
@@ -173,6 +174,80 @@ unsealed_spill(void **state)
 	(void)close(fd);
 }
 
+/* This process may open so many more. */
+static void
+have_room(int n)
+{
+	int next = dup(0);
+	struct rlimit r;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+	r.rlim_cur = n < 0 ? r.rlim_max : (rlim_t)(next + n);
+	(void)close(next);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+}
+
+static void
+starved_of(struct wire_msg *out, int room)
+{
+	struct wire_msg in;
+	int before = open_fds();
+
+	assert_int_equal(wire_send(pair[0], out), 0);
+	have_room(room);
+	assert_int_equal(wire_recv(pair[1], &in, BIG), -1);
+	assert_int_equal(errno, EMFILE);
+	have_room(-1);
+	assert_int_equal(in.type, out->type);
+	assert_int_equal(in.id, out->id);
+	assert_int_equal(in.nfds, 0);
+	assert_int_equal(open_fds(), before);
+}
+
+/* No room here for what came: not the peer's fault, and nothing leaks. */
+static void
+starved(void **state)
+{
+	struct wire_msg fds = { .type = 7, .id = 9, .fds = { 0, 0, 0 } };
+	struct wire_msg spilled = { .type = 8, .id = 3, .len = BIG };
+
+	(void)state;
+	fds.nfds = 3;
+	starved_of(&fds, 0);
+	starved_of(&fds, 2);
+	spilled.data = calloc(1, BIG);
+	starved_of(&spilled, 0);
+	free(spilled.data);
+}
+
+/* More than it says: there would be no end of it. */
+static void
+too_many_fds(void **state)
+{
+	uint8_t header[16] = { 1, 0, 0, 0, 0, 0, 0, 0, WIRE_FDS_MAX };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE((WIRE_FDS_MAX + 1) * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { header, sizeof(header) };
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
+	int before = open_fds();
+	struct wire_msg in;
+
+	(void)state;
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN((WIRE_FDS_MAX + 1) * sizeof(int));
+	assert_int_equal(sendmsg(pair[0], &mh, 0), 16);
+	assert_int_equal(wire_recv(pair[1], &in, 100), -1);
+	assert_int_equal(errno, EBADMSG);
+	assert_int_equal(open_fds(), before);
+}
+
 int
 main(void)
 {
@@ -185,6 +260,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(unsealed_spill, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(starved, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_many_fds, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
