@@ -258,7 +258,7 @@ asan-tests:
 	$(MAKE) $(ASAN) unit-programs
 # The filters stay in force in their own tests, which ASan cannot bear.
 asan-unit:
-	$(MAKE) $(ASAN) TESTS="$(filter-out t_confine,$(TESTS))" unit
+	$(MAKE) $(ASAN) TESTS="$(filter-out t_confine t_landlock,$(TESTS))" unit
 
 # With named places to fail at (lib/failpoint.h), and no wait for what dies.
 failpoints:
@@ -279,8 +279,8 @@ newer: programs
 	$(MAKE) B=$(B)/newer VERSION=$(VERSION).newer CFLAGS=-DCRIOD_NEWER programs
 
 # valgrind has not the calls that these are about: pidfd_open (launch_proc),
-# openat2 (dirs), open_tree (confine).
-NO_VALGRIND = t_launch_proc t_dirs t_confine
+# openat2 (dirs), open_tree (confine), a listener of seccomp (landlock).
+NO_VALGRIND = t_launch_proc t_dirs t_confine t_landlock
 valgrind: unit-programs
 	regress/run-unit -v $(B)/regress $(filter-out $(NO_VALGRIND),$(TESTS))
 
