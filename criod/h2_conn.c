@@ -197,7 +197,7 @@ h2_conn_on_invalid(nghttp2_session *session, const nghttp2_frame *frame,
 	struct h2_conn *conn = arg;
 
 	(void)session;
-	(void)error;
+	conn->error = nghttp2_strerror(error);
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		conn->block = mono_none();
 	h2_conn_spend(conn, &conn->resets, H2_INVALID_COST,
@@ -334,6 +334,14 @@ h2_conn_send(struct h2_conn *conn)
 	return H2_SENT_BLOCKED;
 }
 
+/* Why is for whoever looks for it; abuse was told of. */
+static void
+h2_conn_close(struct h2_conn *conn, const char *why)
+{
+	log_debug("client %s: closed: %s", conn->peer, why);
+	h2_conn_free(conn);
+}
+
 static void
 h2_conn_calm(struct h2_conn *conn)
 {
@@ -364,7 +372,8 @@ h2_conn_flush(struct h2_conn *conn)
 		sent = H2_SENT_FAILED;
 	switch (sent) {
 	case H2_SENT_FAILED:
-		h2_conn_free(conn);
+		h2_conn_close(conn, conn->abuse != NULL ? conn->abuse
+							: strerror(errno));
 		return;
 	case H2_SENT_BLOCKED:
 		(void)event_add(conn->wr, NULL);
@@ -376,7 +385,8 @@ h2_conn_flush(struct h2_conn *conn)
 	}
 	if (!nghttp2_session_want_read(conn->session) &&
 	    !nghttp2_session_want_write(conn->session))
-		h2_conn_free(conn);
+		h2_conn_close(conn, conn->error != NULL ? conn->error
+							: "all is said");
 }
 
 static void
@@ -419,7 +429,7 @@ h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		h2_conn_free(conn);
+		h2_conn_close(conn, n == 0 ? "by the client" : strerror(errno));
 		return;
 	}
 	conn->busy = true;
@@ -584,8 +594,7 @@ h2_conn_sweep(struct h2_conn *conn)
 	const char *overdue = h2_conn_overdue(conn);
 
 	if (overdue != NULL) {
-		log_debug("client %s: %s", conn->peer, overdue);
-		h2_conn_free(conn);
+		h2_conn_close(conn, overdue);
 		return;
 	}
 	if (TAILQ_EMPTY(&conn->streams) &&

@@ -62,6 +62,7 @@ struct h2_conn {
 	size_t quiet;	   /* bytes read since the last news */
 	bool news;	   /* nghttp2 found something in what was read */
 	const char *abuse; /* to be closed with ENHANCE_YOUR_CALM */
+	const char *error; /* of the last invalid frame; NULL */
 	bool calmed;	   /* that is submitted */
 	struct mono opened, block, progress, idle;
 	struct h2_bucket control, resets;
