@@ -21,6 +21,8 @@
 #define H2_QUIET_MAX	  (8U * 1024 * 1024)
 #define H2_INVALID_COST	  20 /* a frame that broke the protocol */
 
+static const char h2_resets[] = "too many resets";
+
 static void
 h2_bucket_init(struct h2_bucket *b, int64_t cap, int64_t per_second)
 {
@@ -70,7 +72,7 @@ h2_conn_on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd,
 	conn->block = mono_none();
 	conn->news = true;
 	if (hd->type == NGHTTP2_RST_STREAM) {
-		h2_conn_spend(conn, &conn->resets, 1, "too many resets");
+		h2_conn_spend(conn, &conn->resets, 1, h2_resets);
 	} else if (hd->type == NGHTTP2_HEADERS) {
 		/* Those of a request are earned back. */
 		h2_conn_spend(conn, &conn->control, 1,
@@ -198,6 +200,8 @@ h2_conn_on_invalid(nghttp2_session *session, const nghttp2_frame *frame,
 
 	(void)session;
 	conn->error = nghttp2_strerror(error);
+	log_debug("client %s: frame of type %d for stream %d: %s", conn->peer,
+	    frame->hd.type, frame->hd.stream_id, conn->error);
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		conn->block = mono_none();
 	h2_conn_spend(conn, &conn->resets, H2_INVALID_COST,
@@ -372,8 +376,8 @@ h2_conn_flush(struct h2_conn *conn)
 		sent = H2_SENT_FAILED;
 	switch (sent) {
 	case H2_SENT_FAILED:
-		h2_conn_close(conn, conn->abuse != NULL ? conn->abuse
-							: strerror(errno));
+		h2_conn_close(conn,
+		    conn->abuse != NULL ? conn->abuse : strerror(errno));
 		return;
 	case H2_SENT_BLOCKED:
 		(void)event_add(conn->wr, NULL);
@@ -385,8 +389,8 @@ h2_conn_flush(struct h2_conn *conn)
 	}
 	if (!nghttp2_session_want_read(conn->session) &&
 	    !nghttp2_session_want_write(conn->session))
-		h2_conn_close(conn, conn->error != NULL ? conn->error
-							: "all is said");
+		h2_conn_close(conn,
+		    conn->error != NULL ? conn->error : "all is said");
 }
 
 static void
@@ -418,11 +422,38 @@ h2_conn_count_quiet(struct h2_conn *conn, size_t n)
 		    "nothing but unknown frames");
 }
 
+static int
+h2_conn_take(void *arg, const uint8_t *buf, size_t len)
+{
+	struct h2_conn *conn = arg;
+
+	return (int)nghttp2_session_mem_recv(conn->session, buf, len);
+}
+
+static int
+h2_conn_scan(struct h2_conn *conn, size_t n)
+{
+	int rc;
+
+	conn->busy = true;
+	conn->news = false;
+	rc = h2_scan(&conn->scan, conn->server->buf, n, h2_conn_take, conn);
+	conn->busy = false;
+	if (conn->scan.dropped > 0) {
+		conn->news = true;
+		h2_conn_spend(conn, &conn->resets, (int64_t)conn->scan.dropped,
+		    h2_resets);
+		conn->scan.dropped = 0;
+	}
+	return rc;
+}
+
 static void
 h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 {
 	struct h2_conn *conn = arg;
-	ssize_t n, used;
+	ssize_t n;
+	int rc;
 
 	(void)what;
 	n = read(fd, conn->server->buf, sizeof(conn->server->buf));
@@ -432,19 +463,15 @@ h2_conn_on_read(evutil_socket_t fd, short what, void *arg)
 		h2_conn_close(conn, n == 0 ? "by the client" : strerror(errno));
 		return;
 	}
-	conn->busy = true;
-	conn->news = false;
-	used = nghttp2_session_mem_recv(conn->session, conn->server->buf,
-	    (size_t)n);
-	conn->busy = false;
-	if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+	rc = h2_conn_scan(conn, (size_t)n);
+	if (rc == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
 		h2_server_warn(conn->server, conn, "does not speak HTTP/2");
 		h2_conn_free(conn);
 		return;
 	}
 	h2_conn_count_quiet(conn, (size_t)n);
-	if (used < 0 && conn->abuse == NULL)
-		conn->abuse = nghttp2_strerror((int)used);
+	if (rc < 0 && conn->abuse == NULL)
+		conn->abuse = nghttp2_strerror(rc);
 	h2_conn_flush(conn);
 }
 
@@ -504,6 +531,7 @@ h2_conn_new(struct h2_server *s, int fd, uid_t uid, pid_t pid)
 	TAILQ_INIT(&conn->streams);
 	h2_bucket_init(&conn->control, H2_CONTROL_CAP, H2_CONTROL_RATE);
 	h2_bucket_init(&conn->resets, H2_RESETS_CAP, H2_RESETS_RATE);
+	h2_scan_init(&conn->scan);
 	TAILQ_INSERT_TAIL(&s->conns, conn, entry);
 	if (s->nconns++ == 0)
 		(void)event_add(s->sweep, &(struct timeval){ 1, 0 });

@@ -11,6 +11,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "criod/h2.h"
+#include "criod/h2_scan.h"
 #include "lib/mono.h"
 
 #define H2_READ_SIZE	(16U * 1024)
@@ -66,6 +67,7 @@ struct h2_conn {
 	bool calmed;	   /* that is submitted */
 	struct mono opened, block, progress, idle;
 	struct h2_bucket control, resets;
+	struct h2_scan scan;
 };
 
 struct h2_listener {

@@ -31,7 +31,7 @@ LIB_pbsafe_SRCS = proto/pballoc.c proto/pbcheck.c
 # gRPC by HTTP/2; needs libevent_core, libnghttp2, libprotobuf-c
 LIB_grpcframe_SRCS = proto/grpc_frame.c proto/grpc_status.c
 LIB_grpc_SRCS = criod/grpc.c criod/grpc_answer.c criod/grpc_h2.c \
-	criod/grpc_local.c criod/h2.c criod/h2_conn.c criod/h2_stream.c \
+	criod/grpc_local.c criod/h2.c criod/h2_conn.c criod/h2_scan.c criod/h2_stream.c \
 	$(LIB_pbsafe_SRCS) $(LIB_grpcframe_SRCS)
 # ttrpc, without any input or output
 LIB_ttrpc_SRCS = lib/ttrpc.c lib/ttrpc_pb.c

@@ -7,7 +7,8 @@
  * link, which reads "/".  open_tree(2), mount_setattr(2); needs CAP_SYS_ADMIN.
  */
 
-/* The program on such a mount, for execveat(2); close-on-exec.  -1 with errno. */
+/* The program on such a mount, for execveat(2); close-on-exec.  -1 with errno.
+ */
 int roexec_open(const char *path) __attribute__((warn_unused_result));
 
 /*

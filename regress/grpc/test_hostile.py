@@ -154,6 +154,41 @@ def test_rapid_reset(raw, client):
     assert counts["started"] == counts["cancelled"] == counts["ended"]
 
 
+def reset(sid):
+    return frame(RST, 0, sid, struct.pack(">I", 8))
+
+
+def test_reset_of_what_never_began(raw, client):
+    """gRPC's clients in C and Python send that for a call that is cancelled at
+    once; the others of the connection do not notice."""
+    r = raw()
+    hangs = r.request(version("hang"))
+    r.send(reset(hangs + 2))
+    for c in reset(hangs + 4):
+        r.send(bytes([c]))
+    assert r.answer(r.request(version("x")))["grpc-status"] == "0"
+    r.send(reset(hangs))
+    assert r.answer(r.request(version("x")))["grpc-status"] == "0"
+    assert client.counts()["cancelled"] == 1
+
+
+def test_resets_of_what_never_began(raw, client):
+    r = raw()
+    for i in range(20000):
+        r.send(reset(2 * i + 1))
+        if r.broken:
+            break
+    assert r.gone() == CALM
+
+
+def test_resets_that_are_none(raw, client):
+    """Of a stream of ours, of none, too long: as ever."""
+    for sid, more in ((2, b""), (0, b""), (1, b"x")):
+        r = raw()
+        r.send(frame(RST, 0, sid, struct.pack(">I", 8) + more))
+        assert r.gone() is not None
+
+
 def test_rapid_reset_of_work_that_cannot_stop(raw, client):
     """A reset frees the stream, not the place of its work."""
     r = raw()

@@ -4,6 +4,10 @@ t_known_SRCS = regress/unit/criod/t_known.c criod/known.c criod/pb.c
 t_known_LIBS = base fixed link proto
 t_known_PKGS = libevent_core libprotobuf-c
 
+TESTS += t_h2_scan
+t_h2_scan_SRCS = regress/unit/criod/t_h2_scan.c criod/h2_scan.c
+t_h2_scan_PKGS = libnghttp2
+
 t_op_SRCS = regress/unit/criod/t_op.c criod/op.c criod/pb.c
 t_op_LIBS = base fixed link proto
 t_op_PKGS = libevent_core libprotobuf-c
