@@ -9,8 +9,8 @@
 #include "lib/record.h"
 
 struct dirs_list {
-	char *text; /* of CTR_DIRS_BYTES */
 	size_t len;
+	char text[CTR_DIRS_BYTES];
 };
 
 static void
@@ -28,14 +28,14 @@ dirs_one(void *arg, const char *name)
 int
 launch_ctr_dirs(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
-	CLEANUP_FREE char *text = malloc(CTR_DIRS_BYTES);
-	struct dirs_list d = { text, 0 };
+	CLEANUP_FREE struct dirs_list *d = malloc(sizeof(*d));
 
-	if (text == NULL)
+	if (d == NULL)
 		return cerr_errno(err, "%s", l->container);
-	if (record_each(l->dirs[LAUNCH_DIR_CONTAINER], dirs_one, &d, err) == -1)
+	d->len = 0;
+	if (record_each(l->dirs[LAUNCH_DIR_CONTAINER], dirs_one, d, err) == -1)
 		return -1;
-	op->out[0] = fdio_memfd_sealed("containers", d.text, d.len);
+	op->out[0] = fdio_memfd_sealed("containers", d->text, d->len);
 	if (op->out[0] == -1)
 		return cerr_errno(err, "%s", l->container);
 	op->nout = 1;

@@ -54,9 +54,8 @@ whatever_the_pieces(void **state)
 		for (size_t at = 0; at < sizeof(sent) - 1; at += piece) {
 			size_t n = sizeof(sent) - 1 - at;
 
-			assert_int_equal(
-			    h2_scan(&s, (const uint8_t *)sent + at,
-				n < piece ? n : piece, take, &g),
+			assert_int_equal(h2_scan(&s, (const uint8_t *)sent + at,
+					     n < piece ? n : piece, take, &g),
 			    0);
 		}
 		assert_int_equal(s.dropped, 3);
