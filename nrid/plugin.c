@@ -184,6 +184,15 @@ plugin_input(void *ctx, uint32_t conn, const uint8_t *buf, size_t len,
 	return 0; /* for another version's use */
 }
 
+/* With something left that it did not read, or that could not be sent. */
+static const char *
+plugin_ended(void)
+{
+	return errno == ECONNRESET || errno == EPIPE
+		   ? "it closed its connection"
+		   : strerror(errno);
+}
+
 static void
 plugin_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -200,7 +209,7 @@ plugin_on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (n <= 0) {
 		plugin_drop(p,
-		    n == 0 ? "it closed its connection" : strerror(errno));
+		    n == 0 ? "it closed its connection" : plugin_ended());
 		return;
 	}
 	if (mux_input(&p->mux, buf, (size_t)n, plugin_input, p, &err) == -1)
@@ -218,7 +227,7 @@ plugin_on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (evbuffer_write(p->out, fd) == -1 && errno != EAGAIN &&
 	    errno != EINTR) {
-		plugin_drop(p, strerror(errno));
+		plugin_drop(p, plugin_ended());
 		return;
 	}
 	if (evbuffer_get_length(p->out) > 0)
