@@ -63,17 +63,19 @@ launch_ctr_start(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
 	const struct fixed_ctr *c = op->body;
 	struct fixed_launch_rec rec;
+	struct label_program before;
 	int ret;
 
 	if (ctr_check(l, c->ctr, c->runtime, err) == -1 ||
 	    launch_record_read(l, c->ctr, &rec, err) == -1)
 		return -1;
+	label_program_read((pid_t)rec.pid, &before);
 	ret = (rec.flags & CTR_FLAG_RESTORE) != 0 ? restore_start(l, &rec, err)
 						  : ctr_run_start(l, c, err);
 	if (ret == -1)
 		return -1;
 	if (verify_started(l, c->runtime, &rec, err) == 0 &&
-	    label_verify(&rec, err) == 0)
+	    label_verify(&rec, &before, err) == 0)
 		return 0;
 	cgroup_kill(&l->cgroups, rec.cgroup);
 	return -1;

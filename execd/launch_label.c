@@ -1,4 +1,5 @@
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -16,11 +17,13 @@
 #include "execd/launch_run.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/mono.h"
 
 #define LABEL_PROFILES	   "/sys/kernel/security/apparmor/profiles"
 #define LABEL_CONTEXT	   "/sys/fs/selinux/context"
 #define LABEL_PROFILES_MAX (1024 * 1024)
-#define LABEL_WAIT_US	   20000000
+#define LABEL_WAIT_MS	   20000
+#define LABEL_RUN_MS	   1000
 #define LABEL_STEP_US	   1000
 
 bool
@@ -144,21 +147,58 @@ label_attr(pid_t pid, const char *attr, const char *want, struct cerr *err)
 	    want);
 }
 
-/* The runtime was told to start it, and may not have got to that yet. */
+void
+label_program_read(pid_t pid, struct label_program *p)
+{
+	char path[40];
+	struct stat st;
+
+	*p = (struct label_program){ 0 };
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (stat(path, &st) == 0)
+		*p = (struct label_program){ st.st_dev, st.st_ino };
+}
+
+static bool
+label_program_new(pid_t pid, const struct label_program *before)
+{
+	struct label_program now;
+
+	if (before->ino == 0)
+		return false;
+	label_program_read(pid, &now);
+	return now.ino != 0 &&
+	       (now.ino != before->ino || now.dev != before->dev);
+}
+
+static int
+label_look(const struct fixed_launch_rec *r, struct cerr *err)
+{
+	if (label_attr((pid_t)r->pid, "apparmor/current", r->apparmor, err) ==
+	    -1)
+		return -1;
+	return label_attr((pid_t)r->pid, "current", r->selinux, err);
+}
+
+/*
+ * The runtime was told to start it, and may not have got to that yet.  Once
+ * there is another program, the label follows at once.
+ */
 int
-label_verify(const struct fixed_launch_rec *r, struct cerr *err)
+label_verify(const struct fixed_launch_rec *r,
+    const struct label_program *before, struct cerr *err)
 {
 	CLEANUP_FD int pidfd = proc_open((pid_t)r->pid, r->start_time);
+	struct mono end = mono_after_ms(LABEL_WAIT_MS), soon = mono_none();
 
-	for (int us = 0; pidfd != -1; us += LABEL_STEP_US) {
-		if (label_attr((pid_t)r->pid, "apparmor/current", r->apparmor,
-			err) == 0 &&
-		    label_attr((pid_t)r->pid, "current", r->selinux, err) == 0)
-			return 0;
+	while (pidfd != -1 && label_look(r, err) == -1) {
 		if (proc_wait(pidfd, 0))
 			return 0; /* none of our business here */
-		if (us >= LABEL_WAIT_US)
+		if (mono_passed(end) || mono_passed(soon))
 			return -1;
+		if (!mono_is_set(soon) &&
+		    label_program_new((pid_t)r->pid, before))
+			soon = mono_after_ms(LABEL_RUN_MS);
 		(void)usleep(LABEL_STEP_US);
 	}
 	return 0;

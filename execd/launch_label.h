@@ -19,8 +19,16 @@
 int label_check(const struct fixed_ctr_create *c, struct fixed_launch_rec *r,
     struct cerr *err) __attribute__((warn_unused_result));
 
-/* Has a container that was started them? */
-int label_verify(const struct fixed_launch_rec *r, struct cerr *err)
+/* The file that a process runs; ino 0: not known. */
+struct label_program {
+	dev_t dev;
+	ino_t ino;
+};
+void label_program_read(pid_t pid, struct label_program *p);
+
+/* Has a container that was started, and ran before until then, them? */
+int label_verify(const struct fixed_launch_rec *r,
+    const struct label_program *before, struct cerr *err)
     __attribute__((warn_unused_result));
 
 /* "", or what may stand in quotes in a mount's options. */

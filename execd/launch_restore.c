@@ -638,6 +638,7 @@ restore_limits(struct restore_check *k, pid_t pid)
 static int
 restore_label(struct restore_check *k, pid_t pid)
 {
+	static const struct label_program unknown;
 	struct fixed_launch_rec r = *k->r;
 	struct proc_stat st;
 
@@ -645,7 +646,7 @@ restore_label(struct restore_check *k, pid_t pid)
 		return cerr_set(k->err, CERR_INTERNAL, "a process is gone");
 	r.pid = (uint32_t)pid;
 	r.start_time = st.start_time;
-	return label_verify(&r, k->err);
+	return label_verify(&r, &unknown, k->err);
 }
 
 static void
