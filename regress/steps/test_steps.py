@@ -289,6 +289,10 @@ OPS = [RunPodSandbox, CreateContainer, StartContainer, StopContainer,
        RemoveImage]
 
 
+# The front's copies are a second late: they may be of the call before.
+LATE = "keeper "
+
+
 def learn(rig, kind):
     op = kind(rig)
     op.setup()
@@ -333,12 +337,13 @@ def test_every_step(rig, kind, action):
     points = learn(rig, kind)
     for name, skip in points:
         why, hit = attempt(rig, kind, name, skip, action)
-        reached += hit
+        reached += hit and not name.startswith(LATE)
         if why is not None:
             wrong.append("%s #%d: %s" % (name, skip, why))
             rig.end()	# what is wrong must not make the next one so
             rig.begin()
-    print("%s %s: %d steps, %d reached" % (kind.__name__, action,
-                                           len(points), reached))
+    steps = sum(not name.startswith(LATE) for name, _ in points)
+    print("%s %s: %d steps, %d reached" % (kind.__name__, action, steps,
+                                           reached))
     assert not wrong, "\n".join(wrong)
-    assert reached >= len(points) * 2 // 3
+    assert reached >= steps * 2 // 3
