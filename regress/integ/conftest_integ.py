@@ -202,6 +202,7 @@ class Pods:
 
     def create(self, pod, config, command=(), name="c", attempt=0, **over):
         ns = config["linux"]["security_context"]["namespace_options"]
+        call = {k: over.pop(k) for k in ("rpc_timeout",) if k in over}
         c = {"metadata": {"name": name, "attempt": attempt},
              "image": {"image": over.pop("image", "busybox")},
              "command": list(command), "log_path": "%s-%s_%d.log" % (
@@ -215,8 +216,8 @@ class Pods:
             c["linux"]["resources"] = resources
         c.update(over)
         return self.client.CreateContainer(
-            pod_sandbox_id=pod, config=c,
-            sandbox_config=config).container_id
+            pod_sandbox_id=pod, config=c, sandbox_config=config,
+            **call).container_id
 
     def start(self, *args, **over):
         ctr = self.create(*args, **over)

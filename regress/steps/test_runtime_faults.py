@@ -5,6 +5,7 @@ In this build a runtime has 8 seconds, and its delete 3."""
 import concurrent.futures
 import glob
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -253,3 +254,53 @@ def test_exec(rig, pods):
     pods.client.StartContainer(container_id=ctr)
     refused(pods.sh, ctr, "true")
     assert pods.status(ctr).state == 1
+
+
+BUSES = ["/run/dbus/system_bus_socket", "/run/systemd/private"]
+
+
+@pytest.fixture
+def mute(scratch, registry):
+    """criod with systemd for its cgroups, and a systemd that takes connections
+    and says nothing; in regress/box, whose /run is its own."""
+    listening = []
+    os.makedirs("/run/systemd/system", exist_ok=True)
+    for path in BUSES:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.lexists(path):
+            os.unlink(path)
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(path)
+        s.listen(50)
+        listening.append(s)
+    path = tempfile.mkdtemp(prefix="mute.", dir=scratch)
+    os.chmod(path, 0o755)
+    c = Criod(path, conf="cgroup manager systemd\n", args=["-m"]).start()
+    c.client.PullImage(image={"image": "busybox"})
+    yield c
+    c.stop()
+    for s, path in zip(listening, BUSES):
+        s.close()
+        os.unlink(path)
+    os.rmdir("/run/systemd/system")
+
+
+def test_row_34_mute_systemd(mute, scratch):
+    """A create ends at its deadline, the rest does not ask systemd."""
+    pods = Pods(mute, scratch)
+    pods.run()
+    pods.clean()
+    before = everything(mute)
+    watch = Watcher(mute)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for f in [pool.submit(hang_create, pods, name)
+                  for name in ("crun", "runc")]:
+            f.result(100)
+    pods.clean()
+    seen = watch.end()
+    print(seen)
+    assert not seen["away"] and not seen["other"]
+    try:
+        wait_for("clean", lambda: not difference(before, everything(mute)))
+    except AssertionError:
+        pytest.fail("left: %r" % difference(before, everything(mute)))
