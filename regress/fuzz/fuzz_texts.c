@@ -1,11 +1,13 @@
 /*
  * Short texts of others, by the first byte: what a runtime says of itself, a
- * pod's annotations and names for CNI, an audit record, a name and a pattern.
+ * pod's annotations and names for CNI, an audit record, a name and a pattern,
+ * devices of the host, sizes of a terminal in pieces, any JSON.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "execd/devlist.h"
 #include "execd/runtime_facts.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -15,20 +17,31 @@
 #include "proto/msg.pb-c.h"
 #include "regress/fuzz/feed.h"
 #include "scribe/line.h"
+#include "streamd/resize.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TEXT_SIZE 4096
 
+/* All of it, with a NUL behind. */
+static char *
+whole(const struct feed *f)
+{
+	char *text = malloc(f->n + 1);
+
+	assert(text != NULL);
+	memcpy(text, f->p, f->n);
+	text[f->n] = '\0';
+	return text;
+}
+
 static void
 facts(struct feed *f)
 {
 	struct runtime_facts out;
-	char *text = malloc(f->n + 1);
+	char *text = whole(f);
 
-	memcpy(text, f->p, f->n);
-	text[f->n] = '\0';
 	runtime_facts_parse(text, f->n, &out);
 	assert(strnlen(out.name, sizeof(out.name)) < sizeof(out.name));
 	free(text);

@@ -1,4 +1,4 @@
-FUZZERS += fuzz_ref fuzz_manifest fuzz_auth fuzz_json
+FUZZERS += fuzz_ref fuzz_manifest fuzz_auth
 fuzz_ref_SRCS = regress/fuzz/fuzz_ref.c imaged/ref.c imaged/digest.c
 fuzz_ref_LIBS = base
 fuzz_ref_PKGS = libcrypto
@@ -10,9 +10,6 @@ fuzz_manifest_PKGS = jansson libcrypto libcurl
 fuzz_auth_SRCS = regress/fuzz/fuzz_auth.c imaged/auth.c imaged/digest.c
 fuzz_auth_LIBS = base json
 fuzz_auth_PKGS = jansson libcrypto
-fuzz_json_SRCS = regress/fuzz/fuzz_json.c
-fuzz_json_LIBS = base json
-fuzz_json_PKGS = jansson
 FUZZERS += fuzz_toml
 fuzz_toml_SRCS = regress/fuzz/fuzz_toml.c imaged/toml.c
 fuzz_toml_LIBS = base

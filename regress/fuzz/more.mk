@@ -1,6 +1,6 @@
 # What is read of state, of messages and of requests.
 FUZZERS += fuzz_blob fuzz_recipe fuzz_record fuzz_imsg fuzz_check fuzz_hooks \
-	fuzz_authfile fuzz_proc fuzz_selinux fuzz_resize
+	fuzz_authfile fuzz_proc fuzz_selinux
 FUZZ_PB = $(B)/gen/proto/cri.pb-c.c $(B)/gen/proto/msg.pb-c.c \
 	$(B)/gen/proto/nri.pb-c.c
 fuzz_blob_SRCS = regress/fuzz/fuzz_blob.c imaged/unpack_stream.c \
@@ -34,12 +34,9 @@ fuzz_proc_LIBS = base
 fuzz_selinux_SRCS = regress/fuzz/fuzz_selinux.c execd/selinux.c $(FUZZ_PB)
 fuzz_selinux_LIBS = base
 fuzz_selinux_PKGS = libprotobuf-c
-fuzz_resize_SRCS = regress/fuzz/fuzz_resize.c streamd/resize.c
-fuzz_resize_LIBS = base json
-fuzz_resize_PKGS = jansson
 FUZZERS += fuzz_texts
 fuzz_texts_SRCS = regress/fuzz/fuzz_texts.c regress/fuzz/feed.c \
-	execd/runtime_facts.c netd/args.c netd/quantity.c scribe/line.c \
-	$(FUZZ_PB)
+	execd/devlist.c execd/runtime_facts.c netd/args.c netd/quantity.c \
+	scribe/line.c streamd/resize.c $(FUZZ_PB)
 fuzz_texts_LIBS = base json
 fuzz_texts_PKGS = jansson libprotobuf-c
