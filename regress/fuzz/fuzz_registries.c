@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static char path_registries[] = "/e/registries.conf",
 	    path_hosts[] = "/e/certs.d/a.test/hosts.toml",
+	    path_cert[] = "/e/certs.d/a.test/a.crt", prefix[] = "a.test",
 	    path_ca[] = "/e/ca.crt", ca[] = "-----BEGIN CERTIFICATE-----";
 
 static void
@@ -51,7 +52,8 @@ fuzz_ask(struct regconf *rc, struct authfile *const *auths, const char *name)
 	}
 }
 
-/* The first byte says which file it is; one that is {} may be credentials. */
+/* The first byte says which file it is; one that is {} may be credentials, and
+ * any may be header fields of criod.conf. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -61,7 +63,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	} kinds[] = {
 		{ CRIOD__REGISTRY_FILE__KIND__REGISTRIES, path_registries },
 		{ CRIOD__REGISTRY_FILE__KIND__HOSTS, path_hosts },
+		{ CRIOD__REGISTRY_FILE__KIND__CERTS, path_cert },
 	};
+	const size_t kind = len == 0 ? 0 : data[0] % 3;
+	Criod__Registry named = CRIOD__REGISTRY__INIT,
+			*registries[] = { &named };
 	Criod__BootImaged boot = CRIOD__BOOT_IMAGED__INIT;
 	Criod__RegistryFile files[2], *list[] = { &files[0], &files[1] };
 	struct authfile *auths[REGISTRY_AUTHS] = { NULL };
@@ -71,12 +77,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	log_configure(LOG_LVL_ERROR, LOG_FMT_TEXT);
-	fuzz_file(&files[0], kinds[data[0] % 2].kind, kinds[data[0] % 2].path,
-	    data + 1, len - 1);
+	fuzz_file(&files[0], kinds[kind].kind, kinds[kind].path, data + 1,
+	    len - 1);
 	fuzz_file(&files[1], CRIOD__REGISTRY_FILE__KIND__NAMED, path_ca,
 	    (const uint8_t *)ca, sizeof(ca) - 1);
 	boot.files = list;
 	boot.n_files = 2;
+	if (data[0] >= 128) {
+		named.prefix = prefix;
+		named.headers =
+		    (ProtobufCBinaryData){ len - 1, files[0].text.data };
+		boot.registries = registries;
+		boot.n_registries = 1;
+	}
 	auths[1] = authfile_parse("auth", data, len, &err);
 	rc = regconf_new(&boot);
 	fuzz_ask(rc, auths, "a.test/b:1");
