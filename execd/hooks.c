@@ -157,7 +157,7 @@ hook_compile(regex_t *re, const char *text, struct cerr *err)
 {
 	if (regex_cost(text) > REGEX_COST_MAX)
 		return cerr_set(err, CERR_INVALID_ARGUMENT,
-		    "\"%.64s\": repeats too much", text);
+		    "\"%.64s\": repeats too much, or refers back", text);
 	if (regcomp(re, text, REG_EXTENDED | REG_NOSUB) == 0)
 		return 0;
 	return cerr_set(err, CERR_INVALID_ARGUMENT,

@@ -82,6 +82,10 @@ regex_step(const char *p, struct regex_group *g)
 		break;
 	case '\\':
 		p += p[1] != '\0' ? 1 : 0;
+		if (*p >= '1' && *p <= '9') {
+			regex_add(g, REGEX_MUCH);
+			return p;
+		}
 		break;
 	default:
 		break;
