@@ -1,5 +1,5 @@
 """An unpack that stands still: nobody else waits for it, and who waits no more
-ends it (issue 5 item 4, X)."""
+ends it."""
 
 import os
 import signal
