@@ -23,6 +23,9 @@ RESTARTS = int(os.environ.get("CRIOD_RESTARTS", "30"))
 COUNT = ("i=0; while :; do echo $i; i=$((i+1)); sleep 0.5; done")
 
 
+CRICTL = os.path.join(builds.TREE, "go/crictl")
+
+
 class Node(Criod):
     """A criod that is now of this build, now of that."""
 
@@ -79,6 +82,52 @@ def big(scratch, registry):
                     "oci:" + layout.write(desc),
                     "docker://%s/library/big:latest" % REGISTRY], check=True)
     return "big"
+
+
+class Streams:
+    """What people have open on a container while criod is replaced: commands,
+    by both transports, and its log."""
+
+    def __init__(self, node, ctr, pid, scratch):
+        self.pid = pid
+        argv = [CRICTL, "-r", "unix://" + node.socket]
+        self.execs = {t: subprocess.Popen(
+            argv + ["exec", "-i", "--transport", t, ctr, "cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) for t in ("spdy", "websocket")}
+        for p in self.execs.values():
+            p.stdin.write(b"hello\n")
+            p.stdin.flush()
+            assert p.stdout.readline() == b"hello\n", p.stderr.read()
+        self.seen = tempfile.NamedTemporaryFile(dir=scratch)
+        self.log = subprocess.Popen(argv + ["logs", "-f", ctr],
+                                    stdout=self.seen,
+                                    stderr=subprocess.DEVNULL)
+        wait_for("a line", self.lines)
+
+    def lines(self):
+        with open(self.seen.name) as f:
+            return [int(n) for n in f if n.endswith("\n")]
+
+    def ended(self):
+        """criod is away: commands end, and clients hear it.  (SPDY has no way
+        to tell a lost connection from an end.)"""
+        for t, p in self.execs.items():
+            out, err = p.communicate(timeout=60)
+            assert out == b""
+            assert p.returncode != 0 or t == "spdy", err
+        wait_for("no command", lambda: b"cat\0" not in Fleet.commands(
+            self.pid))
+
+    def goes_on(self, path):
+        """The log's reader waited; not a line was lost or came twice."""
+        until = len(numbers(path)) + 2
+        wait_for("what came since", lambda: len(self.lines()) >= until, 60)
+        assert self.lines() == list(range(len(self.lines())))
+        assert self.log.poll() is None
+        self.log.kill()
+        self.log.wait()
+        self.seen.close()
 
 
 class Fleet:
@@ -164,9 +213,12 @@ class Fleet:
                                         cmd=["sleep", "600"]))
             wait_for("command", lambda: b"600" in b"".join(
                 self.commands(pid)))
+            streams = self.streams()
             self.node.end()
             with pytest.raises(grpc.RpcError):
                 command.result(30)
+        for s in streams.values():
+            s.ended()
         pull.exception()	# ended, well or not
         with open(go, "w"):
             pass
@@ -179,11 +231,19 @@ class Fleet:
         after = self.look()
         assert after == before
         self.check()
+        for watched, s in streams.items():
+            s.goes_on(self.paths[watched])
         client.PullImage(image={"image": "big"})
         self.retire()
         self.add(NODE)
         self.add(POD)
         return took
+
+    def streams(self):
+        """On the newest, if crictl is here."""
+        ctr = list(self.ctrs)[-1]
+        return {ctr: Streams(self.node, ctr, self.was[ctr][0], self.scratch)} \
+            if os.path.exists(CRICTL) else {}
 
     @staticmethod
     def commands(pid):
