@@ -356,32 +356,29 @@ pod_made(void *arg, struct link_msg *m, const struct cerr *err)
 		pod_make_done(k);
 }
 
+/* As POD_FILES says, n of them; what was made is closed if one cannot be. */
 static int
-pod_file(const char *text)
-{
-	int fd = fdio_memfd_sealed("podfile", text, strlen(text));
-
-	if (fd == -1)
-		fatal("memfd");
-	return fd;
-}
-
-/* As POD_FILES says; returns how many. */
-static size_t
-pod_files(const struct pod_make *k, int fds[POD_FILES])
+pod_files(struct pod_make *k, int fds[POD_FILES], size_t *n)
 {
 	const struct pod *p = k->pod;
 	CLEANUP_FREE char *resolv =
 	    pod_file_resolv_conf(k->request->config->dns_config);
 	char hostname[POLICY_HOSTNAME + 1];
-	size_t n = 0;
+	const char *const texts[POD_FILES] = { resolv, hostname, "" };
 
 	(void)snprintf(hostname, sizeof(hostname), "%s\n", p->hostname);
-	fds[n++] = pod_file(resolv);
-	fds[n++] = pod_file(hostname);
-	if ((p->facts.namespaces & POD_NS_NET) == 0)
-		fds[n++] = pod_file("");
-	return n;
+	*n = (p->facts.namespaces & POD_NS_NET) == 0 ? 3 : 2;
+	for (size_t i = 0; i < *n; i++) {
+		fds[i] =
+		    fdio_memfd_sealed("podfile", texts[i], strlen(texts[i]));
+		if (fds[i] != -1)
+			continue;
+		(void)cerr_errno(&k->err, "memfd for a pod's file");
+		while (i-- > 0)
+			fdio_close(&fds[i]);
+		return -1;
+	}
+	return 0;
 }
 
 /* Each sysctl was checked by policy_check_pod. */
@@ -475,17 +472,19 @@ pod_make_start(struct pod_make *k)
 		.gid_count = p->facts.gids.count,
 	};
 	int fds[POD_FILES];
+	size_t nfds;
 
 	memcpy(body.pod, p->id, sizeof(body.pod));
 	memcpy(body.hostname, p->hostname, sizeof(body.hostname));
 	if (spec_cgroup_dir(p->x->boot, l != NULL ? l->cgroup_parent : "",
 		body.cgroup, &k->err) == -1 ||
-	    pod_label(k, body.label) == -1 || pod_send_sysctls(k) == -1) {
+	    pod_label(k, body.label) == -1 || pod_send_sysctls(k) == -1 ||
+	    pod_files(k, fds, &nfds) == -1) {
 		pod_make_fail(k, &k->err);
 		return;
 	}
 	(void)link_request(execd_launcher(p->x), MSG_L_POD_MAKE, &body, fds,
-	    pod_files(k, fds), mono_after_ms(EXECD_STEP_MS), pod_made, k);
+	    nfds, mono_after_ms(EXECD_STEP_MS), pod_made, k);
 }
 
 static void

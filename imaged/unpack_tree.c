@@ -488,7 +488,9 @@ tree_dir_make(struct tree *t, const struct tree_at *at, struct cerr *err)
 
 	if (tree_mkdir_new(t, at->dirfd, at->base) == 0)
 		return tree_count(t, TREE_BLOCK, err);
-	if (fstatat(at->dirfd, at->base, &st, AT_SYMLINK_NOFOLLOW) == -1)
+	/* Only what is in the way can be cleared. */
+	if (errno != ENOTDIR ||
+	    fstatat(at->dirfd, at->base, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return tree_errno(at->full, "directory", err);
 	if (S_ISDIR(st.st_mode))
 		return 0;

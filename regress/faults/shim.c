@@ -103,6 +103,9 @@ SHIM(int, -1, renameat, (int d, const char *p, int e, const char *q),
 SHIM(int, -1, unlinkat, (int d, const char *p, int f), (d, p, f))
 SHIM(struct dirent *, NULL, readdir, (DIR * d), (d))
 SHIM(pid_t, -1, fork, (void), ())
+SHIM(int, -1, pipe2, (int *p, int f), (p, f))
+SHIM(int, -1, socketpair, (int d, int t, int p, int *v), (d, t, p, v))
+SHIM(int, -1, memfd_create, (const char *n, unsigned int f), (n, f))
 
 /* The descriptor is gone all the same, as with the kernel's close. */
 int

@@ -145,6 +145,50 @@ def test_images(shimmed, role, function):
     assert s.ctl("image", "verify").returncode == 0
 
 
+@pytest.mark.parametrize("role,function,error", faults.some([
+    ("unpack", "write", "EDQUOT"), ("unpack", "mkdirat", "EDQUOT"),
+    ("imaged", "write", "EDQUOT"),
+    ("execlaunch", "mkdirat", "EDQUOT"), ("netd", "write", "EDQUOT"),
+    ("execlaunch", "fork", "EAGAIN"),
+    ("execd", "pipe2", "ENFILE"), ("execd", "memfd_create", "ENFILE"),
+    ("execlaunch", "socketpair", "ENFILE"), ("netd", "pipe2", "ENFILE"),
+    ("netd", "memfd_create", "ENFILE")], [
+        ("unpack", "write", "EDQUOT"), ("execlaunch", "mkdirat", "EDQUOT"),
+        ("execlaunch", "fork", "EAGAIN"),
+        ("execd", "memfd_create", "ENFILE")]))
+def test_scarce(shimmed, role, function, error):
+    """What there is no more of: a quota, a file in the kernel's table, a
+    process.  The call says so, or did without; nothing stays."""
+    s = shimmed
+    ref = {"image": "busybox"}
+
+    def work():
+        s.client.RemoveImage(image=ref)
+        s.client.PullImage(image=ref)
+        pod = s.pods.run()
+        ctr = s.pods.start(*pod, ["sleep", "1000"])
+        assert s.pods.sh(ctr, "echo yes").stdout == b"yes\n"
+        s.remove(pod[0])
+    s.shim.arm(role, function, "")
+    work()
+    calls = s.shim.disarm()
+    assert calls > 0
+    told = 0
+    for skip in turns(calls):
+        s.shim.arm(role, function, error, skip=skip)
+        try:
+            work()
+        except grpc.RpcError as e:
+            assert e.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, e
+            told += 1
+        s.shim.disarm()
+        s.sweep()
+        s.soon(lambda: s.client.PullImage(image=ref))
+    assert told > 0
+    s.soon(work)
+    s.clean()
+
+
 @pytest.mark.parametrize("role", faults.some(["imaged", "execd", "netd"],
                                              ["execd"]))
 def test_directories(shimmed, role):
