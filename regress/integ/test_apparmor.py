@@ -1,13 +1,14 @@
 """AppArmor; regress/vm/lane boots a kernel that has it on."""
 
 import os
+import shutil
 import subprocess
 import uuid
 
 import grpc
 import pytest
 
-from conftest_integ import NODE
+from conftest_integ import NODE, Criod, Pods
 
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
@@ -140,13 +141,46 @@ def test_apparmor_default_keeps_the_host_safe(pods):
     assert not os.path.exists("/mnt/ok")
 
 
+FORGETFUL = """#!/usr/bin/python3
+import json, os, sys
+args = sys.argv[1:]
+if "create" in args:
+    path = os.path.join(args[args.index("--bundle") + 1], "config.json")
+    with open(path, "r+") as f:
+        spec = json.load(f)
+        spec["process"].pop("apparmorProfile", None)
+        f.seek(0)
+        f.truncate()
+        json.dump(spec, f)
+os.execv("/usr/bin/crun", ["crun"] + args)
+"""
+
+
 @needed
-def test_row_19_CVE_2019_16884_a_fake_proc_hides_no_label(pods, scratch):
-    """A volume over /proc is refused; the label is the kernel's own."""
-    fake = os.path.join(scratch, "fakeproc")
-    os.makedirs(fake + "/self/attr", exist_ok=True)
-    pod, config = pods.run(network=NODE)
-    with pytest.raises(grpc.RpcError) as e:
-        pods.create(pod, config, ["true"], mounts=[
-            {"container_path": "/proc", "host_path": fake}])
-    assert e.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+def test_row_19_CVE_2019_16884_a_label_that_is_not_there(scratch, registry,
+                                                         profile):
+    """Whatever kept the runtime from setting it, nothing runs without."""
+    path = os.path.join(scratch, "forgetful")
+    with open(path, "w") as f:
+        f.write(FORGETFUL)
+    os.chmod(path, 0o755)
+    c = Criod(os.path.join(scratch, "row19"),
+              'runtime forgetful path "%s" default\n' % path,
+              args=["-m"]).start()
+    c.client.PullImage(image={"image": "busybox"})
+    pods = Pods(c, scratch)
+    try:
+        pod, config = pods.run(network=NODE)
+        for i, name in enumerate(("runtime/default", "localhost/" + profile)):
+            ctr = pods.create(pod, config, ["sleep", "1000"], name="c%d" % i,
+                              security_context={"apparmor_profile": name})
+            with pytest.raises(grpc.RpcError) as e:
+                c.client.StartContainer(container_id=ctr)
+            assert "left it the label" in e.value.details()
+            pods.exited(ctr)
+        pods.start(pod, config, ["sleep", "1000"], name="free",
+                   security_context={"apparmor_profile": "unconfined"})
+    finally:
+        pods.clean()
+        c.stop()
+        shutil.rmtree(c.path, ignore_errors=True)
