@@ -64,10 +64,12 @@ class Shim:
             function.encode(), skip, count,
             getattr(errno, error) if error else 0, 0)
 
-    def disarm(self, slot=0):
+    def calls(self, slot=0):
         """How often the function was called."""
-        at = 16 + slot * self.ARM.size
-        calls = self.ARM.unpack_from(self.page, at)[5]
+        return self.ARM.unpack_from(self.page, 16 + slot * self.ARM.size)[5]
+
+    def disarm(self, slot=0):
+        at, calls = 16 + slot * self.ARM.size, self.calls(slot)
         self.page[at:at + self.ARM.size] = b"\0" * self.ARM.size
         return calls
 

@@ -32,8 +32,9 @@ inside = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def fake(scratch):
     """The directory of the runtime "fake"."""
-    d = os.path.join(scratch, "fakecriu")
-    os.mkdir(d, 0o755)
+    # More than one module asks for it.
+    d = tempfile.mkdtemp(prefix="fakecriu.", dir=scratch)
+    os.chmod(d, 0o755)
     shutil.copy(os.path.join(cri.TOP, "regress/integ/fakecriu.py"),
                 os.path.join(d, "runtime"))
     os.chmod(os.path.join(d, "runtime"), 0o755)
@@ -46,7 +47,7 @@ def fake(scratch):
 
 @pytest.fixture(scope="module")
 def daemon(scratch, registry, fake):
-    c = Criod(os.path.join(scratch, "ckpt"),
+    c = Criod(tempfile.mkdtemp(prefix="ckpt.", dir=scratch),
               'runtime crun path "/usr/bin/crun" default\n'
               'runtime fake path "%s/runtime"\ncheckpoint restore\n' % fake,
               args=["-m"]).start()
