@@ -47,7 +47,7 @@ def fake(scratch):
 
 @pytest.fixture(scope="module")
 def daemon(scratch, registry, fake):
-    c = Criod(tempfile.mkdtemp(prefix="ckpt.", dir=scratch),
+    c = Criod(os.path.join(scratch, "ckpt"),
               'runtime crun path "/usr/bin/crun" default\n'
               'runtime fake path "%s/runtime"\ncheckpoint restore\n' % fake,
               args=["-m"]).start()
