@@ -180,9 +180,10 @@ def test_connections(start, secure, certificates, http2):
 
 
 def test_cut_http2(start, secure, certificates):
-    """All streams of a connection are cut at once, again and again."""
+    """All streams of a connection are cut at once, again and again.  A stream
+    of libcurl 7.88 may stand still then: the idle time ends that."""
     wire = between.Wire(secure(), [200000] * 100)
-    im = start(ca=certificates["ca"])
+    im = start(ca=certificates["ca"], transfer={"idle": 4})
     ident = im.pull(f"{wire.host}/busybox:1")
     assert im.status(ident) is not None
     assert wire.count > 3
