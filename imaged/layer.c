@@ -34,11 +34,11 @@
 #define LAYER_RATIO_MAX 1100
 #define LAYER_BYTES_MIN (UINT64_C(64) << 20)
 
-/* Somebody who waits for a layer, then for the loop to tell. */
+/* Who waits for a layer to be made, then for the loop to tell. */
 struct store_unpack {
-	TAILQ_ENTRY(store_unpack) entry;
+	TAILQ_ENTRY(store_unpack) entry; /* of told */
 	struct layers *all;
-	struct layer *layer; /* while waiting; NULL: in told */
+	struct layer *layer; /* its waiter is this; NULL: in told */
 	store_layer_fn fn;
 	void *arg;
 	uint64_t number; /* held for fn; 0: err */
@@ -121,7 +121,6 @@ layer_new(struct layers *ls, uint64_t number, enum layer_state state)
 	l->state = state;
 	l->blob.fd = -1;
 	l->all = ls;
-	TAILQ_INIT(&l->waiters);
 	TAILQ_INSERT_TAIL(&ls->all, l, entry);
 	LIST_INSERT_HEAD(&ls->by_number[number % LAYER_BUCKETS], l, by_number);
 	return l;
@@ -248,8 +247,8 @@ layers_find_diff_id(struct layers *ls, const char *diff_id)
 	struct layer *l;
 
 	LIST_FOREACH(l, layers_bucket(ls, diff_id), by_diff_id) {
-		if (l->state != LAYER_DOOMED && l->state != LAYER_AHEAD &&
-		    !l->row.bad && strcmp(l->row.diff_id, diff_id) == 0)
+		if (l->state == LAYER_READY && !l->row.bad &&
+		    strcmp(l->row.diff_id, diff_id) == 0)
 			return l;
 	}
 	return NULL;
@@ -379,24 +378,28 @@ layers_told(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* All who wait get the layer, or err. */
 static void
-layer_tell(struct layer *l, const struct cerr *err)
+unpack_tell(struct store_unpack *u)
 {
-	struct store_unpack *u;
+	u->layer = NULL;
+	TAILQ_INSERT_TAIL(&u->all->told, u, entry);
+	layers_tell(u->all);
+}
 
-	while ((u = TAILQ_FIRST(&l->waiters)) != NULL) {
-		TAILQ_REMOVE(&l->waiters, u, entry);
-		u->layer = NULL;
-		if (err != NULL) {
-			u->err = *err;
-		} else {
-			u->number = l->row.number;
-			layer_hold(l);
-		}
-		TAILQ_INSERT_TAIL(&l->all->told, u, entry);
-	}
-	layers_tell(l->all);
+/* It gets ready, which may be another layer than it waits for. */
+static void
+unpack_ready(struct store_unpack *u, struct layer *ready)
+{
+	u->number = ready->row.number;
+	layer_hold(ready);
+	unpack_tell(u);
+}
+
+static void
+unpack_failed(struct store_unpack *u, const struct cerr *err)
+{
+	u->err = *err;
+	unpack_tell(u);
 }
 
 static void
@@ -469,7 +472,8 @@ layer_failed(struct layer *l, const struct cerr *err)
 {
 	log_info("layer %s: %s", l->row.diff_id, err->text);
 	layer_doom(l);
-	layer_tell(l, err);
+	unpack_failed(l->waiter, err);
+	l->waiter = NULL;
 }
 
 /* The layer's own name is to be on disk like what is in it. */
@@ -504,18 +508,43 @@ layer_unwork(struct layer *l)
 		l->all->working--;
 }
 
-/* Who waited for l gets other, which is the same layer and came first. */
+/* What is at work ends, what is queued is forgotten. */
 static void
-layer_yield(struct layer *l, struct layer *other)
+layer_abandon(struct layer *l)
 {
-	struct store_unpack *u;
-
-	TAILQ_FOREACH(u, &l->waiters, entry)
-		u->layer = other;
-	TAILQ_CONCAT(&other->waiters, &l->waiters, entry);
+	l->waiter = NULL;
+	if (l->state == LAYER_QUEUED) {
+		layer_free(l);
+		return;
+	}
+	if (l->unpacker != NULL) {
+		unpacker_cancel(l->unpacker);
+		layer_unwork(l);
+	}
 	layer_doom(l);
-	if (other->state == LAYER_READY)
-		layer_tell(other, NULL);
+}
+
+/* Who waits for l gets ready, which is the same layer and was faster. */
+static void
+layer_yield(struct layer *l, struct layer *ready)
+{
+	unpack_ready(l->waiter, ready);
+	layer_abandon(l);
+}
+
+/* Those of blobs that are not verified go on: what they become is not known. */
+static void
+layers_yield(struct layer *ready)
+{
+	struct layer *l, *next;
+
+	for (l = LIST_FIRST(layers_bucket(ready->all, ready->row.diff_id));
+	     l != NULL; l = next) {
+		next = LIST_NEXT(l, by_diff_id);
+		if ((l->state == LAYER_QUEUED || l->state == LAYER_WORKING) &&
+		    strcmp(l->row.diff_id, ready->row.diff_id) == 0)
+			layer_yield(l, ready);
+	}
 }
 
 static void
@@ -523,13 +552,15 @@ layer_is_ready(struct layer *l)
 {
 	struct layer *other = layers_find_diff_id(l->all, l->row.diff_id);
 
-	if (other != NULL && other != l) {
+	if (other != NULL) {
 		layer_yield(l, other);
 		return;
 	}
 	l->state = LAYER_READY;
 	l->idle_since = mono_now().ns;
-	layer_tell(l, NULL);
+	unpack_ready(l->waiter, l);
+	l->waiter = NULL;
+	layers_yield(l);
 }
 
 static void
@@ -737,14 +768,9 @@ layers_new(const struct store_def *def, void (*freed)(void *arg), void *arg,
 static void
 layers_free_one(struct layer *l)
 {
-	struct store_unpack *u;
-
 	if (l->unpacker != NULL)
 		unpacker_cancel(l->unpacker);
-	while ((u = TAILQ_FIRST(&l->waiters)) != NULL) {
-		TAILQ_REMOVE(&l->waiters, u, entry);
-		free(u);
-	}
+	free(l->waiter);
 	layer_free(l);
 }
 
@@ -858,33 +884,41 @@ layer_new_unpack(struct layers *ls, enum layer_state state,
 }
 
 static struct store_unpack *
-layer_wait(struct layer *l, store_layer_fn fn, void *arg)
+unpack_new(struct layers *ls, store_layer_fn fn, void *arg)
 {
 	struct store_unpack *u = layer_alloc(sizeof(*u));
 
-	u->all = l->all;
+	u->all = ls;
 	u->fn = fn;
 	u->arg = arg;
-	u->layer = l;
-	TAILQ_INSERT_TAIL(&l->waiters, u, entry);
 	return u;
 }
 
+static void
+layer_wait(struct layer *l, struct store_unpack *u)
+{
+	l->waiter = u;
+	u->layer = l;
+}
+
+/*
+ * Each blob becomes a layer of its own, and what is ready first is the one:
+ * whoever claims another's diff_id for a blob that is none delays nobody.
+ */
 struct store_unpack *
 layer_unpack(struct layers *ls, const struct store_blob *blob,
     const char *diff_id, store_layer_fn fn, void *arg)
 {
+	struct store_unpack *u = unpack_new(ls, fn, arg);
 	struct layer *l = layers_find_diff_id(ls, diff_id);
-	struct store_unpack *u;
 	int fd = blob->fd;
 
-	if (l == NULL)
-		l = layer_new_unpack(ls, LAYER_QUEUED, blob, diff_id);
-	else
+	if (l != NULL) {
 		fdio_close(&fd);
-	u = layer_wait(l, fn, arg);
-	if (l->state == LAYER_READY)
-		layer_tell(l, NULL);
+		unpack_ready(u, l);
+		return u;
+	}
+	layer_wait(layer_new_unpack(ls, LAYER_QUEUED, blob, diff_id), u);
 	layers_pump(ls);
 	return u;
 }
@@ -902,9 +936,10 @@ layer_unpack_ahead(struct layers *ls, const struct store_blob *blob,
 		fdio_close(&fd);
 		return NULL;
 	}
+	u = unpack_new(ls, fn, arg);
 	l = layer_new_unpack(ls, LAYER_AHEAD, blob, diff_id);
 	l->have = have;
-	u = layer_wait(l, fn, arg);
+	layer_wait(l, u);
 	layer_work(l);
 	return u;
 }
@@ -921,31 +956,14 @@ layer_unpack_more(struct store_unpack *u, uint64_t have)
 	unpacker_more(l->unpacker, have);
 }
 
-/* Nobody waits: what is at work ends, what is queued is forgotten. */
-static void
-layer_abandon(struct layer *l)
-{
-	if (l->state == LAYER_QUEUED) {
-		layer_free(l);
-		return;
-	}
-	if (l->unpacker != NULL) {
-		unpacker_cancel(l->unpacker);
-		layer_unwork(l);
-	}
-	layer_doom(l);
-	layers_pump(l->all);
-}
-
 void
 layer_unpack_cancel(struct store_unpack *u)
 {
 	struct layer *l = u->layer;
 
 	if (l != NULL) {
-		TAILQ_REMOVE(&l->waiters, u, entry);
-		if (TAILQ_EMPTY(&l->waiters))
-			layer_abandon(l);
+		layer_abandon(l);
+		layers_pump(u->all);
 	} else {
 		TAILQ_REMOVE(&u->all->told, u, entry);
 		l = u->number == 0 ? NULL : layers_find(u->all, u->number);

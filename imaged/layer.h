@@ -45,9 +45,9 @@ struct layer {
 	/* The rest is layer.c's. */
 	int64_t idle_since; /* struct mono's ns */
 	struct unpacker *unpacker;
-	struct store_blob blob; /* fd -1: there is none; owns the name */
-	uint64_t have;		/* LAYER_AHEAD only */
-	TAILQ_HEAD(, store_unpack) waiters;
+	struct store_blob blob;	     /* fd -1: there is none; owns the name */
+	uint64_t have;		     /* LAYER_AHEAD only */
+	struct store_unpack *waiter; /* AHEAD, QUEUED and WORKING have one */
 	struct layers *all;
 	struct layer_removal *removal; /* told when it is gone */
 };
@@ -85,7 +85,7 @@ struct layer *layers_add_shelf(struct layers *ls, uint64_t place,
     const struct catalogue_layer *row);
 /* It is bad, and forgotten when nobody has it any more. */
 void layers_drop_shelf(struct layer *l);
-/* One that is not bad. */
+/* One that is ready and not bad. */
 struct layer *layers_find_diff_id(struct layers *ls, const char *diff_id);
 struct layer *layers_first(struct layers *ls);
 

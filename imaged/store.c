@@ -599,7 +599,7 @@ store_layer_find(struct store *s, const char *diff_id)
 {
 	struct layer *l = layers_find_diff_id(s->layers, diff_id);
 
-	if (l == NULL || l->state != LAYER_READY)
+	if (l == NULL)
 		return 0;
 	layer_hold(l);
 	return l->row.number;

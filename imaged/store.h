@@ -110,26 +110,27 @@ typedef void (
     *store_layer_fn)(void *arg, const struct cerr *err, uint64_t layer);
 
 /*
- * Unpacks a verified blob.  If the layer is there or is being unpacked, this
- * call just joins.  fn is called once, from the loop, unless cancelled.  At
- * most unpack_max are at work at a time, the others wait.  Never NULL.
+ * Unpacks a verified blob, unless the layer is there.  Others that become the
+ * same layer are not waited for: the first that is ready is the one, so that
+ * nobody is delayed by a blob that is not what its image says.  fn is called
+ * once, from the loop, unless cancelled.  At most unpack_max are at work at a
+ * time, the others wait.  Never NULL.
  */
 struct store_unpack *store_layer_unpack(struct store *s,
     const struct store_blob *blob, const char *diff_id, store_layer_fn fn,
     void *arg);
 /*
  * Begins to unpack a blob of which only have bytes are there and none is
- * verified.  NULL if the layer is there or at
- * work, or too many blobs are unpacked like this already.  No other call joins
- * the layer before it is complete, so nobody waits for what may be a lie.
- * When fn brings an error the blob may still turn out well: unpack it whole.
+ * verified.  NULL if the layer is there, or too many blobs are unpacked like
+ * this already.  When fn brings an error the blob may still turn out well:
+ * unpack it whole.
  */
 struct store_unpack *store_layer_ahead(struct store *s,
     const struct store_blob *blob, uint64_t have, const char *diff_id,
     store_layer_fn fn, void *arg);
 /* All of its size only when the blob was verified; never less than before. */
 void store_unpack_more(struct store_unpack *u, uint64_t have);
-/* fn is not called; the work ends when nobody else waits for it. */
+/* fn is not called, and the work ends. */
 void store_unpack_cancel(struct store_unpack *u);
 
 /*

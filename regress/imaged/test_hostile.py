@@ -703,6 +703,24 @@ def test_poison(imaged, registry, other):
     assert im.end_pull(two) == image.id
 
 
+def test_claims(imaged, registry):
+    """An image says that its bomb is the layer of another image: that one is
+    pulled meanwhile as if nothing were, and is what both are."""
+    good = Image([{"a": b"1"}])
+    evil = Image([{"a": b"1"}])
+    bomb = hostile.compress(b"\0" * (1 << 20), "zstd") * 4000
+    evil.manifest["layers"] = [{
+        "mediaType": OCI + "layer.v1.tar+zstd", "size": len(bomb),
+        "digest": evil.add(bomb)}]
+    evil.seal(config=False)
+    evil_pull = imaged.start_pull(registry.put("evil", "v1", evil))
+    drive.wait_for(lambda: imaged.spawned == 1)
+    assert imaged.pull(registry.put("app", "v1", good)) == good.id
+    assert imaged.end_pull(evil_pull, timeout=60) == evil.id
+    assert len(os.listdir(os.path.join(imaged.root, "layer"))) <= 2
+    assert imaged.spawned == 2
+
+
 def test_bomb(imaged, registry):
     """Small on the way, endless when unpacked."""
     bomb = hostile.compress(b"\0" * (1 << 20), "gzip") * 4000

@@ -527,21 +527,56 @@ t_ambiguous(void **state)
 	assert_non_null(store_image_find(t->store, other));
 }
 
+/* The same layer five times: the first that is ready is everybody's. */
 static void
-t_single_flight(void **state)
+t_first_is_the_one(void **state)
 {
 	struct t *t = *state;
 
 	for (int i = 0; i < 5; i++)
 		(void)t_start(t, 'a');
 	t_until(t, &t->ended, 5);
-	assert_int_equal(t->spawns, 1);
+	assert_int_equal(t->spawns, STORE_UNPACK_MAX);
 	assert_int_not_equal(t->layer, 0);
 	for (int i = 0; i < 5; i++)
 		store_layer_drop(t->store, t->layer);
 	assert_int_equal(t_layer(t, 'a'), t->layer);
-	assert_int_equal(t->spawns, 1);
+	assert_int_equal(t->spawns, STORE_UNPACK_MAX);
 	store_layer_drop(t->store, t->layer);
+	t_settle(t);
+	for (uint64_t n = 1; n <= 5; n++) {
+		if (n != t->layer)
+			t_gone(t, n);
+	}
+}
+
+/* One that never ends, and one that fails, disturb no other. */
+static void
+t_claims(void **state)
+{
+	struct t *t = *state;
+	struct store_unpack *slow;
+
+	t->stall = true;
+	slow = t_start(t, 'a');
+	t_idle(t);
+	t->stall = false;
+	t->fail = CERR_INVALID_ARGUMENT;
+	assert_int_equal(t_layer(t, 'a'), 0);
+	assert_int_equal(t->err.code, CERR_INVALID_ARGUMENT);
+	t->fail = CERR_OK;
+	t->err.code = CERR_OK;
+	t->ended = 0;
+	(void)t_start(t, 'a');
+	t_until(t, &t->ended, 2); /* the slow one has it, too */
+	assert_int_equal(t->err.code, CERR_OK);
+	assert_int_equal(t->layer, 3);
+	(void)slow;
+	store_layer_drop(t->store, 3);
+	store_layer_drop(t->store, 3);
+	t_settle(t);
+	t_gone(t, 1);
+	t_gone(t, 2);
 }
 
 static void
@@ -1156,7 +1191,8 @@ main(void)
 		T(t_keeps),
 		T(t_finds),
 		T(t_ambiguous),
-		T(t_single_flight),
+		T(t_first_is_the_one),
+		T(t_claims),
 		T(t_bound),
 		T(t_fails),
 		T(t_gives_space),
