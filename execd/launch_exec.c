@@ -32,7 +32,8 @@
 #define EXEC_PATH_SIZE	   40
 #define EXEC_PID_SIZE	   16
 #define EXEC_LOG_SIZE	   4096
-#define EXEC_START_SECONDS 120
+#define EXEC_START_SECONDS 100
+#define EXEC_HANG_SECONDS  120
 
 struct exec {
 	const struct launch *l;
@@ -47,8 +48,10 @@ struct exec {
 	struct console console;
 	pid_t pid;
 	int pidfd;
-	pid_t session;
+	pid_t session; /* 0: not known */
 };
+
+enum exec_begun { EXEC_RUNS = 0, EXEC_LATE };
 
 /* What of a container belongs to the command: its session, its descendants. */
 struct exec_tree {
@@ -141,10 +144,13 @@ static int
 exec_failed(struct exec *x, const struct run *r, int code, struct cerr *err)
 {
 	struct run said = *r;
-	ssize_t n = pread(x->logfd, said.text, EXEC_LOG_SIZE - 1, 0);
+	ssize_t n;
 
-	said.text[n < 0 ? 0 : n] = '\0';
-	launch_clean_text(said.text);
+	if (!r->killed) {
+		n = pread(x->logfd, said.text, EXEC_LOG_SIZE - 1, 0);
+		said.text[n < 0 ? 0 : n] = '\0';
+		launch_clean_text(said.text);
+	}
 	return run_failed(&said, "exec", code, err);
 }
 
@@ -210,41 +216,6 @@ exec_terminal(struct exec *x, struct cerr *err)
 	return sent == 0 ? 0 : cerr_set(err, CERR_CANCELLED, "not wanted");
 }
 
-static int
-exec_start(struct exec *x, struct mono until, struct cerr *err)
-{
-	struct run r;
-	int code;
-
-	if (run_begin(&r, x->l, x->e->runtime, x->root, sizeof(x->root), err) ==
-	    -1)
-		return -1;
-	run_add(&r, "--log");
-	run_add(&r, x->log);
-	run_add(&r, "exec");
-	run_add(&r, "--process");
-	run_add(&r, x->process);
-	run_add(&r, "--detach");
-	run_add(&r, "--pid-file");
-	run_add(&r, x->pidfile);
-	if (exec_sandboxed(x)) {
-		run_add(&r, "--internal-pid-file");
-		run_add(&r, x->inner);
-	}
-	code = exec_streams(x, &r, err);
-	run_add(&r, x->e->ctr);
-	r.until = until;
-	r.wanted = true;
-	if (code == 0)
-		code = run_wait(&r, err);
-	if (code > 0)
-		(void)exec_failed(x, &r, code, err);
-	if (code == 0)
-		code = exec_read_pid(x, err);
-	exec_forget(x);
-	return code == 0 ? 0 : -1;
-}
-
 static bool
 exec_tree_known(const struct exec_tree *t, pid_t pid, uint64_t start)
 {
@@ -267,8 +238,10 @@ exec_tree_add(pid_t pid, void *arg)
 	t->pids[t->n] = pid;
 	t->parents[t->n] = st.ppid;
 	t->starts[t->n] = st.start_time;
-	t->ours[t->n++] =
-	    st.session == t->session || exec_tree_known(t, pid, st.start_time);
+	if (st.ppid == getpid())
+		t->session = st.session;
+	t->ours[t->n++] = st.ppid == getpid() || st.session == t->session ||
+			  exec_tree_known(t, pid, st.start_time);
 }
 
 static bool
@@ -307,7 +280,6 @@ exec_tree_signal(struct exec *x, struct exec_tree *t, int sig)
 	size_t count;
 
 	t->n = 0;
-	t->session = x->session;
 	cgroup_each(&x->l->cgroups, x->rec.cgroup, exec_tree_add, t);
 	count = exec_tree_close(t);
 	t->nold = 0;
@@ -350,13 +322,15 @@ exec_kill_inner(struct exec *x)
  * job's: that finds those whose parent was gone before.
  */
 static void
-exec_kill(struct exec *x)
+exec_kill(struct exec *x, bool begun)
 {
 	struct exec_tree *t = calloc(1, sizeof(*t));
 	size_t before = 0, now = 0;
 
-	if (x->l->runtimes[x->e->runtime].type != LAUNCH_RUNTIME_OCI)
+	if (begun && x->l->runtimes[x->e->runtime].type != LAUNCH_RUNTIME_OCI)
 		exec_kill_inner(x);
+	if (t != NULL)
+		t->session = x->session;
 	for (int i = 0; t != NULL && i < EXEC_ROUNDS; i++) {
 		now = exec_tree_signal(x, t, SIGSTOP);
 		if (now == before)
@@ -372,6 +346,46 @@ exec_kill(struct exec *x)
 	}
 	(void)proc_signal(x->pidfd, SIGKILL);
 	free(t);
+}
+
+/* EXEC_LATE: there was no time left to begin it. */
+static int
+exec_start(struct exec *x, struct mono until, struct cerr *err)
+{
+	struct run r;
+	int code;
+
+	if (run_begin(&r, x->l, x->e->runtime, x->root, sizeof(x->root), err) ==
+	    -1)
+		return -1;
+	run_add(&r, "--log");
+	run_add(&r, x->log);
+	run_add(&r, "exec");
+	run_add(&r, "--process");
+	run_add(&r, x->process);
+	run_add(&r, "--detach");
+	run_add(&r, "--pid-file");
+	run_add(&r, x->pidfile);
+	if (exec_sandboxed(x)) {
+		run_add(&r, "--internal-pid-file");
+		run_add(&r, x->inner);
+	}
+	code = exec_streams(x, &r, err);
+	run_add(&r, x->e->ctr);
+	r.until = mono_min(until, mono_after_ms(EXEC_START_SECONDS * 1000));
+	r.wanted = true;
+	if (code == 0)
+		code = run_wait(&r, err);
+	if (code > 0)
+		(void)exec_failed(x, &r, code, err);
+	if (code == 0)
+		code = exec_read_pid(x, err);
+	exec_forget(x);
+	if (code == 0)
+		return EXEC_RUNS;
+	/* It may have begun the command before it ended. */
+	exec_kill(x, r.killed);
+	return r.killed && mono_passed(until) ? EXEC_LATE : -1;
 }
 
 static int
@@ -414,6 +428,29 @@ exec_deadline(const struct fixed_exec *e)
 		   : mono_after_ms((int64_t)e->timeout_ms);
 }
 
+/* It runs: until it ends, or has to. */
+static int
+exec_attend(struct exec *x, struct launch_op *op, struct mono deadline,
+    struct cerr *err)
+{
+	int code, tty = exec_terminal(x, err);
+
+	console_close(&x->console);
+	(void)alarm(0);
+	/* The command alone holds them now. */
+	for (size_t i = 1; i < op->nfds; i++)
+		fdio_close(&op->fds[i]);
+	if (tty == -1 || !exec_wait(x, deadline)) {
+		op->reply.exec_done.timed_out = 1;
+		exec_kill(x, true);
+	}
+	code = exec_reap(x, err);
+	if (tty == -1)
+		return -1;
+	op->reply.exec_done.exit_code = (uint32_t)code;
+	return code == -1 ? -1 : 0;
+}
+
 int
 launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err)
 {
@@ -423,30 +460,21 @@ launch_exec(const struct launch *l, struct launch_op *op, struct cerr *err)
 		.console = { .listen = -1 },
 		.pidfd = -1 };
 	struct mono deadline = exec_deadline(x.e);
-	int code, tty;
+	int code;
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1L) == -1)
 		return cerr_errno(err, "exec");
 	/* What hangs ends with this job. */
-	(void)alarm(EXEC_START_SECONDS);
+	(void)alarm(EXEC_HANG_SECONDS);
 	code = exec_prepare(&x, op, err);
 	if (code == 0)
 		code = exec_start(&x, deadline, err);
-	tty = code == 0 ? exec_terminal(&x, err) : 0;
+	if (code == EXEC_RUNS)
+		code = exec_attend(&x, op, deadline, err);
 	console_close(&x.console);
-	if (code == -1)
-		return -1;
-	(void)alarm(0);
-	/* The command alone holds them now. */
-	for (size_t i = 1; i < op->nfds; i++)
-		fdio_close(&op->fds[i]);
-	if (tty == -1 || !exec_wait(&x, deadline)) {
+	if (code == EXEC_LATE) {
 		op->reply.exec_done.timed_out = 1;
-		exec_kill(&x);
+		op->reply.exec_done.exit_code = 128 + SIGKILL;
 	}
-	code = exec_reap(&x, err);
-	if (tty == -1)
-		return -1;
-	op->reply.exec_done.exit_code = (uint32_t)code;
 	return code == -1 ? -1 : 0;
 }

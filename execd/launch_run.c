@@ -170,6 +170,7 @@ run_kill(struct run *r, int pidfd)
 	(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	r->until = mono_none();
 	r->wanted = false;
+	r->killed = true;
 	memcpy(r->text, late, sizeof(late));
 	r->text_len = sizeof(late) - 1;
 }

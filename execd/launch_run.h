@@ -25,6 +25,7 @@ struct run {
 	size_t text_len;
 	struct mono until; /* it is killed then, if this is set */
 	bool wanted;	   /* and when the launcher wants the job no more */
+	bool killed;	   /* it was, for one of the two */
 };
 
 /*

@@ -6,6 +6,7 @@
 Ends with "N passed, N failed".
 """
 import argparse
+import contextlib
 import errno
 import fcntl
 import json
@@ -322,7 +323,7 @@ def log_rotation():
         assert os.path.exists(c.log)
         try:
             c.mon.call('MON_LOG', fds)
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             pass
         for fd in fds:
             os.close(fd)
@@ -900,6 +901,29 @@ def monitor_clients():
 
 # ---- exec ----
 
+@contextlib.contextmanager
+def third_runtimes(scripts):
+    """A launcher whose runtimes are these scripts, name to text."""
+    top = G.top + '/third'
+    paths = []
+    os.mkdir(top + '-bin')
+    for name, text in scripts.items():
+        path = '%s-bin/%s' % (top, name)
+        with open(path, 'w') as f:
+            f.write('#!/bin/sh\n' + text + '\n')
+        os.chmod(path, 0o755)
+        paths.append(path)
+    l2 = launcher.Launcher(launcher.Ground(top), paths)
+    try:
+        yield l2
+    finally:
+        for c in [c for c in Container.every if c.l is l2]:
+            c.delete()
+        l2.stop()
+        l2.ground.remove()
+        subprocess.run(['rm', '-r', top + '-bin'], check=True)
+
+
 @test
 def exec_basic():
     c = Container(L, ['sleep', '100'], runtime=R).create().start()
@@ -999,6 +1023,25 @@ def exec_cancelled():
     assert alive(c.pid)
     c.signal(9)
     c.delete()
+
+
+@test
+def exec_slow_runtime():
+    """It begins the command and does not end: what it began ends with it,
+    when nobody waits any more and when the time is over."""
+    with third_runtimes({'slow': '%s "$@" || exit; case " $* " in *" exec "*) '
+                         'exec sleep 50;; esac' % L.runtimes[R]}) as l2:
+        c = Container(l2, ['sleep', '100']).create().start()
+        script = 'trap "" HUP; sleep 1006 & setsid sleep 1006 & sleep 1006'
+        ident = c.exec(['sh', '-c', script], wait=False)
+        wait_for(lambda: sleepers(c, 1006) == 3, what='exec')
+        l2.execd.send('CANCEL', request=ident)
+        refused(1, l2.execd.end, ident)
+        wait_for(lambda: sleepers(c, 1006) == 0, what='exec to die')
+        r, _, _ = c.exec(['sh', '-c', script], timeout_ms=1000)
+        assert r == {'exit_code': 137, 'timed_out': 1}, r
+        assert sleepers(c, 1006) == 0
+        assert alive(c.pid)
 
 
 @test
@@ -1492,16 +1535,7 @@ def hanging_runtime():
         'done; echo 1 > $2; exit 0',
         'liar2': 'while [ "$1" != --pid-file ]; do shift; '
         'done; echo $PPID > $2; exit 0'}
-    paths = []
-    os.mkdir(top + '-bin')
-    for name, text in scripts.items():
-        path = '%s-bin/%s' % (top, name)
-        with open(path, 'w') as f:
-            f.write('#!/bin/sh\n' + text + '\n')
-        os.chmod(path, 0o755)
-        paths.append(path)
-    l2 = launcher.Launcher(launcher.Ground(top), paths)
-    try:
+    with third_runtimes(scripts) as l2:
         for i, what in ((0, 'did not say why'), (1, 'eee'), (2, 'no pid'),
                         (3, 'no pid'), (4, 'not the container')):
             c = Container(l2, ['true'], runtime=i)
@@ -1510,12 +1544,6 @@ def hanging_runtime():
             if i == 0:
                 runtime_settled(top + '-bin/seen', c.bundle)
             c.delete()
-    finally:
-        for c in [c for c in Container.every if c.l is l2]:
-            c.delete()
-        l2.stop()
-        l2.ground.remove()
-        subprocess.run(['rm', '-r', top + '-bin'], check=True)
 
 
 @test
