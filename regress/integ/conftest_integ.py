@@ -130,6 +130,24 @@ class Criod:
         self.client = cri.Client(self.socket)
         return self
 
+    def ready(self):
+        try:
+            return all(c.status for c in
+                       self.client.Status().status.conditions)
+        except grpc.RpcError:
+            return False
+
+    def replaced(self, role, old):
+        """The helper whose pid is old has ended: until another serves."""
+        wait_for("another " + role,
+                 lambda: self.helpers().get(role, old) != old)
+        wait_for("criod", self.ready)
+
+    def replace(self, role):
+        old = self.helpers()[role]
+        os.kill(old, signal.SIGKILL)
+        self.replaced(role, old)
+
     def stop(self, sig=signal.SIGTERM):
         self.client.close()
         self.proc.send_signal(sig)

@@ -185,9 +185,4 @@ def reload(c):
     """SIGHUP; until execd is another process and serves."""
     old = c.helpers()["execd"]
     os.kill(c.parent(), 1)
-    wait_for("new execd", lambda: c.helpers().get("execd", old) != old)
-
-    def ready():
-        st = c.client.Status().status
-        return all(k.status for k in st.conditions)
-    wait_for("ready", ready)
+    c.replaced("execd", old)

@@ -320,10 +320,7 @@ def test_image_volume_after_a_restart(pods, volume):
     ctr = pods.start(pod, config, ["sleep", "1000"],
                      mounts=[image_mount(volume)])
     for role in ("imaged", "execd"):
-        pid = pods.criod.helpers()[role]
-        os.kill(pid, 9)
-        wait_for("a new " + role, lambda: pods.criod.helpers().get(
-            role, pid) != pid)
+        pods.criod.replace(role)
 
     def held():
         try:

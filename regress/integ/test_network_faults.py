@@ -183,9 +183,7 @@ def test_its_record_is_zeroed(net):
     path = net.at("lib/network/" + pod)
     with open(path, "r+b") as f:
         f.write(bytes(os.path.getsize(path)))
-    os.kill(net.criod.helpers()["netd"], 9)
-    wait_for("netd", lambda: all(
-        c.status for c in net.criod.client.Status().status.conditions))
+    net.criod.replace("netd")
     net.criod.client.StopPodSandbox(pod_sandbox_id=pod)
     net.criod.client.RemovePodSandbox(pod_sandbox_id=pod)
     assert not os.path.exists(path)

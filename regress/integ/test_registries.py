@@ -153,16 +153,7 @@ class Node:
                 "the old configuration stays") > kept)
             assert self.criod.helpers()["imaged"] == before
             return
-        wait_for("another imaged", lambda: self.criod.helpers().get(
-            "imaged", before) != before)
-        wait_for("images", self.images)
-
-    def images(self):
-        try:
-            self.criod.client.ListImages()
-            return True
-        except grpc.RpcError:
-            return False
+        self.criod.replaced("imaged", before)
 
 
 @pytest.fixture(scope="module")

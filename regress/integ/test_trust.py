@@ -122,16 +122,7 @@ class World:
         before = self.criod.helpers()["imaged"]
         self.write_policy(policy)
         os.kill(self.criod.parent(), signal.SIGHUP)
-        wait_for("another imaged", lambda: self.criod.helpers().get(
-            "imaged", before) != before)
-
-        def up():
-            try:
-                self.client.ListImages()
-                return True
-            except grpc.RpcError:
-                return False
-        wait_for("imaged", up)
+        self.criod.replaced("imaged", before)
 
     @property
     def client(self):

@@ -195,13 +195,9 @@ def test_after_a_restart(userns):
     pod, config = pods.run(configured(pods))
     first = pods.start(pod, config, ["sleep", "1000"])
     for role in ("execlaunch", "execd"):
-        pid = pods.criod.helpers()[role]
-        os.kill(pid, 9)
-        wait_for("a new " + role, lambda: pods.criod.helpers().get(
-            role, pid) != pid)
-    wait_for("execd's answers", lambda: all(
-        c.status for c in pods.client.Status().status.conditions) and
-        features(pods.client)["crun"].user_namespaces)
+        pods.criod.replace(role)
+    wait_for("execd's answers", lambda: features(pods.client)[
+        "crun"].user_namespaces)
     ctr = pods.start(pod, config, ["sleep", "1000"], name="d",
                      working_dir="/made")
     for c in (first, ctr):
