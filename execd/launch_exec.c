@@ -238,9 +238,11 @@ exec_tree_add(pid_t pid, void *arg)
 	t->pids[t->n] = pid;
 	t->parents[t->n] = st.ppid;
 	t->starts[t->n] = st.start_time;
-	if (st.ppid == getpid())
+	/* Not known, or this job's: before the runtime's child had its own. */
+	if (st.ppid == getpid() && (t->session == 0 || t->session == getpid()))
 		t->session = st.session;
-	t->ours[t->n++] = st.ppid == getpid() || st.session == t->session ||
+	t->ours[t->n++] = st.ppid == getpid() ||
+			  (t->session != 0 && st.session == t->session) ||
 			  exec_tree_known(t, pid, st.start_time);
 }
 
