@@ -150,15 +150,19 @@ http_set_proxy(struct http_call *c)
 	http_set_blob(c, CURLOPT_PROXY_CAINFO_BLOB, h->ca, h->ca_len);
 }
 
-/* Where TLS says that HTTP/2 is spoken, one connection serves all. */
+/*
+ * Where TLS says that HTTP/2 is spoken, one connection serves all.  One that
+ * may turn out to be plain is not waited for: libcurl would take such a one,
+ * until it answers, for what may yet be shared.
+ */
 static void
 http_set_version(struct http_call *c)
 {
-	bool tls = c->here.tls;
+	bool tls = c->here.tls, wait = tls && !c->r.unverified;
 
 	(void)curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION,
 	    (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-	(void)curl_easy_setopt(c->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
+	(void)curl_easy_setopt(c->easy, CURLOPT_PIPEWAIT, wait ? 1L : 0L);
 }
 
 static void
