@@ -170,14 +170,12 @@ def forget_rules(soak):
 
 
 def forget_cgroups(soak):
-    """A runtime, or a pause that only begins, which is at work while criod and
-    its launcher are killed may make one of version 1's directories after the
-    rest was removed."""
+    """A runtime that is at work while criod and its launcher are killed may
+    make the last of version 1's directories after the rest was removed."""
     n = 0
     for path in world.cgroup_dirs():
         name = os.path.basename(path)
-        kind = "criod-" if "/hugetlb/" in path else "criod-pause-"
-        if not name.startswith(kind) or \
+        if "/hugetlb/" not in path or not name.startswith("criod-") or \
                 any(i in name for i in soak.kept_ids()) or \
                 world.read(path + "/cgroup.procs"):
             continue
