@@ -51,8 +51,6 @@ struct exec {
 	pid_t session; /* 0: not known */
 };
 
-enum exec_begun { EXEC_RUNS = 0, EXEC_LATE };
-
 /* What of a container belongs to the command: its session, its descendants. */
 struct exec_tree {
 	pid_t session;
@@ -321,7 +319,8 @@ exec_kill_inner(struct exec *x)
  * First stopped, until no new one appears, so that none is born behind our
  * back; then killed all at once, while each still has its parent, until none
  * is left.  Each command has a session of its own, the runtime's or this
- * job's: that finds those whose parent was gone before.
+ * job's: that finds those whose parent was gone before.  begun: a sandbox may
+ * have the command, too.
  */
 static void
 exec_kill(struct exec *x, bool begun)
@@ -349,6 +348,8 @@ exec_kill(struct exec *x, bool begun)
 	(void)proc_signal(x->pidfd, SIGKILL);
 	free(t);
 }
+
+enum exec_begun { EXEC_RUNS = 0, EXEC_LATE };
 
 /* EXEC_LATE: there was no time left to begin it. */
 static int

@@ -555,10 +555,9 @@ static void
 t_claims(void **state)
 {
 	struct t *t = *state;
-	struct store_unpack *slow;
 
 	t->stall = true;
-	slow = t_start(t, 'a');
+	(void)t_start(t, 'a');
 	t_idle(t);
 	t->stall = false;
 	t->fail = CERR_INVALID_ARGUMENT;
@@ -571,7 +570,6 @@ t_claims(void **state)
 	t_until(t, &t->ended, 2); /* the slow one has it, too */
 	assert_int_equal(t->err.code, CERR_OK);
 	assert_int_equal(t->layer, 3);
-	(void)slow;
 	store_layer_drop(t->store, 3);
 	store_layer_drop(t->store, 3);
 	t_settle(t);
